@@ -1,0 +1,5 @@
+"""The console script `officina`."""
+
+
+def main() -> None:
+    """Run it."""

@@ -1,0 +1,350 @@
+"""One MQTT 3.1.1 connection, over paho, for every program: the only file that knows paho.
+
+paho's network loop runs in a thread of its own. What happens there reaches the event loop as `Event`s, in order and in
+batches. Nothing is queued for sending while there is no connection, and nothing is resent by itself: who needs that
+(the spool's window) does it, with its own memory. Each connection is a new paho client, so that none of paho's own
+queues outlives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+import ssl
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeAlias
+
+import structlog
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+KEEPALIVE_SECONDS = 15
+"""A dead peer is noticed after one and a half times this."""
+CONNECT_TIMEOUT_SECONDS = 10.0
+RECONNECT_SECONDS_MIN, RECONNECT_SECONDS_MAX = 0.2, 30.0
+"""Bounds of the wait before the next attempt, doubled each time, with full jitter, reset by success."""
+INBOX_BYTES_MAX = 64 * 1024 * 1024
+"""Received and not yet taken; a message beyond it is dropped unacknowledged, and counted: its publisher sends again."""
+_LOOP_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class InsecureBrokerError(Exception):
+    """The settings would send logins and data in the clear over a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What secures the connection.
+
+    Attributes:
+        ca_file: authority that signed the broker's certificate; None for the system's authorities.
+        cert_file: own certificate, None to log in by password alone.
+        key_file: key of the own certificate.
+    """
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is and who we are to it.
+
+    Attributes:
+        host: name or address.
+        port: TCP port.
+        username: login name, empty for none.
+        password: its password.
+        tls: None for plain text, which is for loopback alone.
+        insecure: allow plain text over a network, for this connection, knowingly.
+
+    Raises:
+        InsecureBrokerError: plain text to another host without `insecure`.
+    """
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: Tls | None = None
+    insecure: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tls is None and not self.insecure and not is_loopback(self.host):
+            raise InsecureBrokerError(
+                f"the connection to the broker {self.host}:{self.port} is not encrypted: give it a `tls` section, or "
+                f"set `insecure = true` for this connection if its network is yours alone",
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address means this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Will(NamedTuple):
+    """What the broker publishes, retained, when this connection dies."""
+
+    topic: str
+    payload: bytes
+
+
+class Connected(NamedTuple):
+    """The broker let us in."""
+
+    session_present: bool
+
+
+class Disconnected(NamedTuple):
+    """The connection is gone, or could not be made."""
+
+    reason: str
+
+
+class Message(NamedTuple):
+    """A message arrived. It stays unacknowledged until `Client.acknowledge`."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    qos: int
+    mid: int
+    connection: int
+
+
+class Published(NamedTuple):
+    """The broker took a message with QoS 1: it says nothing of whether anybody stored it."""
+
+    mid: int
+
+
+class Subscribed(NamedTuple):
+    """The broker answered a subscription.
+
+    Attributes:
+        refused: it granted nothing of at least one filter.
+    """
+
+    mid: int
+    refused: bool
+
+
+Event: TypeAlias = Connected | Disconnected | Message | Published | Subscribed
+
+
+class Client:
+    """A connection that comes back by itself, as an asynchronous context manager.
+
+    Args:
+        broker: where and who.
+        client_id: unique at the broker: a second one with the same id ends the first one's connection.
+        clean: whether the broker forgets this client's subscriptions and queue when it leaves.
+        will: last will.
+    """
+
+    def __init__(self, broker: Broker, *, client_id: str, clean: bool = True, will: Will | None = None) -> None:
+        self.client_id = client_id
+        self.dropped_messages = 0
+        self._broker = broker
+        self._clean = clean
+        self._will = will
+        self._events: deque[Event] = deque()
+        self._received_bytes = 0  # written by the network thread alone
+        self._taken_bytes = 0  # written by the event loop alone
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"mqtt.{client_id}", daemon=True)
+        self._client: paho.Client | None = None
+        self._connection = 0
+        self._connected = False
+
+    async def __aenter__(self) -> Self:
+        """Start connecting; the first `Connected` event tells when it has."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Say goodbye to the broker, so that the last will is not sent, and end the thread."""
+        self._stopping.set()
+        if self._client is not None:
+            self._client.disconnect()
+        await asyncio.to_thread(self._thread.join, CONNECT_TIMEOUT_SECONDS + 2 * _LOOP_SECONDS)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has let us in, as far as this side knows."""
+        return self._connected
+
+    async def events(self) -> list[Event]:
+        """Wait for something to happen and return all that has, in order."""
+        while not self._events:
+            self._woken.clear()
+            if not self._events:
+                await self._woken.wait()
+        batch: list[Event] = []
+        while self._events:
+            event = self._events.popleft()
+            if type(event) is Message:
+                self._taken_bytes += len(event.payload)
+            batch.append(event)
+        return batch
+
+    def subscribe(self, *filters: str, qos: Literal[0, 1] = 1) -> int | None:
+        """Ask for topics; the answer is a `Subscribed` event. Returns its mid, None without a connection."""
+        client = self._client
+        if client is None or not self._connected:
+            return None
+        result, mid = client.subscribe([(each, int(qos)) for each in filters])
+        return mid if result == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1] = 1, retain: bool = False) -> int | None:
+        """Send a message now. Returns the mid that `Published` will name, None when it could not be sent."""
+        client = self._client
+        if client is None or not self._connected:
+            return None
+        info = client.publish(topic, payload, qos=qos, retain=retain)
+        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that a message is dealt with; one of an earlier connection is left alone."""
+        client = self._client
+        if client is not None and message.qos and message.connection == self._connection:
+            client.ack(message.mid, message.qos)
+
+    def reconnect(self) -> None:
+        """Drop this connection and make a new one: for a subscription that hears nothing."""
+        client = self._client
+        if client is not None:
+            client.disconnect()
+
+    # What follows runs in the network thread.
+
+    def _run(self) -> None:
+        wait_seconds = RECONNECT_SECONDS_MIN
+        while not self._stopping.is_set():
+            if self._connect_once():
+                wait_seconds = RECONNECT_SECONDS_MIN
+            if self._stopping.wait(random.uniform(0, wait_seconds)):  # noqa: S311 - jitter is no secret
+                return
+            wait_seconds = min(wait_seconds * 2, RECONNECT_SECONDS_MAX)
+
+    def _connect_once(self) -> bool:
+        """Live through one connection, from the attempt to its end. Returns whether the broker let us in."""
+        self._connection += 1
+        was_connected = False
+        try:
+            client = self._make()
+            client.connect(self._broker.host, self._broker.port, KEEPALIVE_SECONDS)
+            self._client = client
+            if self._stopping.is_set():
+                client.disconnect()
+            while client.loop(_LOOP_SECONDS) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                was_connected = was_connected or self._connected
+        except (OSError, ssl.SSLError, ValueError) as error:
+            self._push(Disconnected(str(error)))
+        finally:
+            was_connected = was_connected or self._connected
+            self._connected = False
+            self._client = None
+        return was_connected
+
+    def _make(self) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self.client_id,
+            clean_session=self._clean,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_SECONDS
+        client.max_inflight_messages_set(0)  # the window of the spool is the limit
+        if self._broker.username:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        if self._broker.tls is not None:
+            client.tls_set_context(_context(self._broker.tls))
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        return client
+
+    def _on_connect(
+        self, client: paho.Client, _: object, flags: ConnectFlags, reason: ReasonCode, __: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self._push(Disconnected(f"the broker refused the connection: {reason}"))
+            client.disconnect()
+            return
+        self._connected = True
+        self._push(Connected(flags.session_present))
+
+    def _on_disconnect(
+        self, _: paho.Client, __: object, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
+    ) -> None:
+        self._connected = False
+        self._push(Disconnected(str(reason)))
+
+    def _on_message(self, _: paho.Client, __: object, message: MQTTMessage) -> None:
+        if self._received_bytes - self._taken_bytes + len(message.payload) > INBOX_BYTES_MAX:
+            self.dropped_messages += 1
+            return
+        self._received_bytes += len(message.payload)
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        self._push(Message(topic, bytes(message.payload), message.retain, message.qos, message.mid, self._connection))
+
+    def _on_publish(self, _: paho.Client, __: object, mid: int, ___: ReasonCode, ____: Properties | None) -> None:
+        self._push(Published(mid))
+
+    def _on_subscribe(
+        self, _: paho.Client, __: object, mid: int, reasons: list[ReasonCode], ___: Properties | None
+    ) -> None:
+        self._push(Subscribed(mid, any(reason.is_failure for reason in reasons)))
+
+    def _push(self, event: Event) -> None:
+        self._events.append(event)
+        if self._loop is not None and not self._woken.is_set():
+            try:
+                self._loop.call_soon_threadsafe(self._woken.set)
+            except RuntimeError:  # the event loop has ended before this thread
+                self._stopping.set()
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.cert_file is not None:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+    return context

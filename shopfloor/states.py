@@ -1,0 +1,243 @@
+"""The state of a machine, derived in one pure place from what it says and from what is known to be missing.
+
+Facts come from OPC 40001-1 (item state, operation mode) and OPC 40501-1 (program, channel, control mode).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from shopfloor.periods import SECOND, Period, format_instant, parse_instant, union
+from shopfloor.signals import DECIDING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from shopfloor.samples import Sample, Value
+
+OBSERVED_EVERY_SECONDS = 20
+"""How often an agent proves that it is watching."""
+SILENCE_SECONDS_MAX = 60
+"""How long the present may stay without a proof before it is unknown."""
+
+
+class State(StrEnum):
+    """What a machine is doing, in the order in which the first match decides."""
+
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    OFF = "off"
+    OUT_OF_SERVICE = "out_of_service"
+    MAINTENANCE = "maintenance"
+    SETUP = "setup"
+    INTERRUPTED = "interrupted"
+    PROCESSING = "processing"
+    IDLE = "idle"
+
+
+class Hole(NamedTuple):
+    """What is known to be missing.
+
+    Attributes:
+        machine: whose data.
+        period: from when to when.
+        signals: the signals concerned; empty means all of them.
+        cause: one word for the log and the page, for example `agent_restart`, `evicted`, `overflow`.
+    """
+
+    machine: str
+    period: Period
+    signals: tuple[str, ...]
+    cause: str
+
+    def encode(self) -> str:
+        """Write it as the text value of a `hole` sample, whose stamp is the end of the hole."""
+        return json.dumps(
+            {
+                "from": format_instant(self.period.start),
+                "to": format_instant(self.period.end),
+                "signals": list(self.signals),
+                "cause": self.cause,
+            },
+        )
+
+    @classmethod
+    def decode(cls, machine: str, text: str) -> Hole:
+        """Read the text value of a `hole` sample.
+
+        Raises:
+            ValueError: when the text is no hole.
+        """
+        try:
+            entry = json.loads(text)
+            period = Period(parse_instant(entry["from"]), parse_instant(entry["to"]))
+            return cls(machine, period, tuple(map(str, entry["signals"])), str(entry["cause"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{text[:80]!r} is no hole: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is known of one machine's watching in a period.
+
+    Attributes:
+        observed: proven spans of unbroken observation, sorted.
+        unreachable: proven spans in which the agent was up and the machine's server did not answer, sorted.
+        holes: what is known to be missing, sorted by its start.
+    """
+
+    observed: Sequence[Period]
+    unreachable: Sequence[Period]
+    holes: Sequence[Hole]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A machine in one state for a while."""
+
+    period: Period
+    state: State
+
+
+_OFF, _OUT_OF_SERVICE, _EXECUTING = 0, 1, 3  # OPC 40001-1, 12: MachineryItemState numbers
+_MAINTENANCE, _SETUP = 1, 2  # OPC 40001-1, 13: MachineryOperationMode numbers
+_CONTROL_SETUP, _CONTROL_SERVICE = 2, 4  # OPC 40501-1, 8.3.9: OperationMode
+_RUNNING, _INTERRUPTED, _ABORTED = 1, 3, 4  # OPC 40501-1, 8.4: ActiveProgram state
+_CHANNEL_ACTIVE, _CHANNEL_INTERRUPTED = 0, 1  # OPC 40501-1, 8.3.7: ChannelState
+
+
+def state_of(facts: Mapping[str, Value | None]) -> State:
+    """Derive the state from the deciding signals of a machine that is being observed.
+
+    Args:
+        facts: value by signal name; a signal that the server does not have is absent, one without a value is None.
+
+    Returns:
+        The first match of the table; `unknown` when nothing that decides has a value.
+    """
+    item, mode = facts.get("item_state"), facts.get("operation_mode")
+    control, program, channel = facts.get("control_mode"), facts.get("program_state"), facts.get("channel_state")
+    if all(value is None for value in (item, mode, control, program, channel)):
+        return State.UNKNOWN
+    if "item_state" in facts and item is None:
+        return State.UNKNOWN
+    rules = (
+        (State.OFF, item == _OFF),
+        (State.OUT_OF_SERVICE, item == _OUT_OF_SERVICE),
+        (State.MAINTENANCE, mode == _MAINTENANCE or (mode is None and control == _CONTROL_SERVICE)),
+        (State.SETUP, mode == _SETUP or (mode is None and control == _CONTROL_SETUP)),
+        (
+            State.INTERRUPTED,
+            facts.get("alarm_blocking") is True
+            or program in (_INTERRUPTED, _ABORTED)
+            or channel == _CHANNEL_INTERRUPTED,
+        ),
+        (State.PROCESSING, _executes(item, program, channel)),
+    )
+    return next((state for state, matches in rules if matches), State.IDLE)
+
+
+def _executes(item: Value | None, program: Value | None, channel: Value | None) -> bool:
+    """Tell whether it executes: by item state, else (OPC 40501-1 1.00, CNC only) by program, else by channel."""
+    if item is not None:
+        return item == _EXECUTING
+    if program is not None:
+        return program == _RUNNING
+    return channel == _CHANNEL_ACTIVE
+
+
+def timeline(
+    period: Period,
+    before: Mapping[str, Value | None],
+    changes: Iterable[Sample],
+    coverage: Coverage,
+    *,
+    now: int,
+) -> list[Stretch]:
+    """Tile a period with states: every instant has exactly one, and nothing is carried across a hole.
+
+    A span of observation starts only after every deciding item was read again, so that the last value before its start
+    holds at its start. A hole that ends inside of a span makes its signals unknown until they speak again.
+
+    Args:
+        period: what to tile; its part after `now` is left out.
+        before: last value of each deciding signal before the period.
+        changes: samples of the deciding signals within the period, in order of their stamps.
+        coverage: observation, unreachability and holes that touch the period.
+        now: the present; observation is taken to last until then if its last proof is at most 60 s old.
+
+    Returns:
+        Adjoining stretches, neighbours of one state merged; empty when the period has not begun.
+    """
+    span = period.clip(Period(min(period.start, now), now))
+    if span is None:
+        return []
+    observed = _until_now(coverage.observed, now)
+    unreachable = _until_now(coverage.unreachable, now)
+    holes = [hole for hole in coverage.holes if not hole.signals or not _DECIDING.isdisjoint(hole.signals)]
+    blind = union(hole.period for hole in holes)
+    forgets = _forgets(holes, observed)
+    samples = [sample for sample in changes if sample.stamp in span]
+    cuts = {span.start, *(sample.stamp for sample in samples), *forgets}
+    cuts.update(edge for each in (*observed, *unreachable, *blind) for edge in (each.start, each.end))
+    inside = sorted(cut for cut in cuts if cut in span)
+
+    facts = dict(before)
+    stretches: list[Stretch] = []
+    at_observed, at_unreachable, at_blind = _Cursor(observed), _Cursor(unreachable), _Cursor(blind)
+    position = 0
+    for start, end in zip(inside, [*inside[1:], span.end], strict=True):
+        for signal in forgets.get(start, ()):
+            facts.pop(signal, None)
+        while position < len(samples) and samples[position].stamp <= start:
+            facts[samples[position].signal] = samples[position].value
+            position += 1
+        if at_observed.covers(start):
+            state = State.UNKNOWN if at_blind.covers(start) else state_of(facts)
+        else:
+            state = State.UNREACHABLE if at_unreachable.covers(start) else State.UNKNOWN
+        _append(stretches, Stretch(Period(start, end), state))
+    return stretches
+
+
+_DECIDING = frozenset(DECIDING)
+
+
+class _Cursor:
+    """Answers whether sorted, disjoint periods cover ever later instants, in one pass."""
+
+    def __init__(self, periods: Sequence[Period]) -> None:
+        self._periods = periods
+        self._index = 0
+
+    def covers(self, instant: int) -> bool:
+        while self._index < len(self._periods) and self._periods[self._index].end <= instant:
+            self._index += 1
+        return self._index < len(self._periods) and instant in self._periods[self._index]
+
+
+def _until_now(spans: Sequence[Period], now: int) -> list[Period]:
+    """Merge the spans and let the last one reach the present when its proof is fresh."""
+    merged = union(spans)
+    if merged and 0 <= now - merged[-1].end <= SILENCE_SECONDS_MAX * SECOND:
+        merged[-1] = Period(merged[-1].start, now)
+    return merged
+
+
+def _forgets(holes: Sequence[Hole], observed: Sequence[Period]) -> dict[int, set[str]]:
+    """Find the signals that are unknown after a hole which ends inside of a span of observation, by that end."""
+    forgets: dict[int, set[str]] = {}
+    for hole in holes:
+        if any(span.start < hole.period.end < span.end for span in observed):
+            forgets.setdefault(hole.period.end, set()).update(hole.signals or DECIDING)
+    return forgets
+
+
+def _append(stretches: list[Stretch], stretch: Stretch) -> None:
+    if stretches and stretches[-1].state is stretch.state:
+        stretches[-1] = Stretch(Period(stretches[-1].period.start, stretch.period.end), stretch.state)
+    else:
+        stretches.append(stretch)
