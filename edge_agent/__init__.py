@@ -1,1 +1,1 @@
-"""The edge agent: reads machines over OPC UA and keeps what they say until a collector has stored it."""
+"""The edge agent: reads machines over OPC UA and publishes what they say, with nothing lost."""

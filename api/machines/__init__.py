@@ -1,0 +1,1 @@
+"""The machines: which there are, how they are, how they were."""

@@ -1,0 +1,147 @@
+"""The machine park: every machine, its site, and which agent may speak for which of its signals."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import msgspec
+
+from shopfloor.signals import SIGNALS, UnknownSignalError, find, is_identifier
+from shopfloor.wire.messages import RegisteredMachine, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from api.access.scope import Scope
+
+MACHINES_MAX = 5_000
+
+_Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
+_DERIVED = tuple(name for name, signal in SIGNALS.items() if signal.derived)
+
+
+class ParkError(Exception):
+    """The machines file cannot be used; the sentence says what to do."""
+
+
+class UnknownMachineError(LookupError):
+    """There is no such machine, or none that this caller may know of."""
+
+
+class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One machine of the park.
+
+    Attributes:
+        id: its identifier, for ever.
+        name: what people call it, short.
+        kind: what it is, in the consortium's words.
+        site: where it stands.
+        publisher: the agent that speaks for it, and the only one that may.
+        signals: what that agent may publish; empty means every signal of the standard table.
+        writer_id: DataSetWriterId that a third-party publisher uses for it.
+    """
+
+    id: str
+    name: _Text
+    kind: Annotated[str, msgspec.Meta(max_length=120)]
+    site: _Text
+    publisher: str
+    signals: tuple[str, ...] = ()
+    writer_id: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The signals that its agent may publish, with those that every agent adds."""
+        return tuple(dict.fromkeys((*(self.signals or SIGNALS), *_DERIVED)))
+
+
+class _ParkFile(msgspec.Struct, forbid_unknown_fields=True):
+    machine: Annotated[list[Machine], msgspec.Meta(max_length=MACHINES_MAX)]
+
+
+class Park:
+    """The machines of one reading of the file.
+
+    Raises:
+        ParkError: when two machines share an identifier, or one cannot be called so.
+    """
+
+    def __init__(self, machines: Sequence[Machine]) -> None:
+        self._machines = {machine.id: machine for machine in sorted(machines, key=lambda each: each.id)}
+        if len(self._machines) != len(machines):
+            raise ParkError("two machines have one id: give each its own")
+        for machine in machines:
+            _check(machine)
+
+    def __iter__(self) -> Iterator[Machine]:
+        return iter(self._machines.values())
+
+    def __len__(self) -> int:
+        return len(self._machines)
+
+    def find(self, machine_id: str) -> Machine | None:
+        """Return a machine whoever asks: for the feed, never for a caller."""
+        return self._machines.get(machine_id)
+
+    def visible(self, scope: Scope) -> list[Machine]:
+        """Return the machines whose state a caller may see, by their identifiers."""
+        return [machine for machine in self if scope.sees(machine.site)]
+
+    def get(self, scope: Scope, machine_id: str) -> Machine:
+        """Return one machine whose state a caller may see.
+
+        Raises:
+            UnknownMachineError: when there is none, or it is not the caller's to see.
+        """
+        machine = self._machines.get(machine_id)
+        if machine is None or not scope.sees(machine.site):
+            raise UnknownMachineError(machine_id)
+        return machine
+
+    def registries(self) -> dict[str, Registry]:
+        """Return what each publisher may publish."""
+        registries: dict[str, Registry] = {}
+        for machine in self:
+            registry = registries.setdefault(machine.publisher, Registry(machine.publisher, []))
+            registry.machines.append(RegisteredMachine(machine.id, list(machine.allowed), machine.writer_id))
+        return registries
+
+
+def _check(machine: Machine) -> None:
+    for field, text in (("id", machine.id), ("publisher", machine.publisher)):
+        if not is_identifier(text):
+            raise ParkError(
+                f"machine {machine.id!r}: {field} {text!r} is no identifier: use lower-case letters, digits and inner "
+                f"hyphens, 63 at most",
+            )
+    for name in machine.signals:
+        try:
+            find(name)
+        except UnknownSignalError as error:
+            raise ParkError(f"machine {machine.id!r}: {error.args[0]}") from error
+
+
+def read_park(path: Path) -> Park:
+    """Read the machines file, TOML or JSON by the end of its name.
+
+    Raises:
+        ParkError: when it cannot be read or used.
+    """
+    try:
+        if path.suffix == ".json":
+            file = msgspec.json.decode(path.read_bytes(), type=_ParkFile)
+        else:
+            file = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _ParkFile)
+    except OSError as error:
+        raise ParkError(
+            f"the machines file {path} cannot be read ({error.strerror}): write one table [[machine]] with id, name, "
+            f"kind, site and publisher for each machine",
+        ) from error
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ParkError(f"{path}: {error}") from error
+    try:
+        return Park(file.machine)
+    except ParkError as error:
+        raise ParkError(f"{path}: {error}") from error

@@ -1,0 +1,49 @@
+"""Counters for monitoring, in a registry of their own: the only file that knows prometheus-client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_LAG_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0)
+_DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """What the API counts of itself."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "officina_api_requests", "Answers by route and status", ["method", "route", "status"], registry=self._registry
+        )
+        self.duration = Histogram(
+            "officina_api_request_seconds",
+            "Time to the start of the answer",
+            ["route"],
+            buckets=_DURATION_BUCKETS,
+            registry=self._registry,
+        )
+        self.samples = Counter("officina_api_live_samples", "Samples taken into the live view", registry=self._registry)
+        self.refused = Counter(
+            "officina_api_live_refused", "Fields and messages left out of the live view", ["cause"], registry=self._registry
+        )
+        self.lag = Histogram(
+            "officina_api_live_lag_seconds",
+            "Newest stamp of a message to its being sent to streams",
+            buckets=_LAG_BUCKETS,
+            registry=self._registry,
+        )
+
+    def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Add a gauge that is read whenever somebody asks."""
+        Gauge(name, text, registry=self._registry).set_function(read)
+
+    def render(self) -> bytes:
+        """Write everything in the text format of Prometheus."""
+        return generate_latest(self._registry)

@@ -1,0 +1,96 @@
+"""`officina collector`: run one, or look after its quarantine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path, typer.Argument(help="The collector's settings, a TOML file.", exists=True, dir_okay=False)]
+app = typer.Typer(no_args_is_help=True, help="From the broker to the store.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be stored, with its reasons.")
+app.add_typer(quarantine_app, name="quarantine")
+
+
+@app.command("run")
+def run(config: Config) -> None:
+    """Collect until told to stop."""
+    from shopfloor.stores.open import open_store
+
+    from collector.config import load_settings
+    from collector.metrics import Metrics
+    from collector.quarantine import Quarantine
+    from collector.service import Collector
+    from shopfloor.runtime import lifecycle, logs
+
+    logs.configure(program="collector")
+    settings = load_settings(config)
+    broker = settings.broker.open()
+    quarantine = Quarantine(settings.quarantine)
+    store = open_store(settings.store)
+    metrics = Metrics()
+    if settings.metrics_port:
+        from prometheus_client import start_http_server
+
+        start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
+
+    async def program(stop: asyncio.Event) -> None:
+        collector = Collector(
+            broker,
+            store,
+            quarantine,
+            metrics,
+            shared=settings.shared,
+            client_id=settings.name if settings.session == "persistent" else None,
+            writers=settings.writers,
+        )
+        await lifecycle.until_stopped(stop, collector=collector.run())
+
+    code = lifecycle.run(program)
+    store.close()
+    quarantine.close()
+    raise typer.Exit(code)
+
+
+@quarantine_app.command("list")
+def list_entries(config: Config, after: int = 0, limit: int = 50) -> None:
+    """List entries, oldest first: number, time, publisher, samples, reasons."""
+    from collector.config import load_settings
+    from collector.quarantine import Quarantine
+    from shopfloor.periods import format_instant
+
+    quarantine = Quarantine(load_settings(config).quarantine)
+    for entry in quarantine.entries(after=after, limit=limit):
+        typer.echo(f"{entry.id}\t{format_instant(entry.at)}\t{entry.publisher}\t{entry.samples}\t{entry.reasons}")
+    entries, samples, lost = quarantine.counts()
+    typer.echo(f"{entries} messages with {samples} samples held; {lost} had to go at the bound.", err=True)
+
+
+@quarantine_app.command("show")
+def show(config: Config, number: int, *, raw: bool = False) -> None:
+    """Show one entry with every reason; --raw writes the payload as it came."""
+    from collector.config import load_settings
+    from collector.quarantine import Quarantine
+    from shopfloor.periods import format_instant
+
+    entry = Quarantine(load_settings(config).quarantine).entry(number)
+    if entry is None:
+        typer.echo(f"There is no entry {number}: `quarantine list` names those that there are.", err=True)
+        raise typer.Exit(1)
+    if raw:
+        typer.echo(entry.raw, nl=False)
+        return
+    typer.echo(f"{entry.id} of {format_instant(entry.at)}, on {entry.topic}, {entry.size} bytes\n{entry.details}\n")
+    typer.echo(entry.raw[:2000].decode("utf-8", "replace"))
+
+
+@quarantine_app.command("retry")
+def retry(config: Config, numbers: Annotated[list[int] | None, typer.Argument()] = None) -> None:
+    """Mark entries, or all of them, for another try by the running collector."""
+    from collector.config import load_settings
+    from collector.quarantine import Quarantine
+
+    marked = Quarantine(load_settings(config).quarantine).mark(numbers)
+    typer.echo(f"{marked} entries are tried again within seconds, while the collector runs.")

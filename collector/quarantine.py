@@ -1,0 +1,192 @@
+"""What could not be stored: the whole message as it came, with every reason. Bounded, and never silently emptied.
+
+One SQLite file per collector. The command line marks entries for another try; the collector that owns the file tries
+them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from shopfloor.errors import ExpectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+ENTRIES_MAX = 100_000
+BYTES_MAX = 512 * 1024 * 1024
+RAW_BYTES_MAX = 1024 * 1024
+"""Of a larger payload only this much is kept."""
+RETRY_AT_ONCE = 200
+"""Entries tried again in one go."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, publisher TEXT NOT NULL, topic TEXT NOT NULL,
+    reasons TEXT NOT NULL, details TEXT NOT NULL, samples INTEGER NOT NULL, size INTEGER NOT NULL, raw BLOB NOT NULL,
+    retry INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, raw, reasons));
+CREATE TABLE IF NOT EXISTS lost (entries INTEGER NOT NULL, samples INTEGER NOT NULL);
+"""
+
+
+class QuarantineError(ExpectedError):
+    """The quarantine file cannot be used; what should go into it must stay unacknowledged."""
+
+
+class Entry(NamedTuple):
+    """A message put aside.
+
+    Attributes:
+        id: number of the entry.
+        at: when it was put aside.
+        publisher: by topic.
+        topic: that it came on.
+        reasons: names of the reasons, comma-separated.
+        details: one sentence per refusal, one a line.
+        samples: how many values are concerned.
+        size: bytes of the payload.
+        raw: the payload.
+    """
+
+    id: int
+    at: int
+    publisher: str
+    topic: str
+    reasons: str
+    details: str
+    samples: int
+    size: int
+    raw: bytes
+
+
+class Quarantine:
+    """The open file. May be used from several threads.
+
+    Raises:
+        QuarantineError: when it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+            self._held, self._bytes = self._db.execute(
+                "SELECT count(*), coalesce(sum(length(raw)), 0) FROM entry",
+            ).fetchone()
+        except (sqlite3.Error, OSError) as error:
+            raise QuarantineError(f"the quarantine file {path} cannot be used ({error}): check its folder") from error
+
+    def put(
+        self,
+        *,
+        topic: str,
+        publisher: str,
+        raw: bytes,
+        reasons: Sequence[str],
+        details: Sequence[str],
+        samples: int,
+        now: int,
+    ) -> None:
+        """Put a message aside, durably. The same message with the same reasons is kept once.
+
+        Raises:
+            QuarantineError: it is not put aside.
+        """
+        kept = raw[:RAW_BYTES_MAX]
+        row = (now, publisher, topic, ",".join(sorted(set(reasons))), "\n".join(details), samples, len(raw), kept)
+        try:
+            with self._lock:
+                added = self._db.execute(
+                    "INSERT INTO entry (at, publisher, topic, reasons, details, samples, size, raw) "
+                    "VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+                    row,
+                ).rowcount
+                self._held += added
+                self._bytes += added * len(kept)
+                self._trim()
+        except sqlite3.Error as error:
+            raise QuarantineError(f"the quarantine file {self._path} took nothing ({error})") from error
+
+    def entries(self, *, after: int = 0, limit: int = 50) -> list[Entry]:
+        """Return entries with a higher id, lowest first."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT id, at, publisher, topic, reasons, details, samples, size, raw FROM entry WHERE id > ? "
+                "ORDER BY id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        return [Entry(*row) for row in found]
+
+    def entry(self, number: int) -> Entry | None:
+        """Return one entry."""
+        found = self.entries(after=number - 1, limit=1)
+        return found[0] if found and found[0].id == number else None
+
+    def mark(self, ids: Iterable[int] | None = None, *, publisher: str | None = None, reason: str | None = None) -> int:
+        """Mark entries for another try; those of a publisher and reason, or by id, or all.
+
+        Returns:
+            How many are marked.
+        """
+        clauses, values = ["1"], list[object]()
+        if publisher is not None:
+            clauses.append("publisher = ?")
+            values.append(publisher)
+        if reason is not None:
+            clauses.append("instr(',' || reasons || ',', ',' || ? || ',') > 0")
+            values.append(reason)
+        if ids is not None:
+            numbers = list(ids)
+            clauses.append(f"id IN ({','.join('?' * len(numbers))})")
+            values += numbers
+        with self._lock:
+            return self._db.execute(f"UPDATE entry SET retry = 1 WHERE {' AND '.join(clauses)}", values).rowcount  # noqa: S608 - placeholders only
+
+    def marked(self) -> list[Entry]:
+        """Return entries to be tried again now."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT id, at, publisher, topic, reasons, details, samples, size, raw FROM entry WHERE retry = 1 "
+                "ORDER BY id LIMIT ?",
+                (RETRY_AT_ONCE,),
+            ).fetchall()
+        return [Entry(*row) for row in found]
+
+    def settle(self, number: int, *, stored: bool) -> None:
+        """End a try: the entry goes when all of it is stored, else it stays, unmarked."""
+        with self._lock:
+            if stored:
+                gone = self._db.execute("DELETE FROM entry WHERE id = ? RETURNING length(raw)", (number,)).fetchone()
+                self._held -= 1 if gone else 0
+                self._bytes -= gone[0] if gone else 0
+            else:
+                self._db.execute("UPDATE entry SET retry = 0 WHERE id = ?", (number,))
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return how many entries and samples are held, and how many entries had to go at the bound."""
+        with self._lock:
+            held = self._db.execute("SELECT count(*), coalesce(sum(samples), 0) FROM entry").fetchone()
+            lost = self._db.execute("SELECT coalesce(sum(entries), 0) FROM lost").fetchone()
+        return int(held[0]), int(held[1]), int(lost[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _trim(self) -> None:
+        """Keep the bounds: the oldest entries go, and are counted."""
+        while self._held > ENTRIES_MAX or self._bytes > BYTES_MAX:
+            samples, size = self._db.execute(
+                "DELETE FROM entry WHERE id = (SELECT min(id) FROM entry) RETURNING samples, length(raw)",
+            ).fetchone()
+            self._db.execute("INSERT INTO lost VALUES (1, ?)", (samples,))
+            self._held -= 1
+            self._bytes -= size

@@ -1,0 +1,601 @@
+"""The agent's configuration file: read whole, checked whole, every mistake reported at once with its line and its mend."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edge_agent.nodemap import NAMESPACES, Entry, PathError, parse_node_id, problems
+from shopfloor.signals import is_identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+SecurityPolicy: TypeAlias = Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss", "none"]
+SecurityMode: TypeAlias = Literal["SignAndEncrypt", "Sign"]
+
+_Port: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+_Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+_Milliseconds: TypeAlias = Annotated[int, msgspec.Meta(ge=10, le=60_000)]
+
+_THUMBPRINT = re.compile(r"sha256:[0-9a-fA-F]{64}")
+
+
+class Problem(NamedTuple):
+    """One mistake in a configuration file.
+
+    Attributes:
+        file: where.
+        line: its line, 1 when the whole file is concerned.
+        what: what is wrong and how to mend it.
+    """
+
+    file: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.what}"
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used.
+
+    Attributes:
+        problems: everything that is wrong, in the order of the file.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class Agent(_Table):
+    """The table `[agent]`: identity, and where the agent's own certificate is kept."""
+
+    id: str
+    certificates: _Text = "pki"
+
+
+class Broker(_Table):
+    """The table `[broker]`: where samples go. TLS with `ca`, or plain with `insecure = true`."""
+
+    host: _Text
+    port: _Port = 8883
+    username: str = ""
+    password_file: str = ""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    insecure: bool = False
+
+
+class Spool(_Table):
+    """The table `[spool]`: where samples wait, and how much of them."""
+
+    path: _Text = "spool.sqlite"
+    bytes_max: Annotated[int, msgspec.Meta(ge=1_000_000)] = 2_000_000_000
+    age_days_max: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 60
+
+
+class Node(_Table):
+    """One line of a node map: where a signal is found and how it is read."""
+
+    path: _Text | None = None
+    nodeid: _Text | None = None
+    scale: float = 1.0
+    deadband: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    sampling_milliseconds: _Milliseconds | None = None
+    kind: Literal["double", "counter", "int64", "boolean", "string"] | None = None
+    values: dict[str, bool | int | float | str] = {}
+    true_from: float | None = None
+
+
+class Machine(_Table):
+    """One table `[[machine]]`."""
+
+    id: str
+    endpoint: str
+    product_instance_uri: str = ""
+    root: str = ""
+    security: SecurityPolicy = "Basic256Sha256"
+    mode: SecurityMode = "SignAndEncrypt"
+    user: str = ""
+    password_file: str = ""
+    trusted_certificate: str = ""
+    clock: Literal["source", "trust"] = "source"
+    clock_limit_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
+    publishing_milliseconds: _Milliseconds = 250
+    queue_size: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 100
+    repeats: bool = False
+    nodes_file: str = ""
+    namespaces: dict[str, _Text] = {}
+    nodes: dict[str, Node] = {}
+
+
+class _File(_Table):
+    agent: Agent
+    broker: Broker
+    machine: list[Machine]
+    spool: Spool = Spool()
+
+
+class _NodesFile(_Table):
+    namespaces: dict[str, _Text] = {}
+    nodes: dict[str, Node] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """Where samples go.
+
+    Attributes:
+        host: name or address.
+        port: TCP port.
+        username: login, empty for none.
+        password_file: holds the password, None for none.
+        ca: certificates that the broker's must come from, None when plain.
+        certificate: own TLS certificate, None for none.
+        key: its key.
+        insecure: whether plain TCP was chosen.
+    """
+
+    host: str
+    port: int
+    username: str
+    password_file: Path | None
+    ca: Path | None
+    certificate: Path | None
+    key: Path | None
+    insecure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolConfig:
+    """Where samples wait until they are stored, and how much of them."""
+
+    path: Path
+    bytes_max: int
+    age_days_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineConfig:
+    """One machine.
+
+    Attributes:
+        id: its identifier.
+        product_instance_uri: which machine of the server it is; empty when the server has one.
+        root: its node, for servers whose machines are of no known type; empty to discover it.
+        clock_limit_seconds: largest clock offset that is trusted; None trusts every clock.
+        publishing_milliseconds: how often the server sends what changed.
+        queue_size: how many values the server keeps per signal between two sendings.
+        repeats: whether a value that repeats with a newer time is a sample too.
+        namespaces: URIs by prefix for paths.
+        nodes: the node map, by signal name.
+    """
+
+    id: str
+    product_instance_uri: str
+    root: str
+    clock_limit_seconds: float | None
+    publishing_milliseconds: int
+    queue_size: int
+    repeats: bool
+    namespaces: Mapping[str, str]
+    nodes: Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One OPC UA server, and the machines that are read over one session with it.
+
+    Attributes:
+        endpoint: its address, opc.tcp://host:port/path.
+        policy: security policy, `none` for none.
+        mode: what the policy protects.
+        user: login, empty for an anonymous session.
+        password_file: holds the password, None for none.
+        trusted_certificate: file, folder or `sha256:` thumbprint of what the server may present; empty only without security.
+        own_certificates: folder of the agent's own certificate and key.
+        publisher: the agent's identifier, which its certificate carries.
+        machines: at least one.
+    """
+
+    endpoint: str
+    policy: SecurityPolicy
+    mode: SecurityMode
+    user: str
+    password_file: Path | None
+    trusted_certificate: str
+    own_certificates: Path
+    publisher: str
+    machines: tuple[MachineConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """What an agent does."""
+
+    publisher: str
+    broker: BrokerConfig
+    spool: SpoolConfig
+    servers: tuple[ServerConfig, ...]
+
+    @property
+    def machines(self) -> tuple[MachineConfig, ...]:
+        """All machines of all servers."""
+        return tuple(machine for server in self.servers for machine in server.machines)
+
+
+def load(path: Path) -> EdgeConfig:
+    """Read and check a configuration file and the node maps that it names. Paths in it are relative to it.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    found: list[Problem] = []
+    document = _document(path, found)
+    if document is None:
+        raise ConfigError(found)
+    file = document.build(_File, found)
+    folder = path.parent
+    maps = {}
+    machines = file.machine if file is not None else document.partial(Machine, "machine")
+    for index, machine in machines.items() if isinstance(machines, dict) else enumerate(machines):
+        maps[index] = _node_map(document, ("machine", index), machine, folder, found)
+    if file is not None:
+        found += [document.problem(key, what) for key, what in _mistakes(file, folder)]
+    else:
+        found += [document.problem(key, what) for index, machine in dict(machines).items()
+                  for key, what in _machine_mistakes(("machine", index), machine, folder)]  # fmt: skip
+    if found or file is None:
+        raise ConfigError(sorted(set(found), key=lambda problem: (problem.file != str(path), problem.file, problem.line)))
+    return _assemble(file, folder, maps)
+
+
+def read_secret(path: Path) -> str:
+    """Read a password file, without the end of its line.
+
+    Raises:
+        OSError: when it cannot be read.
+        ValueError: when it is empty.
+    """
+    secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    if not secret:
+        raise ValueError(f"{path} is empty: write the password into it")
+    return secret
+
+
+_Key: TypeAlias = "tuple[str | int, ...]"
+
+
+class _Document:
+    """A parsed TOML file that knows the line of each key."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.data: dict[str, Any] = tomllib.loads(text)
+        self._lines = lines_of(text)
+
+    def problem(self, key: _Key, what: str) -> Problem:
+        """Make a problem at the line of this key, or of the nearest table around it."""
+        around = key
+        while around and around not in self._lines:
+            around = around[:-1]
+        name = _spell(key)
+        return Problem(self.name, self._lines.get(around, 1), f"{name}: {what}" if name else what)
+
+    def build(self, kind: Any, found: list[Problem]) -> Any:
+        """Convert the whole file, or note all that is wrong and return None."""
+        mistakes = list(_shape_mistakes(self.data, kind, ()))
+        found += [self.problem(key, what) for key, what in mistakes]
+        return None if mistakes else msgspec.convert(self.data, kind)
+
+    def partial(self, kind: Any, table: str) -> dict[int, Any]:
+        """Convert those tables of an array that are right, by their position."""
+        entries = self.data.get(table)
+        return {
+            index: msgspec.convert(entry, kind)
+            for index, entry in enumerate(entries if isinstance(entries, list) else [])
+            if not any(_shape_mistakes(entry, kind, ()))
+        }
+
+
+def _document(path: Path, found: list[Problem]) -> _Document | None:
+    try:
+        return _Document(str(path), path.read_text(encoding="utf-8"))
+    except OSError as error:
+        found.append(Problem(str(path), 1, f"cannot be read: {error.strerror or error}"))
+    except UnicodeDecodeError:
+        found.append(Problem(str(path), 1, "is no UTF-8 text: save it as UTF-8"))
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        found.append(Problem(str(path), int(line[1]) if line else 1, f"is no TOML: {error}"))
+    return None
+
+
+def _spell(key: _Key) -> str:
+    """Write a key as people do: `machine[0].endpoint`, counted from 1."""
+    name = ""
+    for part in key:
+        name += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if name else part
+    return name
+
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?")
+_ASSIGNMENT = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=(.*)""")
+_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+_INLINE = re.compile(r"""[{,]\s*([A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*=""")
+_QUOTED = re.compile(r'''"(?:[^"\\]|\\.)*"|'[^']*'|\#.*''')
+
+
+def lines_of(text: str) -> dict[_Key, int]:
+    """Find the line of each table and key of a TOML text; keys of inline tables lie on their table's line."""
+    lines: dict[_Key, int] = {}
+    table: _Key = ()
+    counts: dict[_Key, int] = {}
+    open_until = ""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if open_until:
+            if open_until in line:
+                open_until = ""
+            continue
+        if depth > 0:
+            depth += _depth(line)
+            continue
+        header = _HEADER.fullmatch(line)
+        if header:
+            table = _table_key(_parts(header[2]), header[1] == "[[", counts)
+            lines.setdefault(table, number)
+            continue
+        assignment = _ASSIGNMENT.match(line)
+        if assignment is None:
+            continue
+        key = (*table, *_parts(assignment[1]))
+        lines.setdefault(key, number)
+        rest = assignment[2]
+        for inner in _INLINE.finditer(rest):
+            lines.setdefault((*key, inner[1].strip("\"'")), number)
+        open_until = next((mark for mark in ('"""', "'''") if rest.count(mark) == 1), "")
+        depth = 0 if open_until else max(_depth(rest), 0)
+    return lines
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in _PART.findall(text))
+
+
+def _depth(line: str) -> int:
+    bare = _QUOTED.sub("", line)
+    return sum(map(bare.count, "[{")) - sum(map(bare.count, "]}"))
+
+
+def _table_key(parts: tuple[str, ...], is_array: bool, counts: dict[_Key, int]) -> _Key:  # noqa: FBT001 - private
+    key: _Key = ()
+    for position, part in enumerate(parts):
+        key = (*key, part)
+        if is_array and position == len(parts) - 1:
+            counts[key] = counts.get(key, -1) + 1
+        if key in counts:
+            key = (*key, counts[key])
+    return key
+
+
+def _shape_mistakes(data: object, kind: Any, key: _Key) -> Iterator[tuple[_Key, str]]:
+    """Compare data with a table's fields, one by one, so that every mistake is found."""
+    if not isinstance(data, dict):
+        yield key, "must be a table"
+        return
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    for name in data.keys() - fields.keys():
+        yield (*key, name), f"is not known here: use one of {', '.join(fields)}"
+    for name, field in fields.items():
+        if name not in data:
+            if field.required:
+                yield key, f"{name} is missing: add it"
+            continue
+        yield from _value_mistakes(data[name], field.type, (*key, name))
+
+
+def _value_mistakes(value: object, kind: Any, key: _Key) -> Iterator[tuple[_Key, str]]:
+    inner = getattr(kind, "__args__", ())
+    if isinstance(kind, type) and issubclass(kind, _Table):
+        yield from _shape_mistakes(value, kind, key)
+    elif isinstance(value, list) and inner and isinstance(inner[0], type) and issubclass(inner[0], _Table):
+        for index, each in enumerate(value):
+            yield from _shape_mistakes(each, inner[0], (*key, index))
+    elif isinstance(value, dict) and len(inner) > 1 and inner[1] is Node:
+        for name, each in value.items():
+            yield from _shape_mistakes(each, Node, (*key, name))
+    else:
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            yield key, f"{value!r} does not fit: {str(error)[:1].lower()}{str(error)[1:]}"
+
+
+def _mistakes(file: _File, folder: Path) -> Iterator[tuple[_Key, str]]:
+    if not is_identifier(file.agent.id):
+        yield ("agent", "id"), f"{file.agent.id!r} is no identifier: use lower-case letters, digits and inner hyphens"
+    yield from _broker_mistakes(file.broker, folder)
+    if not file.machine:
+        yield (), "there is no machine: add a table [[machine]]"
+    seen: dict[str, int] = {}
+    for index, machine in enumerate(file.machine):
+        key = ("machine", index)
+        yield from _machine_mistakes(key, machine, folder)
+        if machine.id in seen:
+            yield (*key, "id"), f"{machine.id!r} is also the id of machine {seen[machine.id] + 1}: each needs its own"
+        seen.setdefault(machine.id, index)
+    for server, members in _by_server(file.machine).items():
+        for index in members if len(members) > 1 else ():
+            machine = file.machine[index]
+            if not machine.product_instance_uri and not machine.root:
+                yield ("machine", index), (f"{server[0]} has several machines here, so it needs product_instance_uri, "
+                                           f"which officina edge init prints, or root")  # fmt: skip
+
+
+def _broker_mistakes(broker: Broker, folder: Path) -> Iterator[tuple[_Key, str]]:
+    if broker.insecure and broker.ca:
+        yield ("broker", "insecure"), "contradicts ca: remove one of them"
+    if not broker.insecure and not broker.ca:
+        yield ("broker",), "ca is missing: name the file of the broker's CA, or choose plain TCP with insecure = true"
+    if bool(broker.certificate) != bool(broker.key):
+        yield ("broker",), "certificate and key go together: give both or neither"
+    if bool(broker.username) != bool(broker.password_file):
+        yield ("broker",), "username and password_file go together: give both or neither"
+    for name in ("ca", "certificate", "key"):
+        yield from _file_mistakes(("broker", name), getattr(broker, name), folder)
+    yield from _secret_mistakes(("broker", "password_file"), broker.password_file, folder)
+
+
+def _file_mistakes(key: _Key, name: str, folder: Path) -> Iterator[tuple[_Key, str]]:
+    if name and not (folder / name).is_file():
+        yield key, f"there is no file {folder / name}: put it there or correct the path"
+
+
+def _secret_mistakes(key: _Key, name: str, folder: Path) -> Iterator[tuple[_Key, str]]:
+    if not name:
+        return
+    try:
+        read_secret(folder / name)
+    except OSError as error:
+        yield key, f"{folder / name} cannot be read ({error.strerror}): put the password into it and let the agent read it"
+    except ValueError as error:
+        yield key, str(error)
+
+
+def _machine_mistakes(key: _Key, machine: Machine, folder: Path) -> Iterator[tuple[_Key, str]]:
+    if not is_identifier(machine.id):
+        yield (*key, "id"), f"{machine.id!r} is no identifier: use lower-case letters, digits and inner hyphens"
+    yield from _endpoint_mistakes((*key, "endpoint"), machine.endpoint)
+    if bool(machine.user) != bool(machine.password_file):
+        yield key, "user and password_file go together: give both or neither"
+    yield from _secret_mistakes((*key, "password_file"), machine.password_file, folder)
+    if machine.root:
+        try:
+            parse_node_id(machine.root)
+        except PathError as error:
+            yield (*key, "root"), str(error)
+    trusted = machine.trusted_certificate
+    if machine.security == "none":
+        if trusted:
+            yield (*key, "trusted_certificate"), 'has no effect with security = "none": remove one of them'
+    elif not trusted:
+        yield key, ("trusted_certificate is missing: name the server's certificate (a file, a folder or sha256:<thumbprint>), "
+                    "which officina edge init prints")  # fmt: skip
+    elif trusted.startswith("sha256:"):
+        if not _THUMBPRINT.fullmatch(trusted):
+            yield (*key, "trusted_certificate"), "a thumbprint is sha256: and 64 hexadecimal digits"
+    elif not (folder / trusted).exists():
+        yield (*key, "trusted_certificate"), f"there is no file or folder {folder / trusted}"
+
+
+def _endpoint_mistakes(key: _Key, endpoint: str) -> Iterator[tuple[_Key, str]]:
+    try:
+        parts = urlsplit(endpoint)
+        valid = parts.scheme == "opc.tcp" and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        valid = False
+    if not valid:
+        yield key, f"{endpoint!r} is no endpoint: write opc.tcp://host:port/path"
+    elif parts.username is not None:
+        yield key, "it must not contain a login: use user and password_file"
+
+
+def _node_map(document: _Document, key: _Key, machine: Machine, folder: Path, found: list[Problem]) -> tuple[
+    dict[str, str], dict[str, Entry]
+]:  # fmt: skip
+    """Gather the node map of one machine from its file and its table; the table wins."""
+    namespaces = {**NAMESPACES, **machine.namespaces}
+    entries: dict[str, Entry] = {}
+    if machine.nodes_file:
+        path = folder / machine.nodes_file
+        other = _document(path, found)
+        nodes = None if other is None else other.build(_NodesFile, found)
+        if other is not None and nodes is not None:
+            namespaces |= nodes.namespaces
+            entries |= _entries(other, (), nodes.nodes, namespaces, found)
+    entries |= _entries(document, key, machine.nodes, namespaces, found)
+    return namespaces, entries
+
+
+def _entries(
+    document: _Document, key: _Key, nodes: Mapping[str, Node], namespaces: Mapping[str, str], found: list[Problem]
+) -> dict[str, Entry]:
+    entries = {name: Entry(**msgspec.structs.asdict(node)) for name, node in nodes.items()}
+    for name, entry in entries.items():
+        found += [document.problem((*key, "nodes", name), what) for what in problems(name, entry, namespaces)]
+    return entries
+
+
+_Server: TypeAlias = tuple[str, str, str, str, str, str]
+
+
+def _by_server(machines: Sequence[Machine]) -> dict[_Server, list[int]]:
+    """Group machines that share a session: same endpoint, same security, same login."""
+    servers: dict[_Server, list[int]] = {}
+    for index, machine in enumerate(machines):
+        key = (machine.endpoint, machine.security, machine.mode, machine.user, machine.password_file,
+               machine.trusted_certificate)  # fmt: skip
+        servers.setdefault(key, []).append(index)
+    return servers
+
+
+def _assemble(file: _File, folder: Path, maps: Mapping[int, tuple[dict[str, str], dict[str, Entry]]]) -> EdgeConfig:
+    def path(name: str) -> Path | None:
+        return folder / name if name else None
+
+    servers = tuple(
+        ServerConfig(
+            endpoint=first.endpoint,
+            policy=first.security,
+            mode=first.mode,
+            user=first.user,
+            password_file=path(first.password_file),
+            trusted_certificate=_trusted(first.trusted_certificate, folder),
+            own_certificates=folder / file.agent.certificates,
+            publisher=file.agent.id,
+            machines=tuple(_machine(file.machine[index], *maps[index]) for index in members),
+        )
+        for members in _by_server(file.machine).values()
+        for first in (file.machine[members[0]],)
+    )
+    broker = file.broker
+    return EdgeConfig(
+        publisher=file.agent.id,
+        broker=BrokerConfig(broker.host, broker.port, broker.username, path(broker.password_file), path(broker.ca),
+                            path(broker.certificate), path(broker.key), broker.insecure),
+        spool=SpoolConfig(folder / file.spool.path, file.spool.bytes_max, file.spool.age_days_max),
+        servers=servers,
+    )  # fmt: skip
+
+
+def _trusted(trusted: str, folder: Path) -> str:
+    return trusted if not trusted or trusted.startswith("sha256:") else str(folder / trusted)
+
+
+def _machine(machine: Machine, namespaces: Mapping[str, str], nodes: Mapping[str, Entry]) -> MachineConfig:
+    return MachineConfig(
+        id=machine.id,
+        product_instance_uri=machine.product_instance_uri,
+        root=machine.root,
+        clock_limit_seconds=None if machine.clock == "trust" else machine.clock_limit_seconds,
+        publishing_milliseconds=machine.publishing_milliseconds,
+        queue_size=machine.queue_size,
+        repeats=machine.repeats,
+        namespaces=namespaces,
+        nodes=nodes,
+    )

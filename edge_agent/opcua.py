@@ -1,0 +1,606 @@
+"""Watches the machines of one OPC UA server: connects, subscribes, hands on what changes, proves that nothing was missed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from edge_agent.certificate import OwnCertificate, own_certificate
+from edge_agent.clock import MEASURE_EVERY, OffsetEstimate, Trust
+from edge_agent.nodemap import Refused, Wanted, converter, parse_node_id, wanted
+from edge_agent.observation import Missed, Observation, Proof
+from edge_agent.opcua_client import ItemRequest, NoAnswerError, RefusedError, connect, status_name
+from edge_agent.resolve import JOB, FoundMachine, FoundSignal, Walker
+from shopfloor.periods import SECOND, Period
+from shopfloor.runtime.backoff import Backoff
+from shopfloor.samples import OVERFLOW_BIT, Reading
+from shopfloor.signals import DECIDING
+from shopfloor.states import Hole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from edge_agent.config import MachineConfig, ServerConfig
+    from edge_agent.notifications import NodeIdentity, Published, Scalar
+    from edge_agent.observation import Event
+    from edge_agent.opcua_client import ItemResult, Session, Subscription
+    from edge_agent.ports import Recorder
+    from shopfloor.samples import Value
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 1.0, 10.0
+"""Bounds of the wait between two attempts to reach a server; short enough that its silence is proven every 20 s."""
+RECONCILE_SECONDS = 30.0
+"""How often the items that should be watched are compared with those that are."""
+FOLLOW_SECONDS = 0.2
+"""How long the values that belong to a change of job are gathered before its node is looked for."""
+SILENCE_MARGIN_SECONDS = 3.0
+_UNREACHABLE_EVERY = 10 * SECOND
+_PUBLISHERS_MAX = 10
+_COMPARISONS_FIRST, _COMPARISONS_EACH = 5, 3
+_CLOCK_CHANGE_SECONDS = 1.0
+_FLAGS = 0x0000_FFFF
+"""The part of a StatusCode that holds flags such as Overflow, not the quality (OPC 10000-4, 7.38.1)."""
+_BAD_NO_DATA = 0x809B_0000
+_GONE = {0x8033_0000, 0x8034_0000}  # BadNodeIdInvalid, BadNodeIdUnknown
+_FILTER_REFUSED = {0x8043_0000, 0x8044_0000, 0x8045_0000, 0x808E_0000}
+"""BadMonitoredItemFilterInvalid, BadMonitoredItemFilterUnsupported, BadFilterNotAllowed, BadDeadbandFilterInvalid."""
+_JOB_SIGNS = frozenset({"job", "program", "program_state"})
+
+
+@dataclass(slots=True)
+class MachineHealth:
+    """How the watching of one machine goes.
+
+    Attributes:
+        machine: its identifier.
+        endpoint: its server.
+        connected: whether a session with a subscription for it is open.
+        reason: why it is not being observed, empty when it is.
+        observed_since: start of the unbroken observation on the machine's clock, None when it is not observed.
+        offset_seconds: how far the machine's clock is ahead, None while unknown.
+        trusted: whether the machine's clock stamps what it says.
+        desired: how many signals should be watched.
+        actual: how many are.
+        refused: reason by signal, for those that are not, or whose values do not fit.
+        overflows: how often the server's queue lost values.
+        wrong_values: how many values did not fit their signal.
+        identification: what the machine says it is.
+        certificate_expires: end of the agent's own certificate, None without security.
+    """
+
+    machine: str
+    endpoint: str
+    connected: bool = False
+    reason: str = "not connected yet"
+    observed_since: int | None = None
+    offset_seconds: float | None = None
+    trusted: bool = True
+    desired: int = 0
+    actual: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    overflows: int = 0
+    wrong_values: int = 0
+    identification: dict[str, str] = field(default_factory=dict)
+    certificate_expires: int | None = None
+
+
+async def watch(
+    server: ServerConfig,
+    recorder: Recorder,
+    *,
+    clock: Callable[[], int],
+    health: Callable[[MachineHealth], None],
+) -> None:
+    """Watch the machines of one server for ever.
+
+    Args:
+        server: which one, and its machines.
+        recorder: is given all that happens, synchronously.
+        clock: the agent's own clock, nanoseconds UTC.
+        health: is told of each machine's health when it changes, and regularly.
+
+    Raises:
+        CertificateUnusableError: when the agent's own certificate cannot be used.
+    """
+    own = own_certificate(server.own_certificates, server.publisher, clock()) if server.policy != "none" else None
+    if own is None:
+        log.warning("source.insecure", endpoint=server.endpoint, machines=[each.id for each in server.machines])
+    await ServerWatch(server, recorder, own, clock=clock, health=health).run()
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """A signal that is watched, or should be."""
+
+    machine: _Machine
+    found: FoundSignal
+    signal: str
+    convert: Callable[[Scalar], Value | Refused]
+    is_plain: bool
+    decides: bool
+    signs_job: bool
+    handle: int
+    not_before: int | None = None
+    server_item: int | None = None
+    last: int | None = None
+    gone: bool = False
+
+
+class _Machine:
+    """What is known of one machine while it is watched."""
+
+    def __init__(self, config: MachineConfig, endpoint: str, proven: int | None) -> None:
+        self.config = config
+        self.id = config.id
+        self.root = parse_node_id(config.root) if config.root else None
+        self.wishes = wanted(config.nodes, config.namespaces)
+        slack = (config.publishing_milliseconds + 250) * 1_000_000
+        self.observation = Observation(proven, slack)
+        self.trust = Trust(config.clock_limit_seconds)
+        self.health = MachineHealth(config.id, endpoint)
+        self.items: dict[str, _Item] = {}
+        self.subscription: Subscription | None = None
+        self.node: NodeIdentity | None = None
+        self.sequence: int | None = None
+        self.heard_at = 0.0
+        self.told_offset: float | None = None
+        self.told_trusted = True
+        self.job: tuple[object, int] = ("", 0)
+        self.job_changed = asyncio.Event()
+
+    def forget_session(self) -> None:
+        """Drop everything that belonged to a session."""
+        self.items = {}
+        self.subscription = None
+        self.node = None
+        self.sequence = None
+        self.health.connected = False
+        self.health.actual = 0
+
+    def job_wishes(self) -> list[Wanted]:
+        """Return the signals that only the job in hand can tell."""
+        return [wish for wish in self.wishes if all(isinstance(each.place, tuple) and JOB in each.place
+                                                    for each in wish.candidates)]  # fmt: skip
+
+
+class ServerWatch:
+    """Watches one server. See `watch` for the arguments."""
+
+    def __init__(
+        self,
+        server: ServerConfig,
+        recorder: Recorder,
+        own: OwnCertificate | None,
+        *,
+        clock: Callable[[], int],
+        health: Callable[[MachineHealth], None],
+    ) -> None:
+        self._server = server
+        self._recorder = recorder
+        self._own = own
+        self._clock = clock
+        self._report = health
+        self._machines = [_Machine(each, server.endpoint, recorder.last_proof(each.id)) for each in server.machines]
+        self._by_subscription: dict[int, _Machine] = {}
+        self._items: dict[int, _Item] = {}
+        self._handles = 0
+        self._acknowledgements: list[tuple[int, int]] = []
+        self._offset = OffsetEstimate()
+        self._unreachable_since: int | None = None
+        self._unreachable_told = 0
+        self._complaint = ""
+        for machine in self._machines:
+            machine.health.certificate_expires = own.expires if own else None
+
+    async def run(self) -> None:
+        """Connect, watch, and begin again when that ends, for ever."""
+        backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
+        while True:
+            attempted = self._clock()
+            try:
+                session = await connect(self._server, self._own)
+            except NoAnswerError as error:
+                self._no_answer(attempted, error)
+            except RefusedError as error:
+                self._unreachable_since = None
+                self._lost("refused", str(error))
+            else:
+                self._unreachable_since = None
+                try:
+                    await self._serve(session, backoff)
+                finally:
+                    await session.close()
+            await asyncio.sleep(backoff.next_seconds())
+
+    async def _serve(self, session: Session, backoff: Backoff) -> None:
+        """Watch over one session until it breaks."""
+        reason = "the session ended"
+        try:
+            await self._watch_session(session, backoff)
+        except* NoAnswerError as group:
+            reason = str(group.exceptions[0])
+        except* RefusedError as group:
+            reason = str(group.exceptions[0])
+        finally:
+            self._lost("session", reason)
+
+    def _no_answer(self, attempted: int, error: NoAnswerError) -> None:
+        now = self._clock()
+        self._lost("network" if error.own_side else "unreachable", str(error))
+        if error.own_side:
+            self._unreachable_since = None
+        elif self._unreachable_since is None:
+            self._unreachable_since = self._unreachable_told = attempted
+        elif now - self._unreachable_told >= _UNREACHABLE_EVERY:
+            self._unreachable_told = now
+            for machine in self._machines:
+                shift = self._shift(machine)
+                self._recorder.unreachable(machine.id, self._unreachable_since + shift, now + shift)
+
+    def _lost(self, cause: str, reason: str) -> None:
+        """Take in that nothing is being observed, and say so once."""
+        self._by_subscription.clear()
+        self._items.clear()
+        self._acknowledgements.clear()
+        for machine in self._machines:
+            self._keep(machine, machine.observation.lost(cause))
+            machine.forget_session()
+            machine.health.reason = reason
+            self._tell(machine)
+        if reason != self._complaint:
+            log.warning("source.lost", endpoint=self._server.endpoint, cause=cause, reason=reason)
+        self._complaint = reason
+
+    async def _watch_session(self, session: Session, backoff: Backoff) -> None:
+        table = await session.namespaces()
+        for _ in range(_COMPARISONS_FIRST):
+            self._offset.compare(*await session.current_time(self._clock))
+        self._judge_clocks(stepped=False)
+        walker = Walker(session, table)
+        async with asyncio.TaskGroup() as group:
+            for machine in self._machines:
+                await self._begin(session, walker, machine)
+            backoff.reset()
+            for _ in range(min(_PUBLISHERS_MAX, 1 + len(self._machines))):
+                group.create_task(self._publish(session))
+            group.create_task(self._measure(session))
+            group.create_task(self._reconcile(session))
+            group.create_task(self._guard())
+            for machine in self._machines:
+                group.create_task(self._follow_jobs(session, machine))
+        raise NoAnswerError("the session ended")
+
+    # Beginning to watch
+
+    async def _begin(self, session: Session, walker: Walker, machine: _Machine) -> None:
+        """Find a machine and subscribe to its signals; when it is not there, say why and let the others be."""
+        try:
+            found = await walker.machine(machine.config, machine.root)
+        except RefusedError as error:
+            if machine.health.reason != str(error):
+                log.warning("source.machine_missing", machine=machine.id, reason=str(error))
+            machine.health.reason = str(error)
+            machine.health.desired = len(machine.wishes)
+            self._tell(machine)
+            return
+        self._identified(machine, found)
+        machine.subscription = await session.subscribe(machine.config.publishing_milliseconds)
+        machine.heard_at = asyncio.get_running_loop().time()
+        machine.sequence = None
+        self._by_subscription[machine.subscription.id] = machine
+        await self._want(session, walker, machine, machine.wishes)
+        deciding = {item.signal for item in machine.items.values() if item.decides}
+        deciding |= {wish.signal.name for wish in machine.wishes if wish.mapped and wish.signal.name in DECIDING}
+        self._keep(machine, machine.observation.subscribed(deciding, self._clock() + self._shift(machine)))
+        machine.health.connected = True
+        machine.health.reason = "" if deciding else "none of the signals that tell its state is there"
+        await self._create(session, machine, list(machine.items.values()))
+        if self._complaint:
+            log.info("source.recovered", endpoint=self._server.endpoint, machine=machine.id)
+            self._complaint = ""
+        self._tell(machine)
+
+    def _identified(self, machine: _Machine, found: FoundMachine) -> None:
+        machine.node = found.node
+        machine.health.identification = dict(found.identification)
+
+    async def _want(self, session: Session, walker: Walker, machine: _Machine, wishes: Sequence[Wanted]) -> None:
+        """Resolve signals to items that are not created yet."""
+        del session
+        if machine.node is None:
+            return
+        resolution = await walker.resolve(machine.node, wishes)
+        for wish in wishes:
+            machine.health.refused.pop(wish.signal.name, None)
+        machine.health.refused.update(resolution.refused)
+        for found in resolution.found:
+            self._add(walker, machine, found)
+        machine.health.desired = len(machine.items) + len(resolution.refused)
+
+    def _add(self, walker: Walker, machine: _Machine, found: FoundSignal, not_before: int | None = None) -> _Item:
+        self._handles += 1
+        signal, wish = found.wish.signal, found.wish
+        is_plain = signal.type == "Double" and found.candidate.scale == 1.0 and not wish.values and wish.true_from is None
+        item = _Item(machine, found, signal.name, converter(wish, found.candidate, walker.table), is_plain,
+                     signal.name in DECIDING, signal.name in _JOB_SIGNS, self._handles, not_before)  # fmt: skip
+        machine.items[signal.name] = item
+        self._items[item.handle] = item
+        return item
+
+    async def _create(self, session: Session, machine: _Machine, items: Sequence[_Item]) -> None:
+        """Create monitored items; a filter that the server refuses is left out."""
+        if machine.subscription is None or not items:
+            return
+        results = await session.create_items(machine.subscription, [_request(item) for item in items])
+        again = [item for item, result in zip(items, results, strict=True) if result.status in _FILTER_REFUSED]
+        if again:
+            plain = [_request(item)._replace(deadband=0.0, repeats=False) for item in again]
+            second = dict(zip((item.handle for item in again), await session.create_items(machine.subscription, plain),
+                              strict=True))  # fmt: skip
+            results = [second.get(item.handle, result) for item, result in zip(items, results, strict=True)]
+        for item, result in zip(items, results, strict=True):
+            self._created(item, result)
+        machine.health.actual = sum(item.server_item is not None for item in machine.items.values())
+
+    def _created(self, item: _Item, result: ItemResult) -> None:
+        item.server_item = result.item
+        item.gone = result.item is None
+        if result.item is None:
+            reason = f"{item.found.candidate.text}: the server refuses to watch it: {status_name(result.status)}"
+            item.machine.health.refused[item.signal] = reason
+            log.warning("source.item_refused", machine=item.machine.id, signal=item.signal, reason=reason)
+        else:
+            item.machine.health.refused.pop(item.signal, None)
+
+    # Handing on what changes
+
+    async def _publish(self, session: Session) -> None:
+        """Keep one publish request with the server, and acknowledge only what is kept."""
+        while True:
+            acknowledgements, self._acknowledgements = self._acknowledgements, []
+            published = await session.publish(acknowledgements)
+            self._take(published)
+
+    def _take(self, published: Published) -> None:
+        """Hand on one publish response. Everything in it is durable when this returns."""
+        if published.fault or published.subscription not in self._by_subscription:
+            raise RefusedError(f"the server ended publishing: {status_name(published.fault or 0x8028_0000)}")
+        if published.status is not None:
+            raise RefusedError(f"the server ended the subscription: {status_name(published.status)}")
+        machine = self._by_subscription[published.subscription]
+        received = self._clock()
+        machine.heard_at = asyncio.get_running_loop().time()
+        if published.carries:
+            self._check_sequence(machine, published.sequence)
+            self._take_changes(machine, published, received)
+            self._acknowledgements.append((published.subscription, published.sequence))
+        self._keep(machine, machine.observation.alive(received + self._shift(machine)))
+
+    def _check_sequence(self, machine: _Machine, sequence: int) -> None:
+        """Refuse to go on when a notification is missing: a new session reads everything again."""
+        expected = machine.sequence
+        machine.sequence = sequence
+        if expected is not None and sequence not in (expected + 1, 1):
+            raise RefusedError(f"notification {expected + 1} is missing, {sequence} came")
+
+    def _take_changes(self, machine: _Machine, published: Published, received: int) -> None:
+        trusted, items = machine.trust.trusted, self._items
+        readings: list[Reading] = []
+        decided: list[tuple[str, bool, int]] = []
+        holes: list[Hole] = []
+        for handle, raw, status, source, server in published.changes:
+            item = items.get(handle)
+            if item is None:
+                continue
+            if status or item.not_before is not None:
+                status, source = self._unusual(item, status, source, received, holes)  # noqa: PLW2901 - as the item has it
+            if status >> 31:
+                value: Value | Refused | None = None
+            elif item.is_plain and type(raw) is float and raw - raw == 0.0:
+                value = raw
+            else:
+                value = item.convert(raw)
+                if type(value) is Refused:
+                    status, value = self._wrong(item, value), None  # noqa: PLW2901 - the value's own quality
+            readings.append(Reading(item.signal, value, status, source, server, received))  # type: ignore[arg-type]
+            stamp = source if trusted and source is not None else received
+            item.last = stamp
+            if item.decides:
+                decided.append((item.signal, status == 0, stamp))
+            if item.signs_job:
+                self._job_sign(machine, item.signal, value, stamp)
+        for hole in holes:
+            self._recorder.hole(hole)
+        self._recorder.readings(machine.id, readings, trusted=trusted)
+        now = received + self._shift(machine)
+        for signal, good, stamp in decided:
+            self._keep(machine, machine.observation.said(signal, good=good, stamp=stamp, now=now))
+
+    def _unusual(
+        self, item: _Item, status: int, source: int | None, received: int, holes: list[Hole]
+    ) -> tuple[int, int | None]:
+        """Read a status that is not plainly Good, and keep values of a job from reaching back before it was in hand."""
+        machine = item.machine
+        if item.not_before is not None:
+            source = max(source or 0, item.not_before)
+        if status & OVERFLOW_BIT == OVERFLOW_BIT:
+            machine.health.overflows += 1
+            stamp = source if machine.trust.trusted and source is not None else received
+            if item.last is not None and item.last < stamp:
+                holes.append(Hole(machine.id, Period(item.last, stamp), (item.signal,), "overflow"))
+        status &= ~_FLAGS
+        if status in _GONE:
+            item.gone = True
+        return status, source
+
+    def _wrong(self, item: _Item, refused: Refused) -> int:
+        health = item.machine.health
+        health.wrong_values += 1
+        if health.refused.get(item.signal) != refused.reason:
+            health.refused[item.signal] = refused.reason
+            log.warning("source.value_refused", machine=health.machine, signal=item.signal, reason=refused.reason)
+        return refused.status
+
+    def _keep(self, machine: _Machine, events: Iterable[Event]) -> None:
+        """Record proofs and holes, and note whether the machine is observed."""
+        for event in events:
+            if isinstance(event, Proof):
+                self._recorder.observed(machine.id, event.since, event.at)
+            elif isinstance(event, Missed):
+                self._recorder.hole(Hole(machine.id, event.period, event.signals, event.cause))
+        since = machine.observation.since
+        if since != machine.health.observed_since:
+            machine.health.observed_since = since
+            if machine.health.connected:
+                machine.health.reason = "" if since is not None else "a signal that tells its state has no good value"
+            self._tell(machine)
+
+    def _tell(self, machine: _Machine) -> None:
+        self._report(machine.health)
+
+    # Clocks
+
+    def _shift(self, machine: _Machine) -> int:
+        """Return what the agent's clock needs to become the machine's, where that is trusted."""
+        return self._offset.offset if machine.trust.trusted else 0
+
+    async def _measure(self, session: Session) -> None:
+        while True:
+            await asyncio.sleep(MEASURE_EVERY / SECOND)
+            stepped = False
+            for _ in range(_COMPARISONS_EACH):
+                stepped |= self._offset.compare(*await session.current_time(self._clock))
+            self._judge_clocks(stepped=stepped)
+
+    def _judge_clocks(self, *, stepped: bool) -> None:
+        """Decide anew whose clock stamps; a span of observation does not outlast a change of clocks."""
+        offset = self._offset.offset
+        seconds = offset / SECOND
+        for machine in self._machines:
+            trusted = machine.trust.judge(offset)
+            machine.health.offset_seconds, machine.health.trusted = seconds, trusted
+            now = self._clock() + self._shift(machine)
+            if stepped or trusted != machine.told_trusted:
+                log.warning("source.clock_changed", machine=machine.id, offset_seconds=round(seconds, 3), trusted=trusted)
+                self._keep(machine, machine.observation.clock_changed(now))
+            moved = machine.told_offset is None or abs(seconds - machine.told_offset) >= _CLOCK_CHANGE_SECONDS
+            if moved or trusted != machine.told_trusted:
+                machine.told_offset, machine.told_trusted = seconds, trusted
+                self._recorder.clock(machine.id, seconds, now)
+            self._tell(machine)
+
+    # Keeping it whole
+
+    async def _guard(self) -> None:
+        """Break the session when a subscription is silent for longer than it promised."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(0.5)
+            for machine in self._machines:
+                if machine.subscription is None:
+                    continue
+                silent = loop.time() - machine.heard_at
+                limit = 2 * machine.subscription.keep_alive_seconds + SILENCE_MARGIN_SECONDS
+                if silent > limit:
+                    raise NoAnswerError("the subscription has gone silent")
+
+    async def _reconcile(self, session: Session) -> None:
+        """Compare, again and again, what should be watched with what is."""
+        while True:
+            await asyncio.sleep(RECONCILE_SECONDS)
+            walker = Walker(session, await session.namespaces())
+            for machine in self._machines:
+                if machine.subscription is None:
+                    await self._begin(session, walker, machine)
+                else:
+                    await self._repair(session, walker, machine)
+                    machine.job_changed.set()
+                self._tell(machine)
+
+    async def _repair(self, session: Session, walker: Walker, machine: _Machine) -> None:
+        """Look again for what was not there, was refused or has gone."""
+        gone = [item for item in machine.items.values() if item.gone and item.not_before is None]
+        for item in gone:
+            self._items.pop(item.handle, None)
+            machine.items.pop(item.signal, None)
+        job_signals = {wish.signal.name for wish in machine.job_wishes()}
+        missing = [wish for wish in machine.wishes
+                   if wish.signal.name not in machine.items and wish.signal.name not in job_signals]  # fmt: skip
+        if not missing or machine.subscription is None:
+            return
+        ended = [item.server_item for item in gone if item.server_item is not None]
+        if ended:
+            await session.delete_items(machine.subscription, ended)
+        before = set(machine.items)
+        await self._want(session, walker, machine, missing)
+        new = [item for name, item in machine.items.items() if name not in before]
+        for item in new:
+            if item.decides:
+                self._keep(machine, machine.observation.expects(item.signal))
+        await self._create(session, machine, new)
+
+    # The job in hand
+
+    def _job_sign(self, machine: _Machine, signal: str, value: object, stamp: int) -> None:
+        """Take in a value that may mean that another job is in hand."""
+        if signal == "job":
+            machine.job = (value, stamp)
+        elif not machine.job[0]:
+            machine.job = ("", stamp)
+        machine.job_changed.set()
+
+    async def _follow_jobs(self, session: Session, machine: _Machine) -> None:
+        """Watch the order, customer and counts of whichever job is in hand."""
+        wishes = machine.job_wishes()
+        current: NodeIdentity | None = None
+        while True:
+            await machine.job_changed.wait()
+            await asyncio.sleep(FOLLOW_SECONDS)
+            machine.job_changed.clear()
+            if machine.node is None or machine.subscription is None:
+                continue
+            identifier, stamp = machine.job
+            walker = Walker(session, await session.namespaces())
+            jobs = await walker.jobs(machine.node)
+            chosen = next((job.node for job in jobs if job.identifier == identifier), None) if identifier else next(
+                (job.node for job in jobs if job.runs), None)  # fmt: skip
+            if chosen != current:
+                current = chosen
+                await self._change_job(session, walker, machine, wishes, chosen, stamp)
+
+    async def _change_job(
+        self, session: Session, walker: Walker, machine: _Machine, wishes: Sequence[Wanted], job: NodeIdentity | None, stamp: int
+    ) -> None:
+        old = [machine.items.pop(wish.signal.name) for wish in wishes if wish.signal.name in machine.items]
+        for item in old:
+            self._items.pop(item.handle, None)
+        ended = [item.server_item for item in old if item.server_item is not None]
+        if ended and machine.subscription is not None:
+            await session.delete_items(machine.subscription, ended)
+        if machine.node is None:
+            return
+        found = (await walker.resolve(machine.node, wishes, job)).found
+        self._end_job(machine, [wish for wish in wishes if wish not in [each.wish for each in found]], stamp)
+        await self._create(session, machine, [self._add(walker, machine, each, stamp) for each in found])
+
+    def _end_job(self, machine: _Machine, wishes: Sequence[Wanted], stamp: int) -> None:
+        """Record that the job in hand, if any, has no such order, customer or count."""
+        received = self._clock()
+        readings = [
+            Reading(wish.signal.name, "", 0, stamp, None, received) if wish.signal.type == "String"
+            else Reading(wish.signal.name, None, _BAD_NO_DATA, stamp, None, received)
+            for wish in wishes
+        ]  # fmt: skip
+        if readings:
+            self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
+
+
+def _request(item: _Item) -> ItemRequest:
+    wish, config = item.found.wish, item.machine.config
+    return ItemRequest(item.found.node, item.handle, wish.sampling_milliseconds, config.queue_size, wish.deadband,
+                       config.repeats)  # fmt: skip

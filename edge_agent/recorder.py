@@ -1,0 +1,187 @@
+"""From what sources deliver to durable spool rows: stamped, packed, committed, and every loss written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from edge_agent.spool import Evicted, NewRow, Spool, SpoolFullError
+from edge_agent.stamps import Known, stamp
+from shopfloor import signals
+from shopfloor.periods import Period
+from shopfloor.samples import Sample
+from shopfloor.states import Hole
+from shopfloor.wire import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from shopfloor.samples import Reading
+    from shopfloor.signals import SignalClass
+
+log = structlog.get_logger(__name__)
+
+
+class SpoolRecorder:
+    """Keeps samples in the spool. Implements `edge_agent.ports.Recorder`.
+
+    Args:
+        spool: the open spool.
+        publisher: the agent's PublisherId.
+        writer_ids: DataSetWriterId by machine.
+        clock: reads the present.
+        spooled: called after each commit that added rows.
+        in_flight: returns the rows that are on their way, which are not evicted.
+        broken: called with a machine whose record samples were lost here: its observation has to begin anew.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        publisher: str,
+        writer_ids: Mapping[str, int],
+        clock: Callable[[], int],
+        spooled: Callable[[], None],
+        in_flight: Callable[[], frozenset[int]],
+        broken: Callable[[str], None],
+    ) -> None:
+        self._spool = spool
+        self._publisher = publisher
+        self._writer_ids = writer_ids
+        self._clock = clock
+        self._spooled = spooled
+        self._in_flight = in_flight
+        self._broken = broken
+        self._known: dict[str, dict[str, Known]] = spool.known()
+        self._owed: dict[str, Hole] = {}
+
+    def readings(self, machine: str, readings: Sequence[Reading], *, trusted: bool) -> None:
+        """Stamp the values of one publish response and commit them to the spool."""
+        samples, changed = stamp(machine, readings, self._known.get(machine, {}), trusted=trusted)
+        if samples:
+            self._keep(machine, samples, changed)
+
+    def observed(self, machine: str, since: int, at: int) -> None:
+        """Commit a proof of observation."""
+        self._proof(machine, "observed", since, at)
+
+    def unreachable(self, machine: str, since: int, at: int) -> None:
+        """Commit a proof that the server did not answer."""
+        self._proof(machine, "unreachable", since, at)
+
+    def hole(self, hole: Hole) -> None:
+        """Commit a hole; its sample is stamped with its end."""
+        samples, changed = self._holes([hole])
+        self._keep(hole.machine, samples, changed)
+
+    def clock(self, machine: str, offset_seconds: float, at: int) -> None:
+        """Commit the offset of the machine's clock."""
+        known = Known(at, 0, offset_seconds, 0)
+        sample = Sample(machine, "clock_offset_seconds", at, offset_seconds)
+        self._keep(machine, [sample], {"clock_offset_seconds": known})
+
+    def last_proof(self, machine: str) -> int | None:
+        """Return the stamp of the newest durable proof of observation."""
+        last = self._known.get(machine, {}).get("observed")
+        return None if last is None else last.raw + last.ordinal
+
+    def make_room(self, incoming_bytes: int = 0) -> None:
+        """Evict what is too old or too much, and write down the holes."""
+        evicted = self._spool.evict(self._clock(), spare=self._in_flight(), incoming_bytes=incoming_bytes)
+        if evicted:
+            self._note(evicted)
+
+    def _proof(self, machine: str, signal: str, since: int, at: int) -> None:
+        last = self._known.get(machine, {}).get(signal)
+        if last is None or last.raw + last.ordinal < at:
+            self._keep(machine, [Sample(machine, signal, at, since)], {signal: Known(at, 0, since, 0)})
+
+    def _keep(self, machine: str, samples: list[Sample], changed: dict[str, Known]) -> None:
+        rows = self._pack(machine, samples)
+        self.make_room(sum(len(row.body) for row in rows))
+        owed, owed_known = self._holes([self._owed[machine]]) if machine in self._owed else ([], {})
+        try:
+            self._put(machine, [*self._pack(machine, owed), *rows], {**owed_known, **changed})
+        except SpoolFullError as error:
+            self._owe(machine, samples, str(error))
+            return
+        self._owed.pop(machine, None)
+
+    def _put(self, machine: str, rows: list[NewRow], changed: dict[str, Known]) -> None:
+        self._spool.put(rows, [(machine, signal, known) for signal, known in changed.items()])
+        self._known.setdefault(machine, {}).update(changed)
+        self._spooled()
+
+    def _pack(self, machine: str, samples: Iterable[Sample]) -> list[NewRow]:
+        by_class: dict[SignalClass, list[Sample]] = {}
+        for sample in samples:
+            by_class.setdefault(signals.find(sample.signal).signal_class, []).append(sample)
+        return [
+            NewRow(
+                machine,
+                signal_class,
+                min(sample.stamp for sample in body.samples),
+                max(sample.stamp for sample in body.samples),
+                len(body.samples),
+                body.data,
+            )
+            for signal_class, members in by_class.items()
+            for body in messages.pack(
+                members,
+                publisher=self._publisher,
+                writer_group=signal_class,
+                writer_id=self._writer_ids.get(machine, 0),
+            )
+        ]
+
+    def _holes(self, holes: Iterable[Hole]) -> tuple[list[Sample], dict[str, Known]]:
+        """Make `hole` samples, kept apart by an ordinal where two end together."""
+        samples: list[Sample] = []
+        changed: dict[str, Known] = {}
+        for hole in holes:
+            last = changed.get("hole") or self._known.get(hole.machine, {}).get("hole")
+            ordinal = last.ordinal + 1 if last is not None and last.raw == hole.period.end else 0
+            text = hole.encode()
+            changed["hole"] = Known(hole.period.end, ordinal, text, 0)
+            samples.append(Sample(hole.machine, "hole", hole.period.end + ordinal, text))
+        return samples, changed
+
+    def _note(self, evicted: Sequence[Evicted]) -> None:
+        for item in evicted:
+            log.warning(
+                "spool.evicted",
+                machine=item.hole.machine,
+                cause=item.hole.cause,
+                rows=len(item.rows),
+                samples=item.samples,
+                period=str(item.hole.period),
+            )
+            samples, changed = self._holes([item.hole])
+            try:
+                self._put(item.hole.machine, self._pack(item.hole.machine, samples), changed)
+            except SpoolFullError as error:
+                self._owe(item.hole.machine, samples, str(error))
+            if item.signal_class == "record":
+                self._forget(item.hole.machine)
+
+    def _owe(self, machine: str, samples: Sequence[Sample], reason: str) -> None:
+        """Remember a loss that cannot be written down yet: one hole from the first to the last lost sample."""
+        stamps = [sample.stamp for sample in samples]
+        period = Period(min(stamps), max(stamps) + 1)
+        owed = self._owed.get(machine)
+        if owed is None:
+            log.error("spool.full", machine=machine, reason=reason)
+        else:
+            period = Period(min(period.start, owed.period.start), max(period.end, owed.period.end))
+        self._owed[machine] = Hole(machine, period, (), "spool_full")
+        self._spool.count(machine, "spool_full_samples", len(samples))
+        self._forget(machine)
+
+    def _forget(self, machine: str) -> None:
+        """Take the next values as new: what was known may be lost."""
+        observed = self._known.get(machine, {}).get("observed")
+        self._known[machine] = {"observed": observed} if observed else {}
+        self._spool.forget(machine)
+        self._broken(machine)

@@ -1,0 +1,381 @@
+"""The spool: one SQLite file between the machines and the network.
+
+What is in it survives a power cut. A row is one encoded NetworkMessage of one machine and class, and leaves only when a
+collector has stored it. In the same transaction the last value of each signal is kept, so that after a restart an
+initial value that is already known is not taken for a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge_agent.stamps import Known
+from edge_agent.window import SpoolRow
+from shopfloor.errors import ExpectedError
+from shopfloor.periods import DAY, Period
+from shopfloor.states import Hole
+from shopfloor.wire import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from shopfloor.signals import SignalClass
+
+BYTES_MAX = 2 * 1024**3
+AGE_DAYS_MAX = 31
+EVICT_TO = 0.95
+"""A full spool is emptied to this share of its bound, so that it is not at the bound again at once."""
+EVICT_ROWS = 256
+"""Rows evicted in one go."""
+DEAD_ROWS_MAX = 10_000
+"""Dead rows that are kept for inspection; the oldest go first, and stay counted."""
+_MACHINE_ID = Path("/etc/machine-id")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS row (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
+CREATE TABLE IF NOT EXISTS known (
+    machine TEXT NOT NULL, signal TEXT NOT NULL, raw INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+    value, status INTEGER NOT NULL, PRIMARY KEY (machine, signal)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (
+    n INTEGER PRIMARY KEY, machine TEXT NOT NULL, class TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    samples INTEGER NOT NULL, body BLOB NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS count (
+    machine TEXT NOT NULL, name TEXT NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (machine, name)) WITHOUT ROWID;
+"""
+
+
+class SpoolError(ExpectedError):
+    """The spool cannot be used: the sentence says where and what to do."""
+
+
+class SpoolFullError(Exception):
+    """The disk took nothing: the rows are not in the spool."""
+
+
+class NewRow(NamedTuple):
+    """A row to be spooled.
+
+    Attributes:
+        machine: whose samples.
+        signal_class: of all its samples.
+        first: smallest stamp in it.
+        last: largest stamp in it.
+        samples: how many.
+        body: the NetworkMessage without its MessageId.
+    """
+
+    machine: str
+    signal_class: SignalClass
+    first: int
+    last: int
+    samples: int
+    body: bytes
+
+
+class Evicted(NamedTuple):
+    """Rows of one machine and class that had to go, and the hole they leave."""
+
+    hole: Hole
+    signal_class: SignalClass
+    rows: list[int]
+    samples: int
+
+
+class Dead(NamedTuple):
+    """A row that could not be delivered though everything else could."""
+
+    n: int
+    machine: str
+    first: int
+    last: int
+    samples: int
+    reason: str
+
+
+class Spool:
+    """The open spool of one agent. One process at a time, one thread.
+
+    Args:
+        path: the file; made when missing.
+        bytes_max: bound of all bodies together.
+        age_days_max: bound of the age of a row's newest sample.
+        host: identity of this computer; another one than last time means that the disk was cloned: a new epoch begins.
+        durable: False lets a test run without waiting for the disk.
+
+    Raises:
+        SpoolError: the file is no spool, cannot be opened, or another agent has it open.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        bytes_max: int = BYTES_MAX,
+        age_days_max: int = AGE_DAYS_MAX,
+        host: str | None = None,
+        durable: bool = True,
+    ) -> None:
+        self._bytes_max = bytes_max
+        self._age_max = age_days_max * DAY
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            self._db.execute("PRAGMA journal_size_limit = 67108864")
+            self._db.executescript(_SCHEMA)
+            self._epoch = self._load_epoch(host or host_identity())
+        except (sqlite3.Error, OSError) as error:
+            raise SpoolError(
+                f"the spool {path} cannot be used ({error}): check that no other agent runs with it, that its folder "
+                "can be written to, and that its disk has room",
+            ) from error
+        self._newest = self._one("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'row'), 0)")
+        self._bytes = self._one("SELECT coalesce(sum(size), 0) FROM row")
+        self._rows = self._one("SELECT count(*) FROM row")
+
+    @property
+    def epoch(self) -> str:
+        """Names this spool on this computer; row numbers mean nothing without it."""
+        return self._epoch
+
+    @property
+    def newest(self) -> int:
+        """The highest row number ever given out, also when the row is gone."""
+        return self._newest
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait."""
+        return self._rows
+
+    @property
+    def bytes_held(self) -> int:
+        """How large they are together."""
+        return self._bytes
+
+    def put(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]] = ()) -> list[int]:
+        """Make rows and last values durable, in one transaction.
+
+        Args:
+            rows: to be appended.
+            known: machine, signal and last value, of the signals in these rows.
+
+        Returns:
+            The numbers of the rows.
+
+        Raises:
+            SpoolFullError: nothing was kept.
+        """
+        numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
+        try:
+            with self._transaction():
+                self._db.executemany(
+                    "INSERT INTO row (n, machine, class, size, first, last, samples, body) VALUES (?,?,?,?,?,?,?,?)",
+                    [
+                        (n, each.machine, each.signal_class, len(each.body), *each[2:])
+                        for n, each in zip(numbers, rows, strict=True)
+                    ],
+                )
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO known VALUES (?,?,?,?,?,?)",
+                    [(machine, signal, k.raw, k.ordinal, k.value, k.status) for machine, signal, k in known],
+                )
+        except sqlite3.Error as error:
+            raise SpoolFullError(str(error)) from error
+        self._newest += len(rows)
+        self._rows += len(rows)
+        self._bytes += sum(len(each.body) for each in rows)
+        return numbers
+
+    def waiting(self, after: int, until: int, limit: int) -> list[SpoolRow]:
+        """Return rows with `after < n <= until`, lowest first."""
+        found = self._db.execute("SELECT n, size FROM row WHERE n > ? AND n <= ? LIMIT ?", (after, until, limit))
+        return [SpoolRow(*row) for row in found]
+
+    def message(self, n: int, publisher: str) -> tuple[str, str, bytes] | None:
+        """Return machine, class and complete NetworkMessage of a row; None when it is gone."""
+        row = self._db.execute("SELECT machine, class, body FROM row WHERE n = ?", (n,)).fetchone()
+        if row is None:
+            return None
+        machine, signal_class, body = row
+        return machine, signal_class, messages.with_id(messages.RowId(publisher, self._epoch, n), body)
+
+    def delete(self, rows: Iterable[int]) -> None:
+        """Forget rows that a collector has stored or quarantined, dead ones too."""
+        numbers = [(n,) for n in rows]
+        with self._transaction():
+            for (n,) in numbers:
+                found = self._db.execute("DELETE FROM row WHERE n = ? RETURNING size", (n,)).fetchone()
+                if found:
+                    self._rows -= 1
+                    self._bytes -= found[0]
+            self._db.executemany("DELETE FROM dead WHERE n = ?", numbers)
+
+    def kill(self, n: int, reason: str) -> None:
+        """Move a row to the dead table and count its samples."""
+        with self._transaction():
+            row = self._db.execute(
+                "DELETE FROM row WHERE n = ? RETURNING machine, class, first, last, samples, body",
+                (n,),
+            ).fetchone()
+            if row is None:
+                return
+            self._db.execute("INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?,?,?,?)", (n, *row, reason))
+            self._db.execute(
+                "DELETE FROM dead WHERE n IN (SELECT n FROM dead ORDER BY n DESC LIMIT -1 OFFSET ?)",
+                (DEAD_ROWS_MAX,),
+            )
+            self._count(row[0], "dead_samples", row[4])
+            self._rows -= 1
+            self._bytes -= len(row[5])
+
+    def dead(self) -> list[Dead]:
+        """Return the dead rows, without their bodies."""
+        found = self._db.execute("SELECT n, machine, first, last, samples, reason FROM dead ORDER BY n")
+        return [Dead(*row) for row in found]
+
+    def known(self) -> dict[str, dict[str, Known]]:
+        """Return the last value of every signal, by machine."""
+        lasts: dict[str, dict[str, Known]] = {}
+        for machine, signal, *rest in self._db.execute("SELECT * FROM known"):
+            lasts.setdefault(machine, {})[signal] = Known(*rest)
+        return lasts
+
+    def forget(self, machine: str) -> None:
+        """Forget the last values of a machine, except its proofs: the next ones are new, whatever they are."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("DELETE FROM known WHERE machine = ? AND signal <> 'observed'", (machine,))
+
+    def evict(self, now: int, *, spare: frozenset[int], incoming_bytes: int = 0) -> list[Evicted]:
+        """Make room: rows past the age bound, then, while the spool is too large, oldest gauges, then oldest records.
+
+        Args:
+            now: the present.
+            spare: rows that are on their way.
+            incoming_bytes: what is about to be put.
+
+        Returns:
+            The holes that this leaves. The caller puts them into the spool as `hole` samples.
+        """
+        evicted: list[Evicted] = []
+        old = self._db.execute("SELECT n FROM row WHERE last < ? ORDER BY n LIMIT ?", (now - self._age_max, EVICT_ROWS))
+        evicted += self._drop([n for (n,) in old if n not in spare], "too_old")
+        if self._bytes + incoming_bytes <= self._bytes_max:
+            return evicted
+        for signal_class in ("gauge", "record"):
+            while self._bytes + incoming_bytes > self._bytes_max * EVICT_TO:
+                rows = self._db.execute(
+                    "SELECT n FROM row WHERE class = ? ORDER BY n LIMIT ?",
+                    (signal_class, EVICT_ROWS + len(spare)),
+                )
+                candidates = [n for (n,) in rows if n not in spare][: self._rows // 20 + 1]
+                if not candidates:
+                    break
+                evicted += self._drop(candidates, "evicted")
+        return evicted
+
+    def count(self, machine: str, name: str, amount: int) -> None:
+        """Add to a counter of loss of a machine."""
+        with contextlib.suppress(sqlite3.Error), self._transaction():
+            self._count(machine, name, amount)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return every counter of loss, by machine and name."""
+        totals: dict[str, dict[str, int]] = {}
+        for machine, name, total in self._db.execute("SELECT machine, name, total FROM count"):
+            totals.setdefault(machine, {})[name] = total
+        return totals
+
+    def oldest(self) -> dict[str, int]:
+        """Return the oldest stamp that is not stored yet, by machine."""
+        return dict(self._db.execute("SELECT machine, min(first) FROM row GROUP BY machine"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _drop(self, numbers: list[int], cause: str) -> list[Evicted]:
+        groups: dict[tuple[str, SignalClass], list[tuple[int, ...]]] = {}
+        names: dict[tuple[str, SignalClass], set[str]] = {}
+        with self._transaction():
+            for n in numbers:
+                machine, signal_class, size, first, last, samples, body = self._db.execute(
+                    "DELETE FROM row WHERE n = ? RETURNING machine, class, size, first, last, samples, body",
+                    (n,),
+                ).fetchone()
+                groups.setdefault((machine, signal_class), []).append((n, first, last, samples))
+                names.setdefault((machine, signal_class), set()).update(_signals(body))
+                self._count(machine, f"{cause}_samples", samples)
+                self._rows -= 1
+                self._bytes -= size
+        return [
+            Evicted(
+                Hole(
+                    machine,
+                    Period(min(row[1] for row in rows), max(row[2] for row in rows) + 1),
+                    tuple(sorted(names[machine, signal_class])),
+                    cause,
+                ),
+                signal_class,
+                [row[0] for row in rows],
+                sum(row[3] for row in rows),
+            )
+            for (machine, signal_class), rows in groups.items()
+        ]
+
+    def _count(self, machine: str, name: str, amount: int) -> None:
+        self._db.execute(
+            "INSERT INTO count VALUES (?,?,?) ON CONFLICT (machine, name) DO UPDATE SET total = total + excluded.total",
+            (machine, name, amount),
+        )
+
+    def _load_epoch(self, host: str) -> str:
+        found = dict(self._db.execute("SELECT key, value FROM meta"))
+        if found.get("host") == host and "epoch" in found:
+            return str(found["epoch"])
+        epoch = secrets.token_hex(8)
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", [("epoch", epoch), ("host", host)])
+        return epoch
+
+    def _one(self, query: str) -> int:
+        return int(self._db.execute(query).fetchone()[0])
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        rows, total = getattr(self, "_rows", 0), getattr(self, "_bytes", 0)
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            self._rows, self._bytes = rows, total
+            raise
+
+
+def _signals(body: bytes) -> set[str]:
+    message = messages.decode(messages.with_id(messages.RowId("-", "0", 0), body))
+    sets = message.Messages if isinstance(message.Messages, list) else [message.Messages]
+    return {name for each in sets for name in each.Payload or ()}
+
+
+def host_identity() -> str:
+    """Return what tells this computer from a clone of its disk in another one."""
+    try:
+        return _MACHINE_ID.read_text(encoding="ascii").strip() or f"mac-{uuid.getnode():x}"
+    except OSError:
+        return f"mac-{uuid.getnode():x}"

@@ -1,0 +1,251 @@
+"""From the spool to the broker: connects, sends what the window allows, deletes what collectors have stored."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from edge_agent.window import Kill, Send, Window
+from shopfloor import mqtt, signals
+from shopfloor.periods import SECOND
+from shopfloor.wire import messages, topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from edge_agent.spool import Spool
+    from shopfloor.signals import SignalClass
+
+STATUS_SECONDS = 30
+"""How often the status is reported; the next report is announced for twice as long."""
+IDLE_SECONDS_MAX = 1.0
+SPOOLED_SECONDS = 0.02
+"""Rows that are spooled within this time are sent together."""
+
+log = structlog.get_logger(__name__)
+
+
+class Uplink:
+    """The sending half of an agent.
+
+    Args:
+        broker: where to.
+        publisher: the agent's PublisherId.
+        spool: what to send.
+        machines: the signals of each machine, in order of their DataSetWriterIds, which begin at 1.
+        clock: reads the present.
+        health: returns what the health message says beside the spool.
+    """
+
+    def __init__(
+        self,
+        broker: mqtt.Broker,
+        *,
+        publisher: str,
+        spool: Spool,
+        machines: Callable[[], Mapping[str, Sequence[str]]],
+        clock: Callable[[], int],
+        health: Callable[[], Mapping[str, object]],
+    ) -> None:
+        self._publisher = publisher
+        self._spool = spool
+        self._machines = machines
+        self._clock = clock
+        self._health = health
+        self._window = Window(spool.epoch)
+        self._rows_of_mid: dict[int, int] = {}
+        self._work = asyncio.Event()
+        self._stored_mid: int | None = None
+        self._status_mid: int | None = None
+        self._announced: Mapping[str, Sequence[str]] = {}
+        self._last_said = ""
+        self._client = mqtt.Client(
+            broker,
+            client_id=publisher,
+            will=mqtt.Will(
+                topics.status(publisher),
+                messages.encode_status(publisher, messages.STATUS_ERROR),
+            ),
+        )
+
+    @property
+    def in_flight(self) -> frozenset[int]:
+        """Rows on their way."""
+        return self._window.in_flight
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has let the agent in."""
+        return self._client.is_connected
+
+    def spooled(self) -> None:
+        """Say that there are new rows."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Send until cancelled; then say goodbye."""
+        async with self._client as client:
+            listening = asyncio.create_task(self._listen(), name="uplink.listen")
+            reporting = asyncio.create_task(self._report(), name="uplink.report")
+            try:
+                await asyncio.gather(listening, reporting, self._send_on())
+            finally:
+                for task in (listening, reporting):
+                    task.cancel()
+                if client.is_connected:
+                    goodbye = messages.encode_status(self._publisher, messages.STATUS_DISABLED)
+                    client.publish(topics.status(self._publisher), goodbye, retain=True)
+
+    async def _listen(self) -> None:
+        while True:
+            batch = await self._client.events()
+            published = [event.mid for event in batch if type(event) is mqtt.Published]
+            for mid in published:
+                self._taken(mid)
+            for event in batch:
+                if type(event) is not mqtt.Published:
+                    self._heard(event)
+            self._work.set()
+
+    def _taken(self, mid: int) -> None:
+        n = self._rows_of_mid.pop(mid, None)
+        if n is not None:
+            self._window.accepted(n)
+        elif mid == self._status_mid:
+            self._window.connected(self._spool.newest)
+
+    def _heard(self, event: mqtt.Event) -> None:
+        match event:
+            case mqtt.Connected():
+                self._said("connected")
+                self._stored_mid = self._client.subscribe(topics.stored(self._publisher))
+            case mqtt.Subscribed(mid=mid, refused=refused) if mid == self._stored_mid:
+                if refused:
+                    log.error(
+                        "uplink.refused", topic=topics.stored(self._publisher), remedy="grant the agent to read it"
+                    )
+                    self._client.reconnect()
+                else:
+                    self._announce()
+            case mqtt.Disconnected(reason=reason):
+                self._said("disconnected", reason=reason)
+                self._rows_of_mid.clear()
+                self._announced = {}
+                for kill in self._window.disconnected():
+                    self._kill(kill)
+            case mqtt.Message(topic=topic, payload=payload):
+                self._client.acknowledge(event)
+                if topic == topics.stored(self._publisher):
+                    self._stored(payload)
+            case _:
+                pass
+
+    def _said(self, what: str, **detail: object) -> None:
+        """Log a change once, not every attempt."""
+        if self._last_said != what:
+            self._last_said = what
+            log.info("uplink.connection", state=what, **detail)
+
+    def _stored(self, payload: bytes) -> None:
+        try:
+            stored = messages.decode_stored(payload)
+        except messages.WireError as error:
+            log.warning("uplink.bad_acknowledgement", error=str(error))
+            return
+        rows = self._window.stored(stored.epoch, stored.stored, self._clock())
+        if rows:
+            self._spool.delete(rows)
+
+    def _announce(self) -> None:
+        """Publish what is retained, the status last: its PUBACK proves that the connection carries messages."""
+        now = self._clock()
+        machines = self._machines()
+        groups: dict[str, list[tuple[int, str]]] = {"record": [], "gauge": []}
+        for number, (machine, names) in enumerate(machines.items(), start=1):
+            by_class: dict[SignalClass, list[str]] = {}
+            for name in names:
+                by_class.setdefault(signals.find(name).signal_class, []).append(name)
+            for signal_class, members in by_class.items():
+                groups[signal_class].append((number, machine))
+                version = now // SECOND
+                data = messages.encode_metadata(
+                    self._publisher, signal_class, machine, number, members, version=version, now=now
+                )
+                self._client.publish(topics.metadata(self._publisher, signal_class, machine), data, retain=True)
+        connection = messages.encode_connection(self._publisher, groups)
+        self._client.publish(topics.connection(self._publisher), connection, retain=True)
+        self._announced = machines
+        self._status_mid = self._publish_status()
+
+    def _publish_status(self) -> int | None:
+        status = messages.encode_status(
+            self._publisher,
+            messages.STATUS_OPERATIONAL,
+            now=self._clock(),
+            next_report_seconds=2 * STATUS_SECONDS,
+        )
+        return self._client.publish(topics.status(self._publisher), status, retain=True)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(STATUS_SECONDS / 3)
+            if not self._announced:
+                continue
+            if self._announced != self._machines():
+                self._announce()
+            else:
+                self._publish_status()
+            health = {
+                "timestamp": self._clock(),
+                "rows": self._spool.rows,
+                "bytes": self._spool.bytes_held,
+                "rows_in_flight": len(self._window.in_flight),
+                "oldest_unstored": self._spool.oldest(),
+                "losses": self._spool.counts(),
+                **self._health(),
+            }
+            self._client.publish(topics.health(self._publisher), msgspec.json.encode(health), retain=True)
+
+    async def _send_on(self) -> None:
+        while True:
+            self._work.clear()
+            self._step()
+            due = self._window.next_due()
+            seconds = IDLE_SECONDS_MAX
+            if due is not None:
+                seconds = min(max((due - self._clock()) / SECOND, SPOOLED_SECONDS), IDLE_SECONDS_MAX)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), seconds)
+            await asyncio.sleep(SPOOLED_SECONDS)
+
+    def _step(self) -> None:
+        now = self._clock()
+        again = False
+        for action in self._window.step(self._spool, now):
+            if isinstance(action, Kill):
+                self._kill(action)
+            else:
+                again = self._send(action) or again
+        if again and self._client.is_connected:
+            # Acknowledgements are overdue: perhaps the broker has lost the subscription that brings them.
+            self._client.subscribe(topics.stored(self._publisher))
+
+    def _send(self, action: Send) -> bool:
+        """Publish one row. Returns whether it had been sent before."""
+        found = self._spool.message(action.n, self._publisher)
+        if found is None:
+            self._window.forget([action.n])
+            return False
+        machine, signal_class, payload = found
+        mid = self._client.publish(topics.data(self._publisher, signal_class, machine), payload)
+        if mid is not None:
+            self._rows_of_mid[mid] = action.n
+        return action.again
+
+    def _kill(self, kill: Kill) -> None:
+        log.error("uplink.dead_row", n=kill.n, reason=kill.reason)
+        self._spool.kill(kill.n, kill.reason)

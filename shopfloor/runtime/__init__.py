@@ -1,0 +1,1 @@
+"""What every long-running program needs: clock, logs, backoff, signals, readiness."""

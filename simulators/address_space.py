@@ -1,0 +1,355 @@
+"""The address space of a simulated server, built from the names and ids of the companion specifications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from asyncua import ua
+
+from simulators.jobs import dice
+from simulators.tree import ADD_INS, NAMESPACES, OBJECTS, object_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from asyncua import Server
+
+    from simulators.tree import BuiltIn, Identity, Variable
+
+HAS_COMPONENT, HAS_PROPERTY, HAS_ORDERED_COMPONENT, HAS_ADD_IN, ORGANIZES = 47, 46, 49, 17604, 35
+_HAS_SUBTYPE = 45
+_PROPERTY_TYPE, _VARIABLE_TYPE, _ANALOG_UNIT_TYPE, _ANALOG_RANGE_TYPE, _STATE_VARIABLE_TYPE = 68, 63, 17497, 17570, 2760
+_OBJECTS_FOLDER = 85
+
+BUILT_IN_IDS: Mapping[str, int] = {
+    "Boolean": 1, "UInt16": 5, "Int32": 6, "UInt32": 7, "UInt64": 9, "Float": 10, "Double": 11, "String": 12,
+    "DateTime": 13, "NodeId": 17, "LocalizedText": 21,
+}  # fmt: skip
+"""OPC 10000-6, 5.1.2, Table 1."""
+
+
+class TypeNode(NamedTuple):
+    """An object, variable or data type: node id, name, super-type, and the states or enumeration values it defines."""
+
+    node: str
+    name: str
+    parent: str
+    node_class: Any = ua.NodeClass.ObjectType
+    abstract: bool = False
+    states: tuple[tuple[str, str], ...] = ()
+    values: tuple[str, ...] = ()
+
+
+_DATA, _VARIABLE = ua.NodeClass.DataType, ua.NodeClass.VariableType
+_RUNS = ("Initializing", "Running", "Ended", "Interrupted", "Aborted")
+
+
+def _states(prefix: str, names: Iterable[str], numbers: Iterable[int]) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{prefix}:{number}", name) for number, name in zip(numbers, names, strict=True))
+
+
+_MODES = ("None", "Maintenance", "Setup", "Processing")
+
+TYPES = (
+    TypeNode("DI:1005", "FunctionalGroupType", "UA:61"),
+    TypeNode("MY:1004", "MachineryItemIdentificationType", "DI:1005", abstract=True),
+    TypeNode("MY:1012", "MachineIdentificationType", "MY:1004"),
+    TypeNode("MY:1009", "MachineryOperationCounterType", "DI:1005"),
+    TypeNode("MY:1014", "MonitoringType", "UA:61"),
+    TypeNode("MY:1002", "MachineryItemState_StateMachineType", "UA:2771", states=_states(
+        "MY", ("NotAvailable", "OutOfService", "NotExecuting", "Executing"), (5005, 5004, 5007, 5006))),
+    TypeNode("MY:1008", "MachineryOperationModeStateMachineType", "UA:2771", states=_states(
+        "MY", _MODES, (5024, 5025, 5027, 5026))),
+    TypeNode("MT:1003", "MachineOperationModeStateMachineType", "MY:1008", states=_states(
+        "MT", _MODES, (5059, 5058, 5061, 5060))),
+    TypeNode("ECM:1006", "EnergyMeasurementType", "UA:58"),
+    TypeNode("MT:13", "MachineToolType", "UA:58"),
+    TypeNode("MT:11", "MachineToolIdentificationType", "MY:1012"),
+    TypeNode("MT:14", "MonitoringType", "UA:58"),
+    TypeNode("MT:26", "MachineOperationMonitoringType", "UA:58"),
+    TypeNode("MT:23", "ElementMonitoringType", "UA:58", abstract=True),
+    TypeNode("MT:16", "ChannelMonitoringType", "MT:23"),
+    TypeNode("MT:41", "WorkingUnitMonitoringType", "MT:23", abstract=True),
+    TypeNode("MT:22", "SpindleMonitoringType", "MT:41"),
+    TypeNode("SIM:1001", "AxisMonitoringType", "MT:23"),
+    TypeNode("MT:21", "ProductionType", "UA:58"),
+    TypeNode("MT:59", "ProductionProgramType", "UA:58"),
+    TypeNode("MT:32", "ProductionActiveProgramType", "MT:59"),
+    TypeNode("MT:24", "ProductionStateMachineType", "UA:2771", states=_states(
+        "MT", _RUNS, (135, 138, 140, 139, 141))),
+    TypeNode("MT:15", "ProductionProgramStateMachineType", "MT:24", states=_states(
+        "MT", _RUNS, (5039, 5041, 5038, 5040, 5037))),
+    TypeNode("MT:28", "ProductionJobStateMachineType", "MT:24", states=_states(
+        "MT", _RUNS, (5015, 5017, 5014, 5016, 5013))),
+    TypeNode("MT:29", "ProductionJobType", "UA:58"),
+    TypeNode("MT:30", "ProductionJobListType", "UA:23518"),
+    TypeNode("MT:20", "ProductionStatisticsType", "UA:58"),
+    TypeNode("MT:12", "EquipmentType", "UA:58"),
+    TypeNode("MT:44", "ToolListType", "UA:58"),
+    TypeNode("MT:49", "BaseToolType", "UA:58", abstract=True),
+    TypeNode("MT:50", "ToolType", "MT:49"),
+    TypeNode("MT:61", "ToolLifeType", "UA:63", _VARIABLE),
+    TypeNode("MT:7", "NotificationType", "UA:58"),
+    TypeNode("MT:38", "MessagesType", "UA:58"),
+    TypeNode("MT:2", "PrognosisListType", "UA:58"),
+    TypeNode("MT:3", "PrognosisType", "UA:58", abstract=True),
+    TypeNode("MT:9", "MaintenancePrognosisType", "MT:3"),
+    TypeNode("MT:39", "AlertType", "UA:2915"),
+    TypeNode("MT:64", "ChannelState", "UA:29", _DATA, values=("Active", "Interrupted", "Reset")),
+    TypeNode("MT:65", "MachineOperationMode", "UA:29", _DATA, values=(
+        "Manual", "Automatic", "Setup", "AutoWithManualIntervention", "Service", "Other")),
+    TypeNode("MT:66", "ToolLocked", "UA:29", _DATA, values=(
+        "CapabilityUnavailable", "ByOperator", "ToolBreak", "ToolLife", "MeasurementError", "Other")),
+    TypeNode("MT:67", "ChannelMode", "UA:29", _DATA, values=(
+        "Automatic", "MdaMdi", "JogManual", "JogIncrement", "TeachingHandle", "Remote", "Reference", "Other")),
+    TypeNode("MT:68", "ToolLifeIndication", "UA:29", _DATA, values=(
+        "Time", "NumberOfParts", "NumberOfUsages", "Feed_Distance", "Cutting_Distance", "Length", "Diameter", "Other")),
+    TypeNode("MT:69", "ToolManagement", "UA:29", _DATA, values=("NumberBased", "GroupBased", "Other")),
+)  # fmt: skip
+"""The types that the simulated machines use, super-types first."""
+
+_UNITS = {
+    "P1": ("%", "percent"), "RPM": ("r/min", "revolutions per minute"), "CEL": ("°C", "degree Celsius"),
+    "MMT": ("mm", "millimetre"), "DD": ("°", "degree"), "C16": ("mm/s", "millimetre per second"), "WTT": ("W", "watt"),
+    "WHR": ("W·h", "watt hour"), "SEC": ("s", "second"), "MIN": ("min", "minute"),
+}  # fmt: skip
+
+
+def engineering_units(code: str) -> Any:
+    """Return a unit by its UNECE code (OPC 10000-8, 5.6.3): the id is made of the characters of the code."""
+    symbol, description = _UNITS[code]
+    return ua.EUInformation(
+        NamespaceUri="http://www.opcfoundation.org/UA/units/un/cefact",
+        UnitId=int.from_bytes(code.encode()),
+        DisplayName=ua.LocalizedText(symbol),
+        Description=ua.LocalizedText(description),
+    )
+
+
+def variant(value: Any, built_in: BuiltIn | str) -> Any:
+    """Return a value in a built-in type, whole where the type is."""
+    if built_in in {"Double", "Float"}:
+        value = float(value)
+    elif built_in in {"Int32", "UInt16", "UInt32", "UInt64"} and not isinstance(value, list):
+        value = int(value)
+    return ua.Variant(value, ua.VariantType(BUILT_IN_IDS[built_in]))
+
+
+class AddressSpace:
+    """Adds nodes to a server by prefixed names.
+
+    The namespaces are registered in an order that depends on the server's name, so that no client can rely on their indexes.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._session = server.iserver.isession
+        self._server = server
+        self._index = {"UA": 0}
+
+    async def open(self, name: str) -> None:
+        """Register the namespaces and add the types and the folder of the machines."""
+        prefixes = [prefix for prefix in NAMESPACES if prefix != "UA"]
+        dice(name, "namespaces").shuffle(prefixes)
+        for prefix in prefixes:
+            self._index[prefix] = await self._server.register_namespace(NAMESPACES[prefix])
+        for each in TYPES:
+            await self._add_type(each)
+        await self.add_property(self.node("MT:39"), "MT:ErrorCode", variant("", "String"))
+        machines = self.node("MY:1001")
+        await self.add_object(machines, ua.NodeId(_OBJECTS_FOLDER), "MY:Machines", "UA:61", ORGANIZES)
+
+    def node(self, text: str) -> Any:
+        """Return the node id of `<prefix>:<number>`, or of `SIM:<text>` for an instance."""
+        prefix, _, identifier = text.partition(":")
+        return ua.NodeId(int(identifier) if identifier.isdigit() else identifier, self._index[prefix])
+
+    def name(self, text: str) -> Any:
+        """Return the qualified name of `<prefix>:<name>`."""
+        prefix, _, name = text.partition(":")
+        return ua.QualifiedName(name, self._index[prefix])
+
+    async def add_object(
+        self, node: Any, parent: Any, name: str, type_definition: str, reference: int = HAS_COMPONENT, *, notifier: int = 0
+    ) -> None:
+        """Add an object below a parent."""
+        attributes = ua.ObjectAttributes()
+        attributes.EventNotifier = notifier
+        await self._add(node, parent, name, reference, ua.NodeClass.Object, attributes, self.node(type_definition))
+
+    async def add_variable(
+        self,
+        node: Any,
+        parent: Any,
+        name: str,
+        value: Any,
+        data_type: Any = None,
+        *,
+        type_definition: Any = None,
+        is_property: bool = False,
+    ) -> None:
+        """Add a variable below a parent; its data type is that of its value unless another is named."""
+        attributes = ua.VariableAttributes()
+        attributes.Value = value
+        attributes.DataType = ua.NodeId(value.VariantType.value) if data_type is None else data_type
+        attributes.ValueRank = 1 if isinstance(value.Value, list) else -1
+        attributes.AccessLevel = attributes.UserAccessLevel = 1  # CurrentRead
+        attributes.Historizing = False
+        if type_definition is None:
+            type_definition = ua.NodeId(_PROPERTY_TYPE if is_property else _VARIABLE_TYPE)
+        reference = HAS_PROPERTY if is_property else HAS_COMPONENT
+        await self._add(node, parent, name, reference, ua.NodeClass.Variable, attributes, type_definition)
+
+    async def add_property(self, parent: Any, name: str, value: Any, data_type: Any = None) -> Any:
+        """Add a property whose value does not change and return its node id."""
+        # Types have numbers, which are unique within their namespace only.
+        place = f"{parent.NamespaceIndex}:{parent.Identifier}" if isinstance(parent.Identifier, int) else parent.Identifier
+        node = ua.NodeId(f"{place}/{name.partition(':')[2]}", self._index["SIM"])
+        await self.add_variable(node, parent, name, value, data_type, is_property=True)
+        return node
+
+    async def add_reference(self, source: Any, target: Any, reference: int) -> None:
+        """Add a reference in both directions."""
+        for start, end, forward in ((source, target, True), (target, source, False)):
+            item = ua.AddReferencesItem()
+            item.SourceNodeId, item.TargetNodeId, item.IsForward = start, end, forward
+            item.ReferenceTypeId, item.TargetNodeClass = ua.NodeId(reference), ua.NodeClass.Object
+            for status in await self._session.add_references([item]):
+                status.check()
+
+    async def _add(
+        self, node: Any, parent: Any, name: str, reference: int, node_class: Any, attributes: Any, type_definition: Any
+    ) -> None:
+        item = ua.AddNodesItem()
+        item.RequestedNewNodeId, item.ParentNodeId = node, parent
+        item.BrowseName, item.ReferenceTypeId = self.name(name), ua.NodeId(reference)
+        item.NodeClass, item.TypeDefinition = node_class, type_definition
+        attributes.DisplayName = ua.LocalizedText(item.BrowseName.Name)
+        attributes.Description = ua.LocalizedText("")
+        attributes.WriteMask = attributes.UserWriteMask = 0
+        item.NodeAttributes = attributes
+        for result in await self._session.add_nodes([item]):
+            result.StatusCode.check()
+
+    async def _add_type(self, each: TypeNode) -> None:
+        node, parent = self.node(each.node), self.node(each.parent)
+        prefix = each.node.partition(":")[0]
+        attributes: Any = {
+            ua.NodeClass.ObjectType: ua.ObjectTypeAttributes,
+            _VARIABLE: ua.VariableTypeAttributes,
+            _DATA: ua.DataTypeAttributes,
+        }[each.node_class]()
+        attributes.IsAbstract = each.abstract
+        nothing = ua.NodeId()
+        await self._add(node, parent, f"{prefix}:{each.name}", _HAS_SUBTYPE, each.node_class, attributes, nothing)
+        for number, (state, name) in enumerate(each.states):
+            type_definition = "UA:2309" if name == "Initializing" else "UA:2307"
+            await self.add_object(self.node(state), node, f"{state.partition(':')[0]}:{name}", type_definition)
+            await self.add_property(self.node(state), "UA:StateNumber", variant(number, "UInt32"))
+        if each.values:
+            values = [
+                ua.EnumValueType(Value=number, DisplayName=ua.LocalizedText(name), Description=ua.LocalizedText(""))
+                for number, name in enumerate(each.values)
+            ]
+            value = ua.Variant(values, ua.VariantType.ExtensionObject)
+            await self.add_property(node, "UA:EnumValues", value, ua.NodeId(ua.ObjectIds.EnumValueType))
+
+
+class MachineNodes:
+    """The nodes of one machine.
+
+    Args:
+        space: where they are.
+        identity: who the machine is.
+    """
+
+    def __init__(self, space: AddressSpace, identity: Identity) -> None:
+        self._space = space
+        self._identity = identity
+
+    def at(self, path: str) -> Any:
+        """Return the node id of what stands at a path below the machine; the empty path is the machine itself."""
+        names = [part.partition(":")[2] for part in path.split("/") if part]
+        return self._space.node("SIM:" + "/".join([self._identity.id, *names]))
+
+    async def build(self, variables: Iterable[Variable], *, full: bool) -> None:
+        """Add the machine with its identification, its fixed objects and these variables.
+
+        Args:
+            variables: what the machine has.
+            full: with the building blocks of OPC 40001-1, which servers of MachineTool 1.00 do not have.
+        """
+        await self._space.add_object(self.at(""), self._space.node("MY:1001"), f"SIM:{self._identity.id}", "MT:13")
+        for path in OBJECTS:
+            if full or not path.startswith("MY:"):
+                await self._add_object(path)
+        for path, parent in ADD_INS.items():
+            if full:
+                await self._space.add_reference(self.at(parent), self.at(path), HAS_ADD_IN)
+        await self._identify()
+        added = set(OBJECTS)
+        for each in variables:
+            parent = each.path.rpartition("/")[0]
+            if parent not in added:
+                added.add(parent)
+                await self._add_object(parent)
+                name = variant(parent.rpartition(":")[2], "String")
+                await self._space.add_property(self.at(parent), "MT:Name", name)
+            await self._add_variable(each)
+
+    async def _add_object(self, path: str) -> None:
+        parent, _, name = path.rpartition("/")
+        add_in = path in {*ADD_INS, "DI:Identification"}
+        notifier = 1 if path.endswith("MT:Messages") else 0  # SubscribeToEvents
+        await self._space.add_object(
+            self.at(path), self.at(parent), name, object_type(path), HAS_ADD_IN if add_in else HAS_COMPONENT, notifier=notifier
+        )
+
+    async def _identify(self) -> None:
+        identity, parent = self._identity, self.at("DI:Identification")
+        texts = {
+            "DI:ProductInstanceUri": identity.product_instance_uri,
+            "DI:SerialNumber": identity.serial_number,
+            "DI:ProductCode": identity.model.replace(" ", "-").upper(),
+            "DI:SoftwareRevision": identity.software_revision,
+            "DI:DeviceClass": "MachineTool",
+            "DI:AssetId": identity.id,
+            "MY:Location": identity.location,
+        }
+        for name, text in texts.items():
+            await self._space.add_property(parent, name, variant(text, "String"))
+        names = {"DI:Manufacturer": identity.manufacturer, "DI:Model": identity.model, "DI:ComponentName": identity.name}
+        for name, text in names.items():
+            await self._space.add_property(parent, name, ua.Variant(ua.LocalizedText(text), ua.VariantType.LocalizedText))
+        await self._space.add_property(parent, "MY:YearOfConstruction", variant(identity.year, "UInt16"))
+
+    async def _add_variable(self, each: Variable) -> None:
+        parent, _, name = each.path.rpartition("/")
+        node, space = self.at(each.path), self._space
+        nothing = ua.Variant(None, ua.VariantType.Null)
+        data_type = space.node(each.data_type) if each.data_type else ua.NodeId(BUILT_IN_IDS[each.built_in])
+        type_definition = ua.NodeId(_VARIABLE_TYPE)
+        if each.states:
+            data_type, type_definition = ua.NodeId(BUILT_IN_IDS["LocalizedText"]), ua.NodeId(_STATE_VARIABLE_TYPE)
+        elif each.is_property:
+            type_definition = ua.NodeId(_PROPERTY_TYPE)
+        elif each.unit:
+            type_definition = ua.NodeId(_ANALOG_RANGE_TYPE if each.limits else _ANALOG_UNIT_TYPE)
+        await space.add_variable(
+            node, self.at(parent), name, nothing, data_type, type_definition=type_definition, is_property=each.is_property
+        )
+        if each.states:
+            await space.add_property(node, "UA:Id", nothing, ua.NodeId(BUILT_IN_IDS["NodeId"]))
+            await space.add_property(node, "UA:Number", nothing, ua.NodeId(BUILT_IN_IDS["UInt32"]))
+        if each.unit:
+            await add_units(space, node, "UA:EngineeringUnits", each.unit)
+        if each.limits:
+            limits = ua.Variant(ua.Range(Low=each.limits[0], High=each.limits[1]), ua.VariantType.ExtensionObject)
+            await space.add_property(node, "UA:EURange", limits, ua.NodeId(ua.ObjectIds.Range))
+        if each.measurement:
+            await space.add_property(node, "ECM:MeasurementID", variant(each.measurement, "UInt16"))
+
+
+async def add_units(space: AddressSpace, node: Any, name: str, code: str) -> None:
+    """Add the property that names the unit of a variable."""
+    value = ua.Variant(engineering_units(code), ua.VariantType.ExtensionObject)
+    await space.add_property(node, name, value, ua.NodeId(ua.ObjectIds.EUInformation))

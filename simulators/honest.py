@@ -1,0 +1,165 @@
+"""What asyncua's server leaves out and a machine's server does: the overflow bit, the limits of publish and of service calls.
+
+OPC 10000-4: 5.13.1.5 (queue and overflow bit), 5.14.1.2 (MaxNotificationsPerPublish), 7.38.1 (info bits); OPC 10000-5, 6.3.11
+(OperationLimits).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+from asyncua.server.address_space import AttributeService, ViewService
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.internal_subscription import InternalSubscription
+from asyncua.server.subscription_service import SubscriptionService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+OVERFLOW = 0x480
+"""Info type DataValue with the overflow bit."""
+
+LIMITS = (
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+)
+"""The limits that are served and kept."""
+
+
+class HonestServer(InternalServer):  # type: ignore[misc]  # asyncua is not typed
+    """A server that keeps its operation limits and tells of lost values.
+
+    Args:
+        limit: most nodes or items in one call.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+        self.attribute_service = _Attributes(self.aspace, limit)
+        self.view_service = _Views(self.aspace, limit)
+        self.subscription_service = _Subscriptions(self.aspace, self)
+        self.isession.subscription_service = self.subscription_service
+
+    async def serve_limits(self) -> None:
+        """Write the limits into the address space."""
+        for limit in LIMITS:
+            value = ua.DataValue(ua.Variant(self.limit, ua.VariantType.UInt32))
+            await self.aspace.write_attribute_value(ua.NodeId(limit), ua.AttributeIds.Value, value)
+
+
+def _check(asked: Sequence[Any], limit: int) -> None:
+    if len(asked) > limit:
+        raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+
+
+class _Attributes(AttributeService):  # type: ignore[misc]  # asyncua is not typed
+    def __init__(self, aspace: Any, limit: int) -> None:
+        super().__init__(aspace)
+        self._limit = limit
+
+    def read(self, params: Any) -> Any:
+        _check(params.NodesToRead, self._limit)
+        return super().read(params)
+
+
+class _Views(ViewService):  # type: ignore[misc]  # asyncua is not typed
+    def __init__(self, aspace: Any, limit: int) -> None:
+        super().__init__(aspace)
+        self._limit = limit
+
+    def browse(self, params: Any) -> Any:
+        _check(params.NodesToBrowse, self._limit)
+        return super().browse(params)
+
+    def translate_browsepaths_to_nodeids(self, browsepaths: Any) -> Any:
+        _check(browsepaths, self._limit)
+        return super().translate_browsepaths_to_nodeids(browsepaths)
+
+
+class _Subscriptions(SubscriptionService):  # type: ignore[misc]  # asyncua is not typed
+    """Makes honest subscriptions."""
+
+    def __init__(self, aspace: Any, iserver: HonestServer) -> None:
+        super().__init__(aspace, iserver=iserver)
+        self._limit = iserver.limit
+
+    async def create_subscription(
+        self,
+        params: Any,
+        callback: Callable[..., Any],
+        session_id: Any,
+        request_callback: Callable[..., Any] | None = None,
+    ) -> Any:
+        result = await super().create_subscription(params, callback, session_id, request_callback)
+        # The service can only make its own kind of subscription, which has just begun and holds nothing yet.
+        await self.subscriptions[result.SubscriptionId].stop()
+        subscription = HonestSubscription(
+            result,
+            self.aspace,
+            callback,
+            session_id,
+            request_callback=request_callback,
+            delete_callback=lambda: self.subscriptions.pop(result.SubscriptionId, None),
+            no_acks_limit=self.iserver.max_unacked_messages_per_subscription,
+            max_queue_size=self.iserver.max_monitored_item_queue_size,
+            publishing_enabled=params.PublishingEnabled,
+        )
+        subscription.notifications_max = params.MaxNotificationsPerPublish
+        await subscription.start()
+        self.subscriptions[result.SubscriptionId] = subscription
+        return result
+
+    async def create_monitored_items(self, params: Any) -> Any:
+        _check(params.ItemsToCreate, self._limit)
+        return await super().create_monitored_items(params)
+
+
+class HonestSubscription(InternalSubscription):  # type: ignore[misc]  # asyncua is not typed
+    """A subscription that marks lost values and fills no message beyond what the client asked for."""
+
+    notifications_max = 0
+
+    async def publish_results(self, requestdata: Any = None) -> bool:
+        """Publish what is queued, in as many messages as it takes and the client has asked for."""
+        published: bool = await super().publish_results(requestdata)
+        while published and self.notifications_max and self._triggered_datachanges and self._publishing_enabled:
+            published = await super().publish_results()
+        return published
+
+    def _pop_publish_result(self) -> Any:
+        result = super()._pop_publish_result()
+        result.MoreNotifications = self._publishing_enabled and bool(self._triggered_datachanges)
+        return result
+
+    def _pop_triggered_datachanges(self, result: Any) -> None:
+        queues = self._triggered_datachanges
+        if not self.notifications_max or sum(map(len, queues.values())) <= self.notifications_max:
+            super()._pop_triggered_datachanges(result)
+            return
+        notification = ua.DataChangeNotification()
+        for item in list(queues):
+            room = self.notifications_max - len(notification.MonitoredItems)
+            notification.MonitoredItems += queues[item][:room]
+            queues[item] = queues[item][room:]
+            if queues[item]:
+                break
+            del queues[item]
+        result.NotificationMessage.NotificationData.append(notification)
+
+    async def _enqueue_event(self, mid: int, eventdata: Any, size: int, queue: dict[int, list[Any]]) -> None:
+        waiting = queue.get(mid)
+        if waiting is None or not size or len(waiting) < size or queue is not self._triggered_datachanges:
+            await super()._enqueue_event(mid, eventdata, size, queue)
+            return
+        waiting.append(eventdata)
+        del waiting[0]
+        if size > 1:  # a queue of one value says nothing of what it replaced
+            oldest = waiting[0]
+            marked = ua.StatusCode(oldest.Value.StatusCode.value | OVERFLOW)
+            waiting[0] = replace(oldest, Value=replace(oldest.Value, StatusCode=marked))

@@ -1,0 +1,86 @@
+"""A machine model as a source for a server: what is due since the last look, gauges once a second. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulators.machine import AXES, COUNTERS, Machine, PlannedJob
+from simulators.plan import HOUR, Phase
+from simulators.tree import Edition, Identity, Served, Variable, machine_variables
+from simulators.workdays import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOOK_BACK = 36 * HOUR
+_GAUGES_KEPT = 30 * SECOND
+
+
+class LiveSource:
+    """Serves a machine model in real time.
+
+    Args:
+        machine: the model.
+        identity: who the machine is; its id should be the model's.
+        edition: of the standard that the server speaks.
+        counter_seconds: grid on which the counters are told; use the same one for the history of the machine, so that
+            the first live values are the last of the history.
+    """
+
+    def __init__(self, machine: Machine, identity: Identity, edition: Edition = "1.02", counter_seconds: int = 10) -> None:
+        self.identity = identity
+        self.variables: tuple[Variable, ...] = machine_variables(AXES[machine.kind], edition)
+        self._machine = machine
+        self._counter_seconds = counter_seconds
+        self._until = 0
+        self._gauges: dict[str, float | None] = {}
+
+    def open(self, now: int) -> Iterator[Served]:
+        """Begin, and return the value that each signal has, with the instant since when it has it.
+
+        A value that is older than a day and a half gets the stamp of that age.
+        """
+        self._until = now
+        since = {change.signal: change.stamp for change in self._machine.changes(now - _LOOK_BACK, now, counter_seconds=86400)}
+        values = self._machine.records(now - 1)
+        grid = self._counter_seconds * SECOND
+        activity = self._machine.activity(now - 1)
+        counted = activity.start if activity.phase is Phase.OFF else max(activity.start, (now - 1) // grid * grid)
+        counters = self._machine.records(counted)
+        for signal, value in values.items():
+            if signal in COUNTERS:
+                yield Served(counted, signal, counters[signal])
+            else:
+                yield Served(since.get(signal, now - _LOOK_BACK), signal, value)
+        yield from self._measure(now // SECOND * SECOND)
+
+    def due(self, now: int) -> Iterator[Served]:
+        """Return the changes and the gauges since the last call; gauges older than half a minute are left out."""
+        start, self._until = self._until, max(now, self._until)
+        for change in self._machine.changes(start, self._until, counter_seconds=self._counter_seconds):
+            yield Served(*change)
+        oldest = max(start, self._until - _GAUGES_KEPT)
+        for stamp in range(-(-oldest // SECOND) * SECOND, self._until, SECOND):
+            yield from self._measure(stamp)
+
+    def jobs(self, now: int) -> tuple[PlannedJob, ...]:
+        """Return the jobs on the control."""
+        return self._machine.job_list(now)
+
+    def tools(self, now: int) -> tuple[float, ...]:
+        """Return the minutes that each tool has left."""
+        return self._machine.tools(now)
+
+    def service_due(self, now: int) -> int:
+        """Return when the next maintenance is expected."""
+        return self._machine.service_due(now)
+
+    def _measure(self, stamp: int) -> Iterator[Served]:
+        """Return the gauges that changed; while the machine is off all are lost, but it draws no power."""
+        gauges: dict[str, float | None] = dict(self._machine.gauges(stamp))
+        if not gauges:
+            gauges = {**dict.fromkeys(self._gauges), "power_watts": 0.0}
+        for signal, value in gauges.items():
+            if signal not in self._gauges or self._gauges[signal] != value:
+                self._gauges[signal] = value
+                yield Served(stamp, signal, value)

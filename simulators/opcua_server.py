@@ -1,0 +1,317 @@
+"""Simulated machines on an OPC UA server, as OPC 40501-1 MachineTool asks for them.
+
+What stands where is in `simulators.tree`; where the values come from is a `Source`: a model (`simulators.live`) or a
+recording (`simulators.replay`). The server writes changes only, with the source's instant as SourceTimestamp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from asyncua import Server, ua
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from simulators.address_space import AddressSpace, MachineNodes, variant
+from simulators.honest import HonestServer
+from simulators.machine_tables import JobTable, ToolTable
+from simulators.tree import BLOCKS, MESSAGES, NOTIFICATION, PROGNOSIS, Served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from simulators.tree import Source, Variable
+
+_log = logging.getLogger(__name__)
+
+ALARM_SEVERITY, WARNING_SEVERITY = 700, 300
+"""OPC UA event severities of alarms that stop the machine and of others."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECURE = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt
+_VALUE = ua.AttributeIds.Value
+_GOOD = ua.StatusCode()
+_NO_COMMUNICATION = ua.StatusCode(ua.StatusCodes.BadNoCommunication)
+
+
+class MachineServer:
+    """An OPC UA server of one or more machines.
+
+    It makes its own key and certificate in its folder, offers Basic256Sha256 with signature and encryption, and answers
+    on the loopback interface unless told otherwise. Clients may read and subscribe, never write.
+
+    Args:
+        name: of the server: application URI `urn:officina:simulator:<name>` and order of the namespaces.
+        sources: what it serves.
+        folder: where key and certificate are kept; made when it is not there.
+        clock: what time it is, integer nanoseconds UTC.
+        host: interface to listen on.
+        port: port to listen on, 0 for a free one.
+        allow_none: offer an endpoint without security as well.
+        tick_seconds: how often the sources are asked what is due.
+        limit: most nodes or items that a client may name in one call.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sources: Sequence[Source],
+        folder: Path,
+        clock: Callable[[], int],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        allow_none: bool = False,
+        tick_seconds: float = 0.5,
+        limit: int = 100,
+    ) -> None:
+        self.certificate = folder / "server.der"
+        self._name = name
+        self._folder = folder
+        self._clock = clock
+        self._host, self._port = host, port
+        self._allow_none = allow_none
+        self._tick_seconds = tick_seconds
+        self._server = Server(HonestServer(limit))
+        self._machines = [_MachineOnServer(self._server, source, clock) for source in sources]
+        self._ticking: asyncio.Task[None] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients find it; the port is known once the server has started."""
+        return f"opc.tcp://{self._host}:{self._port}/officina/simulator/"
+
+    @property
+    def application_uri(self) -> str:
+        """The identity of the server."""
+        return f"urn:officina:simulator:{self._name}"
+
+    async def start(self) -> None:
+        """Build the address space, listen and begin to serve.
+
+        Raises:
+            OSError: when the port is taken.
+        """
+        server = self._server
+        server.set_server_name(f"Officina simulator {self._name}")
+        server.iserver.bind_condition_methods = True
+        await server.init()
+        await server.set_application_uri(self.application_uri)
+        await server.iserver.serve_limits()
+        await self._secure()
+        space = AddressSpace(server)
+        await space.open(self._name)
+        now = self._clock()
+        for machine in self._machines:
+            await machine.build(space, now)
+        server.set_endpoint(self.endpoint)
+        await server.start()
+        self._port = server.bserver.port
+        self._ticking = asyncio.create_task(self._tick(), name=f"simulator.{self._name}.tick")
+
+    async def stop(self) -> None:
+        """Stop serving and close all connections; without effect when it has not started."""
+        if self._ticking is None:
+            return
+        self._ticking.cancel()
+        await asyncio.gather(self._ticking, return_exceptions=True)
+        self._ticking = None
+        await self._server.stop()
+
+    async def wait(self) -> None:
+        """Wait until serving fails.
+
+        Raises:
+            Exception: what made it fail.
+        """
+        if self._ticking is not None:
+            await self._ticking
+
+    async def _secure(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = self._folder / "server.pem"
+        await setup_self_signed_certificate(
+            key,
+            self.certificate,
+            self.application_uri,
+            socket.gethostname(),
+            [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH],
+            {"commonName": f"Officina simulator {self._name}", "organizationName": "Officina"},
+        )
+        key.chmod(0o600)
+        await self._server.load_certificate(self.certificate)
+        await self._server.load_private_key(key)
+        policies = [_SECURE, ua.SecurityPolicyType.NoSecurity] if self._allow_none else [_SECURE]
+        self._server.set_security_policy(policies)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._tick_seconds)
+            now = self._clock()
+            try:
+                for machine in self._machines:
+                    await machine.serve(now)
+            except Exception:
+                _log.exception("simulator.tick_failed")
+                raise
+
+
+class _MachineOnServer:
+    """One source and its nodes."""
+
+    def __init__(self, server: Server, source: Source, clock: Callable[[], int]) -> None:
+        self._server = server
+        self._source = source
+        self._clock = clock
+        self._nodes: MachineNodes
+        self._variables: dict[str, list[_Binding]] = {}
+        self._jobs: JobTable
+        self._tools: ToolTable
+        self._alerts: _Alerts
+        self._prognosis: int | None = None
+
+    async def build(self, space: AddressSpace, now: int) -> None:
+        source = self._source
+        self._nodes = MachineNodes(space, source.identity)
+        full = any(each.path.startswith(BLOCKS) for each in source.variables)
+        await self._nodes.build(source.variables, full=full)
+        for each in source.variables:
+            self._variables.setdefault(each.signal, []).append(_Binding(self._nodes, space, each))
+        self._jobs = JobTable(self._server, space, self._nodes, self._write)
+        self._tools = ToolTable(space, self._nodes, self._write)
+        self._alerts = _Alerts(self._server, space, self._nodes)
+        await self._jobs.build()
+        await self._tools.build(source.tools(now))
+        await self._alerts.build()
+        prognosis = self._nodes.at(PROGNOSIS)
+        await space.add_variable(
+            self._nodes.at(f"{PROGNOSIS}/MT:PredictedTime"),
+            prognosis,
+            "MT:PredictedTime",
+            ua.Variant(None, ua.VariantType.Null),
+            ua.NodeId(ua.ObjectIds.UtcTime),
+            is_property=True,
+        )
+        activity = ua.Variant(ua.LocalizedText("Lubrication and spindle check"), ua.VariantType.LocalizedText)
+        await space.add_variable(self._nodes.at(f"{PROGNOSIS}/MT:Activity"), prognosis, "MT:Activity", activity)
+        await self._open(now)
+
+    async def serve(self, now: int) -> None:
+        for each in self._source.due(now):
+            await self._show(each)
+        await self._show_tables(now)
+
+    async def _open(self, now: int) -> None:
+        missing = set(self._variables)
+        for each in self._source.open(now):
+            missing.discard(each.signal)
+            await self._show(each)
+        for signal in missing:
+            await self._show(Served(now, signal, None))
+        await self._show_tables(now)
+
+    async def _show(self, served: Served) -> None:
+        for binding in self._variables.get(served.signal, ()):
+            for node, value in binding.encode(served.value):
+                await self._write(node, value, served.stamp)
+        if served.signal == "job":
+            await self._write(self._jobs.job_node_id, self._jobs.reference(served.value), served.stamp)
+        elif served.signal == "alarm":
+            await self._alerts.show(served)
+
+    async def _show_tables(self, now: int) -> None:
+        await self._jobs.show(self._source.jobs(now), now)
+        await self._tools.show(self._source.tools(now), now)
+        due = self._source.service_due(now)
+        if due is not None and due != self._prognosis:
+            self._prognosis = due
+            value = ua.Variant(_time(due), ua.VariantType.DateTime)
+            await self._write(self._nodes.at(f"{PROGNOSIS}/MT:PredictedTime"), value, now)
+
+    async def _write(self, node: Any, value: Any, stamp: int) -> None:
+        """Serve a value; None is no communication."""
+        data = ua.DataValue(
+            Value=ua.Variant(None, ua.VariantType.Null) if value is None else value,
+            StatusCode=_NO_COMMUNICATION if value is None else _GOOD,
+            SourceTimestamp=_time(stamp),
+            ServerTimestamp=_time(self._clock()),
+        )
+        status = await self._server.iserver.aspace.write_attribute_value(node, _VALUE, data)
+        status.check()
+
+
+class _Binding:
+    """A variable's nodes and how values become theirs."""
+
+    def __init__(self, nodes: MachineNodes, space: AddressSpace, variable: Variable) -> None:
+        self._variable = variable
+        self._node = nodes.at(variable.path)
+        self._below = (nodes.at(f"{variable.path}/UA:Id"), nodes.at(f"{variable.path}/UA:Number"))
+        self._states = [
+            (ua.Variant(ua.LocalizedText(state.name)), ua.Variant(space.node(state.node)), variant(number, "UInt32"))
+            for number, state in enumerate(variable.states)
+        ]
+
+    def encode(self, value: Any) -> list[tuple[Any, Any]]:
+        """Return what to write to which node; None for no communication."""
+        if self._states:
+            values = (None, None, None) if value is None else self._states[value]
+            return list(zip((self._node, *self._below), values, strict=True))
+        if value is None:
+            return [(self._node, None)]
+        scaled = value * self._variable.scale if self._variable.scale != 1 else value
+        return [(self._node, variant(scaled, self._variable.built_in))]
+
+
+class _Alerts:
+    """Alarm events of one machine (OPC 40501-1, 9.1), raised at its Messages object and at the Server object."""
+
+    def __init__(self, server: Server, space: AddressSpace, nodes: MachineNodes) -> None:
+        self._server = server
+        self._space = space
+        self._nodes = nodes
+        self._event: Any = None
+        self._active = ""
+
+    async def build(self) -> None:
+        messages = self._nodes.at(MESSAGES)
+        generator = await self._server.get_event_generator(self._space.node("MT:39"), messages)
+        self._event = generator.event
+        self._event.SourceNode = messages
+        self._event.ConditionName = "Alert"
+
+    async def show(self, served: Served) -> None:
+        """Raise what became active and settle what was."""
+        text = str(served.value or "")
+        if text == self._active:
+            return
+        if self._active:
+            await self._raise(self._active, served.stamp, active=False)
+        if text:
+            await self._raise(text, served.stamp, active=True)
+        self._active = text
+
+    async def _raise(self, alarm: str, stamp: int, *, active: bool) -> None:
+        code, _, text = alarm.partition(" ")
+        event = self._event
+        event.EventId = uuid.uuid4().bytes
+        event.Time = event.ReceiveTime = _time(stamp)
+        event.Message, event.ErrorCode = ua.LocalizedText(text), code
+        event.Severity = ALARM_SEVERITY
+        event.Retain = active
+        event.NodeId = self._nodes.at(f"{NOTIFICATION}/SIM:Alert-{code}")
+        setattr(event, "ActiveState", ua.LocalizedText("Active" if active else "Inactive"))
+        setattr(event, "ActiveState/Id", active)
+        for emitter in (self._nodes.at(MESSAGES), ua.NodeId(ua.ObjectIds.Server)):
+            event.emitting_node = emitter
+            await self._server.iserver.subscription_service.trigger_event(event)
+
+
+def _time(stamp: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=stamp // 1000)
