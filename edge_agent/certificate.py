@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import socket
 from dataclasses import dataclass
@@ -62,8 +62,8 @@ def own_certificate(folder: Path, publisher: str, now: int) -> OwnCertificate:
         uri = names.get_values_for_type(x509.UniformResourceIdentifier)[0]
         paths[1].read_bytes()
     except (OSError, ValueError, IndexError, x509.ExtensionNotFound) as error:
-        raise CertificateUnusableError(f"the agent's own certificate in {folder} cannot be used ({error}): let the agent "
-                                       f"write there, or remove {_CERTIFICATE} and {_KEY} to have new ones made "
+        raise CertificateUnusableError(f"the agent's own certificate in {folder} cannot be used ({error}): let the "
+                                       f"agent write there, or remove {_CERTIFICATE} and {_KEY} to have new ones made "
                                        f"and trusted by the machines") from error  # fmt: skip
     expires = int(certificate.not_valid_after_utc.timestamp()) * 1_000_000_000
     if expires <= now:
@@ -76,9 +76,17 @@ def _make(certificate_file: Path, key_file: Path, uri: str, now: int) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Officina edge agent"),
                       x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Officina")])  # fmt: skip
-    usage = x509.KeyUsage(digital_signature=True, content_commitment=True, key_encipherment=True, data_encipherment=True,
-                          key_agreement=False, key_cert_sign=True, crl_sign=False, encipher_only=False,
-                          decipher_only=False)  # fmt: skip
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=True,
+        data_encipherment=True,
+        key_agreement=False,
+        key_cert_sign=True,  # a self-signed certificate signs itself
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
         x509.CertificateBuilder()
@@ -87,7 +95,7 @@ def _make(certificate_file: Path, key_file: Path, uri: str, now: int) -> None:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(to_datetime(now - DAY))
-        .not_valid_after(to_datetime(now) + datetime.timedelta(days=_VALID_DAYS))
+        .not_valid_after(to_datetime(now) + dt.timedelta(days=_VALID_DAYS))
         .add_extension(
             x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri), x509.DNSName(socket.gethostname())]),
             critical=False,
@@ -99,9 +107,7 @@ def _make(certificate_file: Path, key_file: Path, uri: str, now: int) -> None:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(key, hashes.SHA256())
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     _write(key_file, pem, 0o600)
     _write(certificate_file, certificate.public_bytes(serialization.Encoding.DER), 0o644)
 

@@ -12,7 +12,7 @@ WINDOW_SECONDS = 300
 STEP_SECONDS = 2.0
 """A change of the offset that is a step of a clock, not its drift or the grain of the server's time."""
 RETURN_SHARE = 0.9
-"""A clock that lost trust must come back within this share of the limit, so that trust does not flutter at the limit."""
+"""A clock that lost trust must come back within this share of the limit, so that trust does not flutter."""
 _COMPARISONS_MAX = 64
 _GRAIN = 2 * SECOND
 """How old a server's CurrentTime may be when it is read: servers renew it once a second, some late."""
@@ -27,8 +27,8 @@ class _Comparison(NamedTuple):
 class OffsetEstimate:
     """Estimates the offset of a server's clock from readings of its CurrentTime.
 
-    The server's clock read between `sent` and `received` shows `server` or, when the server renews CurrentTime only now and
-    then, something later. So the offset is at least `server - received`; the largest such bound in the window has the
+    The server's clock read between `sent` and `received` shows `server` or, when the server renews CurrentTime only now
+    and then, something later. So the offset is at least `server - received`; the largest such bound in the window has the
     shortest way back and the freshest CurrentTime. A round trip that is half as long leaves half of the doubt.
     """
 
@@ -58,7 +58,7 @@ class OffsetEstimate:
             received: own clock when the answer was there.
 
         Returns:
-            Whether a clock has been stepped since the reading before, so that stamps before and after do not fit together.
+            Whether a clock has been stepped since the reading before, so that stamps before and after do not fit.
         """
         comparison = _Comparison(received, server - received, server - sent)
         stepped = bool(self._window) and self._is_step(comparison)

@@ -260,7 +260,9 @@ def load(path: Path) -> EdgeConfig:
         found += [document.problem(key, what) for index, machine in dict(machines).items()
                   for key, what in _machine_mistakes(("machine", index), machine, folder)]  # fmt: skip
     if found or file is None:
-        raise ConfigError(sorted(set(found), key=lambda problem: (problem.file != str(path), problem.file, problem.line)))
+        raise ConfigError(
+            sorted(set(found), key=lambda problem: (problem.file != str(path), problem.file, problem.line))
+        )
     return _assemble(file, folder, maps)
 
 
@@ -334,10 +336,12 @@ def _spell(key: _Key) -> str:
 
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?")
-_ASSIGNMENT = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=(.*)""")
+_ASSIGNMENT = re.compile(
+    r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=(.*)"""
+)
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _INLINE = re.compile(r"""[{,]\s*([A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*=""")
-_QUOTED = re.compile(r'''"(?:[^"\\]|\\.)*"|'[^']*'|\#.*''')
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|\#.*""")
 
 
 def lines_of(text: str) -> dict[_Key, int]:
@@ -472,7 +476,10 @@ def _secret_mistakes(key: _Key, name: str, folder: Path) -> Iterator[tuple[_Key,
     try:
         read_secret(folder / name)
     except OSError as error:
-        yield key, f"{folder / name} cannot be read ({error.strerror}): put the password into it and let the agent read it"
+        yield (
+            key,
+            f"{folder / name} cannot be read ({error.strerror}): put the password into it and let the agent read it",
+        )
     except ValueError as error:
         yield key, str(error)
 

@@ -1,7 +1,7 @@
 """From a signal's name to the nodes that may carry it, and from a node's value to the signal's.
 
-A path is written as in `shopfloor.signals`: BrowseNames with a prefix, `/` between them, and `<MT:16>` for any child whose
-type definition is that type or a subtype. A `/` or `&` inside of a name is written `&/` or `&&` (OPC 10000-4, A.2).
+A path is written as in `shopfloor.signals`: BrowseNames with a prefix, `/` between them, and `<MT:16>` for any child
+whose type definition is that type or a subtype. A `/` or `&` inside of a name is written `&/` or `&&` (OPC 10000-4, A.2).
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def signal_of(name: str, kind: str | None) -> Signal:
 
 
 def wanted(entries: Mapping[str, Entry], namespaces: Mapping[str, str] = NAMESPACES) -> list[Wanted]:
-    """List what a machine should deliver: the signal table, where the node map does not say otherwise, and what it adds.
+    """List what a machine should deliver: the signal table, unless the node map says otherwise, and what that adds.
 
     Args:
         entries: the node map, by signal name.
@@ -324,7 +324,7 @@ def converter(wish: Wanted, candidate: Candidate, table: Sequence[str]) -> Calla
 
 
 def _key(raw: object) -> str:
-    return str(raw).lower() if isinstance(raw, bool) else str(raw)
+    return ("false", "true")[raw] if isinstance(raw, bool) else f"{raw!s}"
 
 
 def problems(name: str, entry: Entry, namespaces: Mapping[str, str]) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """Reads publish responses (OPC 10000-4, 5.14.5; OPC 10000-6, 5.2) fast, whole, and with every digit of their times.
 
-A general decoder spends some 20 µs and four objects on a changed value and cuts its time to the microsecond. This one knows
-the one message that carries nearly all of an agent's load.
+A general decoder spends some 15 µs and four objects on a changed value and cuts its time to the microsecond. This one
+knows the one message that carries nearly all of an agent's load.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def decode(body: bytes) -> Published:
 
 def _publish_result(reader: _Reader) -> Published:
     subscription = reader.uint32()
-    reader.at += 4 * reader.count()
-    reader.at += 1  # MoreNotifications
+    available = reader.count()
+    reader.at += 4 * available + 1  # AvailableSequenceNumbers, MoreNotifications
     sequence = reader.uint32()
     reader.at += 8  # PublishTime
     changes: list[Change] = []
@@ -120,20 +120,21 @@ def _publish_result(reader: _Reader) -> Published:
 
 
 _BYTE, _UINT16, _UINT32, _INT32 = Struct("<B"), Struct("<H"), Struct("<I"), Struct("<i")
-_HANDLE = Struct("<IBB")
-_DOUBLE_SOURCE_SERVER = Struct("<dqq")
-_DOUBLE_SOURCE = Struct("<dq")
+_HEAD = Struct("<IBB")
 _TIME = Struct("<q")
 _TIME_PICOSECONDS = Struct("<qH")
 _FOUR_BYTE_ID, _NUMERIC_ID = Struct("<BH"), Struct("<HI")
 
 _VALUE, _STATUS, _SOURCE, _SERVER, _SOURCE_PICO, _SERVER_PICO = 1, 2, 4, 8, 16, 32
-_DOUBLE = 11
-_FIXED = {
-    1: Struct("<?"), 2: Struct("<b"), 3: Struct("<B"), 4: Struct("<h"), 5: Struct("<H"), 6: Struct("<i"),
-    7: Struct("<I"), 8: Struct("<q"), 9: Struct("<Q"), 10: Struct("<f"), 11: Struct("<d"),
-}  # fmt: skip
+_LETTERS = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q", 10: "f", 11: "d"}
 """Built-in types of fixed size that a signal may hold, by number (OPC 10000-6, 5.1.2, Table 1)."""
+_FIXED = {kind: Struct(f"<{letter}") for kind, letter in _LETTERS.items()}
+_LAYOUTS = {
+    (mask, kind): Struct(f"<{letter}{'I' if mask & _STATUS else ''}qq")
+    for kind, letter in _LETTERS.items()
+    for mask in (_VALUE | _SOURCE | _SERVER, _VALUE | _STATUS | _SOURCE | _SERVER)
+}
+"""The usual changes, in one piece: value, perhaps a status, both times."""
 _TYPE_NAMES = {13: "DateTime", 14: "Guid", 15: "ByteString", 16: "XmlElement",
                22: "structure", 23: "DataValue", 24: "Variant", 25: "DiagnosticInfo"}  # fmt: skip
 
@@ -237,18 +238,25 @@ class _Reader:
         body, append = self.body, found.append
         for _ in range(self.count()):
             at = self.at
-            handle, mask, kind = _HANDLE.unpack_from(body, at)
-            if kind == _DOUBLE and mask == _VALUE | _SOURCE | _SERVER:
-                value, source, server = _DOUBLE_SOURCE_SERVER.unpack_from(body, at + 6)
-                self.at = at + 30
-                append((handle, value, 0, _instant(source), _instant(server)))
-            elif kind == _DOUBLE and mask == _VALUE | _SOURCE:
-                value, source = _DOUBLE_SOURCE.unpack_from(body, at + 6)
-                self.at = at + 22
-                append((handle, value, 0, _instant(source), None))
-            else:
+            handle, mask, kind = _HEAD.unpack_from(body, at)
+            layout = _LAYOUTS.get((mask, kind))
+            if layout is None:
                 self.at = at + 4
                 append((handle, *self.data_value()))
+                continue
+            self.at = at + 6 + layout.size
+            if mask & _STATUS:
+                value, status, source, server = layout.unpack_from(body, at + 6)
+            else:
+                value, source, server = layout.unpack_from(body, at + 6)
+                status = 0
+            append((
+                handle,
+                value,
+                status,
+                (source - _FILETIME_OF_1970) * _TICK if 0 < source < _FILETIME_MAX else None,
+                (server - _FILETIME_OF_1970) * _TICK if 0 < server < _FILETIME_MAX else None,
+            ))  # fmt: skip
 
     def data_value(self, depth: int = 0) -> tuple[Scalar, int, int | None, int | None]:
         """Read a DataValue (OPC 10000-6, 5.2.2.17)."""
@@ -280,7 +288,8 @@ class _Reader:
         for _ in range(elements if kind else 0):
             self.scalar(kind, depth)
         if encoding & 0x40:
-            self.at += 4 * self.count()
+            dimensions = self.count()
+            self.at += 4 * dimensions
         return Unsupported("an array")
 
     def scalar(self, kind: int, depth: int) -> Scalar:

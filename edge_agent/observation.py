@@ -1,4 +1,4 @@
-"""The proof of watching: which spans of a machine's time were observed without a break, and what was missed between them.
+"""The proof of watching: which spans of a machine's time were observed without a break, and what lies between them.
 
 Pure: instants come in, proofs and holes come out. All instants are on the machine's clock when it is trusted.
 """
@@ -41,7 +41,7 @@ Event: TypeAlias = "Proof | Missed"
 class Observation:
     """Follows the observation of one machine.
 
-    It begins when a subscription has delivered a Good value of every deciding signal that the machine has, and is proven
+    It begins when a subscription has delivered a Good value of every deciding signal that the machine has. It is proven
     by every publish response and keep-alive, each of which says that all earlier changes have arrived.
 
     Args:
@@ -138,6 +138,17 @@ class Observation:
         self._cause = cause
         self._broken_by = set()
         return self._end()
+
+    def forget(self, cause: str) -> None:
+        """End the observation without a last proof: what was told could not be kept.
+
+        Args:
+            cause: one word.
+        """
+        self._subscribed = False
+        self._cause = cause
+        self._broken_by = set()
+        self.since = self._emitted = None
 
     def _resume(self, now: int) -> list[Event]:
         if self.since is not None or self._pending or self._bad:

@@ -1,19 +1,19 @@
-"""Watches the machines of one OPC UA server: connects, subscribes, hands on what changes, proves that nothing was missed."""
+"""Watches the machines of one OPC UA server: subscribes, hands on what changes, proves that nothing was missed."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from edge_agent.certificate import OwnCertificate, own_certificate
-from edge_agent.clock import MEASURE_EVERY, OffsetEstimate, Trust
-from edge_agent.nodemap import Refused, Wanted, converter, parse_node_id, wanted
-from edge_agent.observation import Missed, Observation, Proof
+from edge_agent.clock import MEASURE_EVERY, OffsetEstimate
+from edge_agent.nodemap import Refused, Wanted, converter
+from edge_agent.observation import Missed, Proof
 from edge_agent.opcua_client import ItemRequest, NoAnswerError, RefusedError, connect, status_name
-from edge_agent.resolve import JOB, FoundMachine, FoundSignal, Walker
+from edge_agent.resolve import FoundMachine, FoundSignal, Walker
+from edge_agent.watched import Item, MachineHealth, WatchedMachine
 from shopfloor.periods import SECOND, Period
 from shopfloor.runtime.backoff import Backoff
 from shopfloor.samples import OVERFLOW_BIT, Reading
@@ -23,10 +23,10 @@ from shopfloor.states import Hole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from edge_agent.config import MachineConfig, ServerConfig
+    from edge_agent.config import ServerConfig
     from edge_agent.notifications import NodeIdentity, Published, Scalar
     from edge_agent.observation import Event
-    from edge_agent.opcua_client import ItemResult, Session, Subscription
+    from edge_agent.opcua_client import ItemResult, Session
     from edge_agent.ports import Recorder
     from shopfloor.samples import Value
 
@@ -38,6 +38,10 @@ RECONCILE_SECONDS = 30.0
 """How often the items that should be watched are compared with those that are."""
 FOLLOW_SECONDS = 0.2
 """How long the values that belong to a change of job are gathered before its node is looked for."""
+STEADY_SECONDS = 30.0
+"""How long a session must last for the next wait to be short again."""
+READ_AGAIN_SECONDS = 10.0
+"""How long to wait with reading again what could not be kept."""
 SILENCE_MARGIN_SECONDS = 3.0
 _UNREACHABLE_EVERY = 10 * SECOND
 _PUBLISHERS_MAX = 10
@@ -50,43 +54,6 @@ _GONE = {0x8033_0000, 0x8034_0000}  # BadNodeIdInvalid, BadNodeIdUnknown
 _FILTER_REFUSED = {0x8043_0000, 0x8044_0000, 0x8045_0000, 0x808E_0000}
 """BadMonitoredItemFilterInvalid, BadMonitoredItemFilterUnsupported, BadFilterNotAllowed, BadDeadbandFilterInvalid."""
 _JOB_SIGNS = frozenset({"job", "program", "program_state"})
-
-
-@dataclass(slots=True)
-class MachineHealth:
-    """How the watching of one machine goes.
-
-    Attributes:
-        machine: its identifier.
-        endpoint: its server.
-        connected: whether a session with a subscription for it is open.
-        reason: why it is not being observed, empty when it is.
-        observed_since: start of the unbroken observation on the machine's clock, None when it is not observed.
-        offset_seconds: how far the machine's clock is ahead, None while unknown.
-        trusted: whether the machine's clock stamps what it says.
-        desired: how many signals should be watched.
-        actual: how many are.
-        refused: reason by signal, for those that are not, or whose values do not fit.
-        overflows: how often the server's queue lost values.
-        wrong_values: how many values did not fit their signal.
-        identification: what the machine says it is.
-        certificate_expires: end of the agent's own certificate, None without security.
-    """
-
-    machine: str
-    endpoint: str
-    connected: bool = False
-    reason: str = "not connected yet"
-    observed_since: int | None = None
-    offset_seconds: float | None = None
-    trusted: bool = True
-    desired: int = 0
-    actual: int = 0
-    refused: dict[str, str] = field(default_factory=dict)
-    overflows: int = 0
-    wrong_values: int = 0
-    identification: dict[str, str] = field(default_factory=dict)
-    certificate_expires: int | None = None
 
 
 async def watch(
@@ -113,61 +80,6 @@ async def watch(
     await ServerWatch(server, recorder, own, clock=clock, health=health).run()
 
 
-@dataclass(slots=True, eq=False)
-class _Item:
-    """A signal that is watched, or should be."""
-
-    machine: _Machine
-    found: FoundSignal
-    signal: str
-    convert: Callable[[Scalar], Value | Refused]
-    is_plain: bool
-    decides: bool
-    signs_job: bool
-    handle: int
-    not_before: int | None = None
-    server_item: int | None = None
-    last: int | None = None
-    gone: bool = False
-
-
-class _Machine:
-    """What is known of one machine while it is watched."""
-
-    def __init__(self, config: MachineConfig, endpoint: str, proven: int | None) -> None:
-        self.config = config
-        self.id = config.id
-        self.root = parse_node_id(config.root) if config.root else None
-        self.wishes = wanted(config.nodes, config.namespaces)
-        slack = (config.publishing_milliseconds + 250) * 1_000_000
-        self.observation = Observation(proven, slack)
-        self.trust = Trust(config.clock_limit_seconds)
-        self.health = MachineHealth(config.id, endpoint)
-        self.items: dict[str, _Item] = {}
-        self.subscription: Subscription | None = None
-        self.node: NodeIdentity | None = None
-        self.sequence: int | None = None
-        self.heard_at = 0.0
-        self.told_offset: float | None = None
-        self.told_trusted = True
-        self.job: tuple[object, int] = ("", 0)
-        self.job_changed = asyncio.Event()
-
-    def forget_session(self) -> None:
-        """Drop everything that belonged to a session."""
-        self.items = {}
-        self.subscription = None
-        self.node = None
-        self.sequence = None
-        self.health.connected = False
-        self.health.actual = 0
-
-    def job_wishes(self) -> list[Wanted]:
-        """Return the signals that only the job in hand can tell."""
-        return [wish for wish in self.wishes if all(isinstance(each.place, tuple) and JOB in each.place
-                                                    for each in wish.candidates)]  # fmt: skip
-
-
 class ServerWatch:
     """Watches one server. See `watch` for the arguments."""
 
@@ -185,9 +97,11 @@ class ServerWatch:
         self._own = own
         self._clock = clock
         self._report = health
-        self._machines = [_Machine(each, server.endpoint, recorder.last_proof(each.id)) for each in server.machines]
-        self._by_subscription: dict[int, _Machine] = {}
-        self._items: dict[int, _Item] = {}
+        self._machines = [
+            WatchedMachine(each, server.endpoint, recorder.last_proof(each.id)) for each in server.machines
+        ]
+        self._by_subscription: dict[int, WatchedMachine] = {}
+        self._items: dict[int, Item] = {}
         self._handles = 0
         self._acknowledgements: list[tuple[int, int]] = []
         self._offset = OffsetEstimate()
@@ -211,17 +125,28 @@ class ServerWatch:
                 self._lost("refused", str(error))
             else:
                 self._unreachable_since = None
+                loop = asyncio.get_running_loop()
+                begun = loop.time()
                 try:
-                    await self._serve(session, backoff)
+                    await self._serve(session)
                 finally:
                     await session.close()
+                if loop.time() - begun > STEADY_SECONDS:
+                    backoff.reset()
             await asyncio.sleep(backoff.next_seconds())
 
-    async def _serve(self, session: Session, backoff: Backoff) -> None:
+    def begin_anew(self, machine: str) -> None:
+        """Take in that samples of this machine could not be kept: what tells its state is read again."""
+        for each in self._machines:
+            if each.id == machine:
+                each.observation.forget("spool")
+                each.read_again_at = asyncio.get_running_loop().time() + READ_AGAIN_SECONDS
+
+    async def _serve(self, session: Session) -> None:
         """Watch over one session until it breaks."""
         reason = "the session ended"
         try:
-            await self._watch_session(session, backoff)
+            await self._watch_session(session)
         except* NoAnswerError as group:
             reason = str(group.exceptions[0])
         except* RefusedError as group:
@@ -256,7 +181,7 @@ class ServerWatch:
             log.warning("source.lost", endpoint=self._server.endpoint, cause=cause, reason=reason)
         self._complaint = reason
 
-    async def _watch_session(self, session: Session, backoff: Backoff) -> None:
+    async def _watch_session(self, session: Session) -> None:
         table = await session.namespaces()
         for _ in range(_COMPARISONS_FIRST):
             self._offset.compare(*await session.current_time(self._clock))
@@ -265,19 +190,20 @@ class ServerWatch:
         async with asyncio.TaskGroup() as group:
             for machine in self._machines:
                 await self._begin(session, walker, machine)
-            backoff.reset()
+            for machine in self._machines:
+                machine.heard_at = asyncio.get_running_loop().time()
             for _ in range(min(_PUBLISHERS_MAX, 1 + len(self._machines))):
                 group.create_task(self._publish(session))
             group.create_task(self._measure(session))
             group.create_task(self._reconcile(session))
-            group.create_task(self._guard())
+            group.create_task(self._guard(session))
             for machine in self._machines:
                 group.create_task(self._follow_jobs(session, machine))
         raise NoAnswerError("the session ended")
 
     # Beginning to watch
 
-    async def _begin(self, session: Session, walker: Walker, machine: _Machine) -> None:
+    async def _begin(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:
         """Find a machine and subscribe to its signals; when it is not there, say why and let the others be."""
         try:
             found = await walker.machine(machine.config, machine.root)
@@ -285,7 +211,6 @@ class ServerWatch:
             if machine.health.reason != str(error):
                 log.warning("source.machine_missing", machine=machine.id, reason=str(error))
             machine.health.reason = str(error)
-            machine.health.desired = len(machine.wishes)
             self._tell(machine)
             return
         self._identified(machine, found)
@@ -293,9 +218,8 @@ class ServerWatch:
         machine.heard_at = asyncio.get_running_loop().time()
         machine.sequence = None
         self._by_subscription[machine.subscription.id] = machine
-        await self._want(session, walker, machine, machine.wishes)
-        deciding = {item.signal for item in machine.items.values() if item.decides}
-        deciding |= {wish.signal.name for wish in machine.wishes if wish.mapped and wish.signal.name in DECIDING}
+        await self._want(walker, machine, machine.wishes)
+        deciding = machine.deciding()
         self._keep(machine, machine.observation.subscribed(deciding, self._clock() + self._shift(machine)))
         machine.health.connected = True
         machine.health.reason = "" if deciding else "none of the signals that tell its state is there"
@@ -305,13 +229,12 @@ class ServerWatch:
             self._complaint = ""
         self._tell(machine)
 
-    def _identified(self, machine: _Machine, found: FoundMachine) -> None:
+    def _identified(self, machine: WatchedMachine, found: FoundMachine) -> None:
         machine.node = found.node
         machine.health.identification = dict(found.identification)
 
-    async def _want(self, session: Session, walker: Walker, machine: _Machine, wishes: Sequence[Wanted]) -> None:
+    async def _want(self, walker: Walker, machine: WatchedMachine, wishes: Sequence[Wanted]) -> None:
         """Resolve signals to items that are not created yet."""
-        del session
         if machine.node is None:
             return
         resolution = await walker.resolve(machine.node, wishes)
@@ -320,19 +243,20 @@ class ServerWatch:
         machine.health.refused.update(resolution.refused)
         for found in resolution.found:
             self._add(walker, machine, found)
-        machine.health.desired = len(machine.items) + len(resolution.refused)
 
-    def _add(self, walker: Walker, machine: _Machine, found: FoundSignal, not_before: int | None = None) -> _Item:
+    def _add(self, walker: Walker, machine: WatchedMachine, found: FoundSignal, not_before: int | None = None) -> Item:
         self._handles += 1
         signal, wish = found.wish.signal, found.wish
-        is_plain = signal.type == "Double" and found.candidate.scale == 1.0 and not wish.values and wish.true_from is None
-        item = _Item(machine, found, signal.name, converter(wish, found.candidate, walker.table), is_plain,
+        is_plain = (
+            signal.type == "Double" and found.candidate.scale == 1.0 and not wish.values and wish.true_from is None
+        )
+        item = Item(machine, found, signal.name, converter(wish, found.candidate, walker.table), is_plain,
                      signal.name in DECIDING, signal.name in _JOB_SIGNS, self._handles, not_before)  # fmt: skip
         machine.items[signal.name] = item
         self._items[item.handle] = item
         return item
 
-    async def _create(self, session: Session, machine: _Machine, items: Sequence[_Item]) -> None:
+    async def _create(self, session: Session, machine: WatchedMachine, items: Sequence[Item]) -> None:
         """Create monitored items; a filter that the server refuses is left out."""
         if machine.subscription is None or not items:
             return
@@ -345,9 +269,9 @@ class ServerWatch:
             results = [second.get(item.handle, result) for item, result in zip(items, results, strict=True)]
         for item, result in zip(items, results, strict=True):
             self._created(item, result)
-        machine.health.actual = sum(item.server_item is not None for item in machine.items.values())
+        machine.count()
 
-    def _created(self, item: _Item, result: ItemResult) -> None:
+    def _created(self, item: Item, result: ItemResult) -> None:
         item.server_item = result.item
         item.gone = result.item is None
         if result.item is None:
@@ -381,48 +305,49 @@ class ServerWatch:
             self._acknowledgements.append((published.subscription, published.sequence))
         self._keep(machine, machine.observation.alive(received + self._shift(machine)))
 
-    def _check_sequence(self, machine: _Machine, sequence: int) -> None:
+    def _check_sequence(self, machine: WatchedMachine, sequence: int) -> None:
         """Refuse to go on when a notification is missing: a new session reads everything again."""
         expected = machine.sequence
         machine.sequence = sequence
         if expected is not None and sequence not in (expected + 1, 1):
             raise RefusedError(f"notification {expected + 1} is missing, {sequence} came")
 
-    def _take_changes(self, machine: _Machine, published: Published, received: int) -> None:
+    def _take_changes(self, machine: WatchedMachine, published: Published, received: int) -> None:
         trusted, items = machine.trust.trusted, self._items
         readings: list[Reading] = []
-        decided: list[tuple[str, bool, int]] = []
+        telling: list[tuple[Item, Reading, int]] = []
         holes: list[Hole] = []
-        for handle, raw, status, source, server in published.changes:
+        for handle, raw, code, said, server in published.changes:
             item = items.get(handle)
             if item is None:
                 continue
-            if status or item.not_before is not None:
-                status, source = self._unusual(item, status, source, received, holes)  # noqa: PLW2901 - as the item has it
-            if status >> 31:
-                value: Value | Refused | None = None
-            elif item.is_plain and type(raw) is float and raw - raw == 0.0:
-                value = raw
+            if code or item.not_before is not None:
+                status, source = self._unusual(item, code, said, received, holes)
             else:
-                value = item.convert(raw)
-                if type(value) is Refused:
-                    status, value = self._wrong(item, value), None  # noqa: PLW2901 - the value's own quality
-            readings.append(Reading(item.signal, value, status, source, server, received))  # type: ignore[arg-type]
-            stamp = source if trusted and source is not None else received
-            item.last = stamp
-            if item.decides:
-                decided.append((item.signal, status == 0, stamp))
-            if item.signs_job:
-                self._job_sign(machine, item.signal, value, stamp)
+                status, source = 0, said
+            value: Value | None = None
+            if item.is_plain and type(raw) is float and raw - raw == 0.0 and not status:
+                value = raw
+            elif not status >> 31:
+                value, status = self._convert(item, raw, status)
+            reading = Reading(item.signal, value, status, source, server, received)
+            readings.append(reading)
+            item.last = stamp = source if trusted and source is not None else received
+            if item.tells:
+                telling.append((item, reading, stamp))
         for hole in holes:
             self._recorder.hole(hole)
         self._recorder.readings(machine.id, readings, trusted=trusted)
         now = received + self._shift(machine)
-        for signal, good, stamp in decided:
-            self._keep(machine, machine.observation.said(signal, good=good, stamp=stamp, now=now))
+        for item, reading, stamp in telling:
+            if item.decides:
+                good = not reading.status >> 30
+                self._keep(machine, machine.observation.said(item.signal, good=good, stamp=stamp, now=now))
+            if item.signs_job:
+                self._job_sign(machine, item.signal, reading.value, stamp)
 
     def _unusual(
-        self, item: _Item, status: int, source: int | None, received: int, holes: list[Hole]
+        self, item: Item, status: int, source: int | None, received: int, holes: list[Hole]
     ) -> tuple[int, int | None]:
         """Read a status that is not plainly Good, and keep values of a job from reaching back before it was in hand."""
         machine = item.machine
@@ -438,15 +363,19 @@ class ServerWatch:
             item.gone = True
         return status, source
 
-    def _wrong(self, item: _Item, refused: Refused) -> int:
-        health = item.machine.health
+    def _convert(self, item: Item, raw: Scalar, status: int) -> tuple[Value | None, int]:
+        """Turn a node's value into the signal's, or into the quality that stands in its place."""
+        value = item.convert(raw)
+        if not isinstance(value, Refused):
+            return value, status
+        refused, health = value, item.machine.health
         health.wrong_values += 1
         if health.refused.get(item.signal) != refused.reason:
             health.refused[item.signal] = refused.reason
             log.warning("source.value_refused", machine=health.machine, signal=item.signal, reason=refused.reason)
-        return refused.status
+        return None, refused.status
 
-    def _keep(self, machine: _Machine, events: Iterable[Event]) -> None:
+    def _keep(self, machine: WatchedMachine, events: Iterable[Event]) -> None:
         """Record proofs and holes, and note whether the machine is observed."""
         for event in events:
             if isinstance(event, Proof):
@@ -460,12 +389,12 @@ class ServerWatch:
                 machine.health.reason = "" if since is not None else "a signal that tells its state has no good value"
             self._tell(machine)
 
-    def _tell(self, machine: _Machine) -> None:
+    def _tell(self, machine: WatchedMachine) -> None:
         self._report(machine.health)
 
     # Clocks
 
-    def _shift(self, machine: _Machine) -> int:
+    def _shift(self, machine: WatchedMachine) -> int:
         """Return what the agent's clock needs to become the machine's, where that is trusted."""
         return self._offset.offset if machine.trust.trusted else 0
 
@@ -486,7 +415,9 @@ class ServerWatch:
             machine.health.offset_seconds, machine.health.trusted = seconds, trusted
             now = self._clock() + self._shift(machine)
             if stepped or trusted != machine.told_trusted:
-                log.warning("source.clock_changed", machine=machine.id, offset_seconds=round(seconds, 3), trusted=trusted)
+                log.warning(
+                    "source.clock_changed", machine=machine.id, offset_seconds=round(seconds, 3), trusted=trusted
+                )
                 self._keep(machine, machine.observation.clock_changed(now))
             moved = machine.told_offset is None or abs(seconds - machine.told_offset) >= _CLOCK_CHANGE_SECONDS
             if moved or trusted != machine.told_trusted:
@@ -496,8 +427,8 @@ class ServerWatch:
 
     # Keeping it whole
 
-    async def _guard(self) -> None:
-        """Break the session when a subscription is silent for longer than it promised."""
+    async def _guard(self, session: Session) -> None:
+        """Break the session when a subscription is silent for longer than it promised; read again what was not kept."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(0.5)
@@ -508,6 +439,9 @@ class ServerWatch:
                 limit = 2 * machine.subscription.keep_alive_seconds + SILENCE_MARGIN_SECONDS
                 if silent > limit:
                     raise NoAnswerError("the subscription has gone silent")
+                if machine.read_again_at is not None and loop.time() >= machine.read_again_at:
+                    machine.read_again_at = None
+                    await self._read_again(session, machine)
 
     async def _reconcile(self, session: Session) -> None:
         """Compare, again and again, what should be watched with what is."""
@@ -522,7 +456,7 @@ class ServerWatch:
                     machine.job_changed.set()
                 self._tell(machine)
 
-    async def _repair(self, session: Session, walker: Walker, machine: _Machine) -> None:
+    async def _repair(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:
         """Look again for what was not there, was refused or has gone."""
         gone = [item for item in machine.items.values() if item.gone and item.not_before is None]
         for item in gone:
@@ -537,16 +471,26 @@ class ServerWatch:
         if ended:
             await session.delete_items(machine.subscription, ended)
         before = set(machine.items)
-        await self._want(session, walker, machine, missing)
+        await self._want(walker, machine, missing)
         new = [item for name, item in machine.items.items() if name not in before]
         for item in new:
             if item.decides:
                 self._keep(machine, machine.observation.expects(item.signal))
         await self._create(session, machine, new)
 
+    async def _read_again(self, session: Session, machine: WatchedMachine) -> None:
+        """Create the deciding items anew, which makes the server tell their values."""
+        deciding = [item for item in machine.items.values() if item.decides]
+        if machine.subscription is not None:
+            await session.delete_items(
+                machine.subscription, [item.server_item for item in deciding if item.server_item]
+            )
+        self._keep(machine, machine.observation.subscribed(machine.deciding(), self._clock() + self._shift(machine)))
+        await self._create(session, machine, deciding)
+
     # The job in hand
 
-    def _job_sign(self, machine: _Machine, signal: str, value: object, stamp: int) -> None:
+    def _job_sign(self, machine: WatchedMachine, signal: str, value: object, stamp: int) -> None:
         """Take in a value that may mean that another job is in hand."""
         if signal == "job":
             machine.job = (value, stamp)
@@ -554,7 +498,7 @@ class ServerWatch:
             machine.job = ("", stamp)
         machine.job_changed.set()
 
-    async def _follow_jobs(self, session: Session, machine: _Machine) -> None:
+    async def _follow_jobs(self, session: Session, machine: WatchedMachine) -> None:
         """Watch the order, customer and counts of whichever job is in hand."""
         wishes = machine.job_wishes()
         current: NodeIdentity | None = None
@@ -574,7 +518,13 @@ class ServerWatch:
                 await self._change_job(session, walker, machine, wishes, chosen, stamp)
 
     async def _change_job(
-        self, session: Session, walker: Walker, machine: _Machine, wishes: Sequence[Wanted], job: NodeIdentity | None, stamp: int
+        self,
+        session: Session,
+        walker: Walker,
+        machine: WatchedMachine,
+        wishes: Sequence[Wanted],
+        job: NodeIdentity | None,
+        stamp: int,
     ) -> None:
         old = [machine.items.pop(wish.signal.name) for wish in wishes if wish.signal.name in machine.items]
         for item in old:
@@ -588,7 +538,7 @@ class ServerWatch:
         self._end_job(machine, [wish for wish in wishes if wish not in [each.wish for each in found]], stamp)
         await self._create(session, machine, [self._add(walker, machine, each, stamp) for each in found])
 
-    def _end_job(self, machine: _Machine, wishes: Sequence[Wanted], stamp: int) -> None:
+    def _end_job(self, machine: WatchedMachine, wishes: Sequence[Wanted], stamp: int) -> None:
         """Record that the job in hand, if any, has no such order, customer or count."""
         received = self._clock()
         readings = [
@@ -600,7 +550,7 @@ class ServerWatch:
             self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
 
 
-def _request(item: _Item) -> ItemRequest:
+def _request(item: Item) -> ItemRequest:
     wish, config = item.found.wish, item.machine.config
     return ItemRequest(item.found.node, item.handle, wish.sampling_milliseconds, config.queue_size, wish.deadband,
                        config.repeats)  # fmt: skip

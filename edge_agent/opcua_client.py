@@ -33,16 +33,21 @@ if TYPE_CHECKING:
     from edge_agent.certificate import OwnCertificate
     from edge_agent.config import ServerConfig
 
-logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # what goes wrong is raised here and logged once by the caller
+logging.getLogger("asyncua").setLevel(
+    logging.CRITICAL + 1
+)  # what goes wrong is raised here and logged once by the caller
 
 REQUEST_SECONDS = 8.0
 """How long a server may take to answer."""
+CLOSE_SECONDS = 2.0
 SESSION_MILLISECONDS = 60_000
 CHANNEL_MILLISECONDS = 600_000
 KEEP_ALIVE_SECONDS = 2.0
 """How long a subscription with nothing to say may stay silent."""
 LIFETIME_SECONDS = 60.0
 """How long a server keeps a subscription whose agent is silent."""
+NOTIFICATIONS_MAX = 10_000
+"""Most values in one publish response."""
 BATCH_MAX = 1000
 """Most nodes or items in one request, where the server sets no limit of its own."""
 _PAGES_MAX = 10_000
@@ -57,6 +62,8 @@ _POLICIES = {
 }
 
 _OWN_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+
+_NO_POLICY = security_policies.SecurityPolicyNone.URI
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -196,8 +203,8 @@ async def _endpoints(endpoint: str) -> list[ua.EndpointDescription]:
 
 
 def _offer(description: ua.EndpointDescription) -> Offer:
-    policy = next((name for name, policy in _POLICIES.items() if policy.URI == description.SecurityPolicyUri),
-                  "none" if description.SecurityPolicyUri.endswith("#None") else description.SecurityPolicyUri)  # fmt: skip
+    uri = description.SecurityPolicyUri
+    policy = next((name for name, policy in _POLICIES.items() if policy.URI == uri), "none" if uri == _NO_POLICY else uri)
     certificate = description.ServerCertificate
     return Offer(
         policy,
@@ -264,9 +271,9 @@ async def _secure(client: Client, config: ServerConfig, own: OwnCertificate) -> 
     try:
         await validator.validate(certificate, chosen.Server)
     except ServiceError as error:
-        raise RefusedError(f"the server's certificate {thumbprint(certificate)} is not accepted: {status_name(error.code)}. "
-                           f"Compare it with what the machine shows; if it is the right one, name it in "
-                           f"trusted_certificate") from error  # fmt: skip
+        raise RefusedError(f"the server's certificate {thumbprint(certificate)} is not accepted "
+                           f"({status_name(error.code)}): compare it with what the machine shows; if it is the right "
+                           f"one, name it in trusted_certificate") from error  # fmt: skip
     client.certificate_validator = validator
     der = uacrypto.der_from_x509(certificate)
     await _answered(
@@ -277,7 +284,12 @@ async def _secure(client: Client, config: ServerConfig, own: OwnCertificate) -> 
 
 
 def _mend(reason: str, own: OwnCertificate | None) -> str:
-    untrusted = ("BadSecurityChecksFailed", "BadCertificateUntrusted", "BadCertificateUriInvalid", "BadCertificateInvalid")
+    untrusted = (
+        "BadSecurityChecksFailed",
+        "BadCertificateUntrusted",
+        "BadCertificateUriInvalid",
+        "BadCertificateInvalid",
+    )
     if own is not None and any(name in reason for name in untrusted):
         return f". Let the server trust the agent's certificate {own.certificate}"
     if "BadIdentityToken" in reason or "BadUserAccessDenied" in reason:
@@ -339,7 +351,7 @@ class Session:
     async def close(self) -> None:
         """End the session, in good order when the server still answers."""
         try:
-            await asyncio.wait_for(self._client.disconnect(), REQUEST_SECONDS)
+            await asyncio.wait_for(self._client.disconnect(), CLOSE_SECONDS)
         except (TimeoutError, OSError, UaError):
             self._client.disconnect_socket()
 
@@ -376,7 +388,7 @@ class Session:
         return await _in_batches(nodes, self._read_max, batch)
 
     async def value_ranks(self, nodes: Sequence[NodeIdentity]) -> list[Answer]:
-        """Read the ValueRank of each node: -1 for a scalar, 0 and more for an array; its status when it is no Variable."""
+        """Read the ValueRank of each node: 0 and more is an array; the status is Bad when it is no Variable."""
         return await self.read(nodes, ua.AttributeIds.ValueRank)
 
     async def children(self, nodes: Sequence[NodeIdentity]) -> list[list[Reference]]:
@@ -414,16 +426,19 @@ class Session:
     async def subscribe(self, publishing_milliseconds: float) -> Subscription:
         """Create a subscription that keeps itself alive every two seconds.
 
-        asyncua's own publish loop stays asleep: it acknowledges before the values are kept, and takes a second to decode
-        what arrives in a quarter of one.
+        asyncua's own publish loop stays asleep: it acknowledges before the values are kept, and decodes too slowly.
         """
         keep_alive = max(1, round(KEEP_ALIVE_SECONDS * 1000 / publishing_milliseconds))
         lifetime = max(3 * keep_alive, round(LIFETIME_SECONDS * 1000 / publishing_milliseconds))
         request = ua.CreateSubscriptionRequest()
         request.Parameters = ua.CreateSubscriptionParameters(
-            RequestedPublishingInterval=float(publishing_milliseconds), RequestedLifetimeCount=lifetime,
-            RequestedMaxKeepAliveCount=keep_alive, MaxNotificationsPerPublish=10_000, PublishingEnabled=True, Priority=0,
-        )  # fmt: skip
+            RequestedPublishingInterval=float(publishing_milliseconds),
+            RequestedLifetimeCount=lifetime,
+            RequestedMaxKeepAliveCount=keep_alive,
+            MaxNotificationsPerPublish=NOTIFICATIONS_MAX,
+            PublishingEnabled=True,
+            Priority=0,
+        )
         data = await _answered(self._protocol().send_request(request))
         result = struct_from_binary(ua.CreateSubscriptionResponse, data).Parameters
         seconds = result.RevisedPublishingInterval / 1000

@@ -87,6 +87,10 @@ class SpoolRecorder:
         last = self._known.get(machine, {}).get("observed")
         return None if last is None else last.raw + last.ordinal
 
+    def signals(self, machine: str) -> list[str]:
+        """Return the signals that the machine has spoken, sorted."""
+        return sorted(self._known.get(machine, {}))
+
     def make_room(self, incoming_bytes: int = 0) -> None:
         """Evict what is too old or too much, and write down the holes."""
         evicted = self._spool.evict(self._clock(), spare=self._in_flight(), incoming_bytes=incoming_bytes)

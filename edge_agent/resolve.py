@@ -44,7 +44,7 @@ class FoundMachine:
     Attributes:
         node: its node.
         name: its BrowseName.
-        identification: manufacturer, model, serial number, ProductInstanceUri and component name, as far as it tells them.
+        identification: manufacturer, model, serial number, ProductInstanceUri and component name, as far as told.
     """
 
     node: NodeIdentity
@@ -172,8 +172,8 @@ class Walker:
         if isinstance(step, OfType):
             base = index_of(step.type, self.table)
             return await self.kinds(below, base) if base is not None else []
-        return [each for each in below
-                if each.name == step.name and self.table[each.namespace : each.namespace + 1] == [step.namespace]]  # fmt: skip
+        indexes = {index for index, uri in enumerate(self.table) if uri == step.namespace}
+        return [each for each in below if each.name == step.name and each.namespace in indexes]
 
     async def machines(self) -> list[FoundMachine]:
         """List the machines below Objects/Machines that are machine tools, with their identification.
@@ -215,7 +215,9 @@ class Walker:
         if not fitting:
             raise RefusedError(f"the machine {wanted or config.id} is not there; the server has: {there}")
         if len(fitting) > 1:
-            raise RefusedError(f"the server has several machines, so product_instance_uri must say which; it has: {there}")
+            raise RefusedError(
+                f"the server has several machines, so product_instance_uri must say which; it has: {there}"
+            )
         return fitting[0]
 
     async def jobs(self, root: NodeIdentity) -> list[Job]:
@@ -232,7 +234,9 @@ class Walker:
         return [Job(node, str(value(identifier) or ""), value(state) == _RUNNING)
                 for node, ((identifier, _), (state, _)) in zip(nodes, ends, strict=True)]  # fmt: skip
 
-    async def resolve(self, root: NodeIdentity, wishes: Sequence[Wanted], job: NodeIdentity | None = None) -> Resolution:
+    async def resolve(
+        self, root: NodeIdentity, wishes: Sequence[Wanted], job: NodeIdentity | None = None
+    ) -> Resolution:
         """Find the nodes of signals. What a standard does not oblige a machine to have is left out in silence.
 
         Args:
@@ -269,8 +273,8 @@ class Walker:
                 resolution.found.append(FoundSignal(wish, candidate, fitting[0].node, len(fitting) - 1))
                 return
             if wish.mapped:
-                resolution.refused[wish.signal.name] = (f"no node fits {candidate.text}: the server has the first {steps} "
-                                                        f"of its {len(place)} steps")  # fmt: skip
+                there = f"the server has {steps} of its {len(place)} steps"
+                resolution.refused[wish.signal.name] = f"no node fits {candidate.text}: {there}"
 
     async def _read_states(self, resolution: Resolution) -> None:
         """Read a state variable by the Id of its state, else by its Number (OPC 10000-16, 4.4.2)."""
@@ -294,5 +298,3 @@ class Walker:
             if reason:
                 resolution.found.remove(found)
                 resolution.refused[found.wish.signal.name] = reason
-
-

@@ -102,12 +102,10 @@ class Uplink:
 
     async def _listen(self) -> None:
         while True:
-            batch = await self._client.events()
-            published = [event.mid for event in batch if type(event) is mqtt.Published]
-            for mid in published:
-                self._taken(mid)
-            for event in batch:
-                if type(event) is not mqtt.Published:
+            for event in await self._client.events():
+                if type(event) is mqtt.Published:
+                    self._taken(event.mid)
+                else:
                     self._heard(event)
             self._work.set()
 

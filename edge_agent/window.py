@@ -5,8 +5,8 @@ for backlog, the rest for live rows, so that neither delays the other. A row lea
 says that it is stored, or when it is dead.
 
 A row is dead when the rest of the chain works and it does not: the broker took it ten times while rows sent after it
-were stored, or the connection broke three times while it was on its way, the third time with nothing else on its way.
-An outage alone never kills a row.
+were stored, or the connection broke three times while it and nothing else was on its way. An outage alone never kills a
+row: a row that may have broken a connection is tried alone, so that the innocent are cleared by the broker's PUBACK.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 10, 300
 """An unacknowledged row is sent again after the first, doubling up to the second."""
 TAKEN_MAX = 10
 BREAKS_MAX = 3
-_PROBE_BREAKS = BREAKS_MAX - 1
+_SUSPECT_BREAKS = 2
 _HELLO_SECONDS = 1
 """Rows sent longer ago than this are sent again when a collector says hello."""
 
@@ -78,6 +78,15 @@ class _Flight:
     accepted: bool = False
     taken: int = 0
     breaks: int = 0
+    breaks_alone: int = 0
+
+    @property
+    def is_suspect(self) -> bool:
+        return self.breaks >= _SUSPECT_BREAKS or self.breaks_alone > 0
+
+    def clear(self) -> None:
+        self.accepted = True
+        self.breaks = self.breaks_alone = 0
 
 
 class Window:
@@ -117,20 +126,21 @@ class Window:
             return []
         self._connected = False
         open_flights = [each for each in self._flights.values() if each.sent_at is not None and not each.accepted]
-        killed: list[Kill] = []
         for flight in open_flights:
-            if flight.breaks < _PROBE_BREAKS:
-                flight.breaks += 1
-            elif len(open_flights) == 1:
-                killed.append(self._kill(flight, f"the connection broke {BREAKS_MAX} times while it was on its way"))
-        return killed
+            flight.breaks += 1
+        if len(open_flights) != 1:
+            return []
+        [flight] = open_flights
+        flight.breaks_alone += 1
+        if flight.breaks_alone < BREAKS_MAX:
+            return []
+        return [self._kill(flight, f"the connection broke {BREAKS_MAX} times while it alone was on its way")]
 
     def accepted(self, n: int) -> None:
         """The broker took the row (PUBACK). That is no proof of storage, but it did not break the connection."""
         flight = self._flights.get(n)
         if flight is not None:
-            flight.accepted = True
-            flight.breaks = 0
+            flight.clear()
 
     def stored(self, epoch: str, ranges: Iterable[tuple[int, int]], now: int) -> list[int]:
         """A collector spoke. Returns the rows to delete: only of this epoch, only what this process has sent.
@@ -165,7 +175,7 @@ class Window:
         """Decide what to do now: send again what is due, then new rows as far as there is room, live ones first."""
         if not self._connected:
             return []
-        suspects = [each for each in self._flights.values() if each.breaks >= _PROBE_BREAKS]
+        suspects = [each for each in self._flights.values() if each.is_suspect]
         if suspects:
             return self._probe(suspects, now)
         due = [each for each in self._flights.values() if each.sent_at is None or now >= each.retry_at]
@@ -179,7 +189,7 @@ class Window:
         if not self._connected or not self._flights:
             return None
         flights = list(self._flights.values())
-        if any(each.breaks >= _PROBE_BREAKS for each in flights):
+        if any(each.is_suspect for each in flights):
             flights = [each for each in flights if each.sent_at is not None and not each.accepted] or flights
         return min(0 if each.sent_at is None else each.retry_at for each in flights)
 
@@ -191,8 +201,7 @@ class Window:
         on_their_way = [each for each in self._flights.values() if each.sent_at is not None and not each.accepted]
         for flight in on_their_way:
             if now >= flight.retry_at:
-                flight.breaks = 0  # the connection has lived with it for long enough
-                flight.accepted = True
+                flight.clear()  # the connection has lived with it for long enough
         if on_their_way:
             return []
         return [self._again(min(suspects, key=lambda each: each.n), now)]

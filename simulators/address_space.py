@@ -169,7 +169,14 @@ class AddressSpace:
         return ua.QualifiedName(name, self._index[prefix])
 
     async def add_object(
-        self, node: Any, parent: Any, name: str, type_definition: str, reference: int = HAS_COMPONENT, *, notifier: int = 0
+        self,
+        node: Any,
+        parent: Any,
+        name: str,
+        type_definition: str,
+        reference: int = HAS_COMPONENT,
+        *,
+        notifier: int = 0,
     ) -> None:
         """Add an object below a parent."""
         attributes = ua.ObjectAttributes()
@@ -202,7 +209,9 @@ class AddressSpace:
     async def add_property(self, parent: Any, name: str, value: Any, data_type: Any = None) -> Any:
         """Add a property whose value does not change and return its node id."""
         # Types have numbers, which are unique within their namespace only.
-        place = f"{parent.NamespaceIndex}:{parent.Identifier}" if isinstance(parent.Identifier, int) else parent.Identifier
+        place = (
+            f"{parent.NamespaceIndex}:{parent.Identifier}" if isinstance(parent.Identifier, int) else parent.Identifier
+        )
         node = ua.NodeId(f"{place}/{name.partition(':')[2]}", self._index["SIM"])
         await self.add_variable(node, parent, name, value, data_type, is_property=True)
         return node
@@ -301,7 +310,12 @@ class MachineNodes:
         add_in = path in {*ADD_INS, "DI:Identification"}
         notifier = 1 if path.endswith("MT:Messages") else 0  # SubscribeToEvents
         await self._space.add_object(
-            self.at(path), self.at(parent), name, object_type(path), HAS_ADD_IN if add_in else HAS_COMPONENT, notifier=notifier
+            self.at(path),
+            self.at(parent),
+            name,
+            object_type(path),
+            HAS_ADD_IN if add_in else HAS_COMPONENT,
+            notifier=notifier,
         )
 
     async def _identify(self) -> None:
@@ -317,9 +331,15 @@ class MachineNodes:
         }
         for name, text in texts.items():
             await self._space.add_property(parent, name, variant(text, "String"))
-        names = {"DI:Manufacturer": identity.manufacturer, "DI:Model": identity.model, "DI:ComponentName": identity.name}
+        names = {
+            "DI:Manufacturer": identity.manufacturer,
+            "DI:Model": identity.model,
+            "DI:ComponentName": identity.name,
+        }
         for name, text in names.items():
-            await self._space.add_property(parent, name, ua.Variant(ua.LocalizedText(text), ua.VariantType.LocalizedText))
+            await self._space.add_property(
+                parent, name, ua.Variant(ua.LocalizedText(text), ua.VariantType.LocalizedText)
+            )
         await self._space.add_property(parent, "MY:YearOfConstruction", variant(identity.year, "UInt16"))
 
     async def _add_variable(self, each: Variable) -> None:
@@ -335,7 +355,13 @@ class MachineNodes:
         elif each.unit:
             type_definition = ua.NodeId(_ANALOG_RANGE_TYPE if each.limits else _ANALOG_UNIT_TYPE)
         await space.add_variable(
-            node, self.at(parent), name, nothing, data_type, type_definition=type_definition, is_property=each.is_property
+            node,
+            self.at(parent),
+            name,
+            nothing,
+            data_type,
+            type_definition=type_definition,
+            is_property=each.is_property,
         )
         if each.states:
             await space.add_property(node, "UA:Id", nothing, ua.NodeId(BUILT_IN_IDS["NodeId"]))

@@ -182,7 +182,5 @@ def _operations(draw: random.Random, kind: Kind, cycle_seconds: int) -> tuple[Op
         operations.append(Operation(start, end, tool, speed, draw.uniform(18, 72), round(draw.uniform(4, 45), 1)))
         start = end
     last = operations[-1]
-    operations[-1] = Operation(
-        last.start_seconds, float(cycle_seconds), last.tool, last.speed, last.load, last.feed
-    )
+    operations[-1] = Operation(last.start_seconds, float(cycle_seconds), last.tool, last.speed, last.load, last.feed)
     return tuple(operations)

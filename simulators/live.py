@@ -27,7 +27,9 @@ class LiveSource:
             the first live values are the last of the history.
     """
 
-    def __init__(self, machine: Machine, identity: Identity, edition: Edition = "1.02", counter_seconds: int = 10) -> None:
+    def __init__(
+        self, machine: Machine, identity: Identity, edition: Edition = "1.02", counter_seconds: int = 10
+    ) -> None:
         self.identity = identity
         self.variables: tuple[Variable, ...] = machine_variables(AXES[machine.kind], edition)
         self._machine = machine
@@ -41,7 +43,10 @@ class LiveSource:
         A value that is older than a day and a half gets the stamp of that age.
         """
         self._until = now
-        since = {change.signal: change.stamp for change in self._machine.changes(now - _LOOK_BACK, now, counter_seconds=86400)}
+        since = {
+            change.signal: change.stamp
+            for change in self._machine.changes(now - _LOOK_BACK, now, counter_seconds=86400)
+        }
         values = self._machine.records(now - 1)
         grid = self._counter_seconds * SECOND
         activity = self._machine.activity(now - 1)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from zlib import crc32
 
-from simulators.jobs import TOOL_CHANGE_SECONDS, Job, Kind, Operation, OrderBook, cutting_watts
+from simulators.jobs import TOOL_CHANGE_SECONDS, Job, Kind, Operation, cutting_watts
 from simulators.plan import (
     COOLANT_SECONDS,
     FACTS,
@@ -26,13 +26,12 @@ from simulators.plan import (
     Alarm,
     Carry,
     DayPlan,
-    Overrides,
     Phase,
     Planner,
     heat,
     tool_life_seconds,
 )
-from simulators.workdays import SECOND, Calendar
+from simulators.workdays import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +73,7 @@ class Minute(NamedTuple):
     Attributes:
         stamp: start of the minute.
         signal: name in the signal table.
-        count: samples taken.
+        samples: how many were taken.
         low: the smallest.
         mean: of all.
         high: the greatest.
@@ -82,7 +81,7 @@ class Minute(NamedTuple):
 
     stamp: int
     signal: str
-    count: int
+    samples: int
     low: float
     mean: float
     high: float
@@ -360,7 +359,9 @@ class Machine:
                 found[f"axis_{axis}_position"] = 0.0
                 continue
             turn = 2 * math.pi * (activity.cycle_seconds + seconds) / (7 + 4 * number + operation.tool % 3)
-            found[f"axis_{axis}_load"] = round(8 + operation.load / 4 + 6 * abs(math.cos(turn)) + self._noise(axis, stamp), 1)
+            found[f"axis_{axis}_load"] = round(
+                8 + operation.load / 4 + 6 * abs(math.cos(turn)) + self._noise(axis, stamp), 1
+            )
             found[f"axis_{axis}_position"] = round(-140 + (90 - 25 * number) * math.sin(turn), 2)
         return found
 

@@ -84,7 +84,9 @@ class JobTable:
         await space.add_property(node, "UA:NumberInList", variant(0, "UInt16"))
         for name in ("RunsPlanned", "RunsCompleted", "PartsCompleted", "PartsGood"):
             await space.add_variable(self._node(job.id, f"MT:{name}"), node, f"MT:{name}", variant(0, "UInt32"))
-        await space.add_property(self._node(job.id, "MT:RunsPlanned"), "MT:IsValid", variant(value=True, built_in="Boolean"))
+        await space.add_property(
+            self._node(job.id, "MT:RunsPlanned"), "MT:IsValid", variant(value=True, built_in="Boolean")
+        )
         state = self._node(job.id, "MT:State")
         await space.add_object(state, node, "MT:State", "MT:28")
         current = self._node(job.id, "MT:State/UA:CurrentState")

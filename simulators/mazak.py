@@ -68,7 +68,7 @@ MODES: Mapping[str, Mode] = {
 }
 """MTConnect 1.3, Part 2, 6.8: ControllerMode."""
 
-NUMBERS: Mapping[str, tuple[str, type[int] | type[float]]] = {
+NUMBERS: Mapping[str, tuple[str, type[int | float]]] = {
     "total_time": ("power_on_seconds", float),
     "auto_time": ("operation_seconds", float),
     "cut_time": ("cutting_seconds", float),

@@ -306,7 +306,7 @@ class _Alerts:
         event.Severity = ALARM_SEVERITY
         event.Retain = active
         event.NodeId = self._nodes.at(f"{NOTIFICATION}/SIM:Alert-{code}")
-        setattr(event, "ActiveState", ua.LocalizedText("Active" if active else "Inactive"))
+        event.ActiveState = ua.LocalizedText("Active" if active else "Inactive")
         setattr(event, "ActiveState/Id", active)
         for emitter in (self._nodes.at(MESSAGES), ua.NodeId(ua.ObjectIds.Server)):
             event.emitting_node = emitter

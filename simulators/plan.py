@@ -217,8 +217,7 @@ class Carry(NamedTuple):
     """What a day hands to the next.
 
     Attributes:
-        last: the last activity's successor-to-be: counters, heat and tools at the end of the day; its phase says whether
-            the machine was left on.
+        last: counters, heat and tools at the end of the day; its phase says whether the machine was left on.
         jobs: jobs planned so far.
         month: `yymm` in which the last job was planned.
         in_month: jobs planned in that month.
@@ -298,9 +297,7 @@ class Planner:
         )
         tools = tuple(round(draw.uniform(0, 0.9) * tool_life_seconds(place + 1), 1) for place in range(TOOLS))
         progress = Progress(first, second, None, 0, Stage.WAIT, float(first.wait_seconds))
-        activity = Activity(
-            start, start, Phase.OFF, progress, counters, _AMBIENT, _AMBIENT, 0, tools, 0.0, Overrides()
-        )
+        activity = Activity(start, start, Phase.OFF, progress, counters, _AMBIENT, _AMBIENT, 0, tools, 0.0, Overrides())
         return Carry(activity, jobs=2, month=f"{day:%y%m}", in_month=2)
 
     def plan(self, day: date, carry: Carry) -> DayPlan:
@@ -432,7 +429,10 @@ class _Day:
 
     def _set_overrides(self) -> None:
         if self._draw.random() < 0.06:  # noqa: PLR2004  # operators seldom touch the switches
-            feed, spindle = self._draw.choice((100.0, 100.0, 90.0, 80.0, 110.0)), self._draw.choice((100.0, 100.0, 90.0))
+            feed, spindle = (
+                self._draw.choice((100.0, 100.0, 90.0, 80.0, 110.0)),
+                self._draw.choice((100.0, 100.0, 90.0)),
+            )
             rapid = self._draw.choice((100.0, 100.0, 50.0))
             self._now = self._now._replace(overrides=Overrides(feed, spindle, rapid))
 
@@ -450,7 +450,9 @@ class _Day:
 
     def _change_worn_tools(self, job: Job) -> float:
         """Replace the tools whose life is over and return the seconds that this takes."""
-        worn = [each.tool for each in job.operations if self._now.tool_seconds[each.tool - 1] > tool_life_seconds(each.tool)]
+        worn = [
+            each.tool for each in job.operations if self._now.tool_seconds[each.tool - 1] > tool_life_seconds(each.tool)
+        ]
         seconds = 0.0
         for tool in worn:
             lasts = self._draw.uniform(120, 300)

@@ -1,8 +1,8 @@
 """Recordings of real machines played through the same server as the models.
 
 A recording is text, plain or gzipped: `time|item|value` a line, or for conditions
-`time|item|level|native code|native severity|qualifier|text`. Every line of a mapped item is served as a value of its own
-with its own stamp, in the order of the lines; `UNAVAILABLE` is a status, not a text.
+`time|item|level|native code|native severity|qualifier|text`. Every line of a mapped item is served as a value of its
+own with its own stamp, in the order of the lines; `UNAVAILABLE` is a status, not a text.
 """
 
 from __future__ import annotations
@@ -159,12 +159,12 @@ class Pace:
         moved_to_now: shift all stamps by one constant, so that the recording begins now; else they stay as recorded,
             and the agent has to trust the machine's clock.
         start: instant in the recording at which to begin; values before it are not served one by one, the last of each
-            signal is there from the beginning. None plays everything: what lies more than six hours before the rest, as the old
-            states that head a daily file do, is served at once.
-        gap_seconds_max: longer gaps in the recording are skipped; None waits for their end. A recording that is moved to
-            now skips none, lest its stamps run ahead of the clock.
-        burst: most values of one signal within `burst_seconds`, whatever the speed. Where the recording is denser, it is
-            played slower until it has caught up. The default keeps below a queue of 100 values at a publishing
+            signal is there from the beginning. None plays everything: what lies more than six hours before the rest,
+            as the old states that head a daily file do, is served at once.
+        gap_seconds_max: longer gaps in the recording are skipped; None waits for their end. A recording that is moved
+            to now skips none, lest its stamps run ahead of the clock.
+        burst: most values of one signal within `burst_seconds`, whatever the speed. Where the recording is denser, it
+            is played slower until it has caught up. The default keeps below a queue of 100 values at a publishing
             interval of a second.
         burst_seconds: see `burst`.
     """

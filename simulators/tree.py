@@ -1,8 +1,8 @@
 """What a simulated machine serves below its node: browse paths, types, units and the signal behind each variable. Pure.
 
-Names and node ids are those of OPC 40501-1 MachineTool 1.02, OPC 40001-1 Machinery 1.03 and OPC 34100; what the standards
-lack (loads, temperatures, vibration, alarms as variables) stands in the namespace `SIM`, so that a node map has to
-name it, as with any vendor. Paths are BrowseNames with the prefixes of `NAMESPACES`.
+Names and node ids are those of OPC 40501-1 MachineTool 1.02, OPC 40001-1 Machinery 1.03 and OPC 34100; what the
+standards lack (loads, temperatures, vibration, alarms as variables) stands in the namespace `SIM`, so that a node map
+has to name it, as with any vendor. Paths are BrowseNames with the prefixes of `NAMESPACES`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,12 @@ _ITEM_STATES = (
     State("NotExecuting", "MY:5007"),
     State("Executing", "MY:5006"),
 )
-_MODES = (State("None", "MT:5059"), State("Maintenance", "MT:5058"), State("Setup", "MT:5061"), State("Processing", "MT:5060"))
+_MODES = (
+    State("None", "MT:5059"),
+    State("Maintenance", "MT:5058"),
+    State("Setup", "MT:5061"),
+    State("Processing", "MT:5060"),
+)
 _RUNS = ("Initializing", "Running", "Ended", "Interrupted", "Aborted")
 _PROGRAM_STATES = tuple(map(State, _RUNS, ("MT:5039", "MT:5041", "MT:5038", "MT:5040", "MT:5037")))
 _OLD_PROGRAM_STATES = tuple(map(State, _RUNS, ("MT:135", "MT:138", "MT:140", "MT:139", "MT:141")))
@@ -214,7 +219,11 @@ def machine_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[V
         Variable(f"{PROGRAM}/MT:JobIdentifier", "job", "String"),
         Variable(f"{ELECTRICITY}/ECM:AcActivePowerTotal", "power_watts", "Float", unit="WTT", measurement=1412),
         Variable(
-            f"{ELECTRICITY}/ECM:AcActiveEnergyTotalImportHp", "energy_watt_hours", "Double", unit="WHR", measurement=1002
+            f"{ELECTRICITY}/ECM:AcActiveEnergyTotalImportHp",
+            "energy_watt_hours",
+            "Double",
+            unit="WHR",
+            measurement=1002,
         ),
     )
     return variables if edition == "1.02" else tuple(each for each in variables if not each.path.startswith(BLOCKS))
@@ -264,8 +273,12 @@ def _status(program_states: tuple[State, ...]) -> tuple[Variable, ...]:
         Variable(f"{CHANNEL}/MT:ChannelMode", "channel_mode", "Int32", "MT:67"),
         Variable(f"{CHANNEL}/SIM:ActFeed", "feed", "Double", unit="C16"),
         Variable(f"{CHANNEL}/SIM:ToolNumber", "tool_number", "UInt32"),
-        Variable(f"{COUNTERS}/DI:PowerOnDuration", "power_on_seconds", "Double", "UA:290", is_property=True, scale=1000),
-        Variable(f"{COUNTERS}/DI:OperationDuration", "operation_seconds", "Double", "UA:290", is_property=True, scale=1000),
+        Variable(
+            f"{COUNTERS}/DI:PowerOnDuration", "power_on_seconds", "Double", "UA:290", is_property=True, scale=1000
+        ),
+        Variable(
+            f"{COUNTERS}/DI:OperationDuration", "operation_seconds", "Double", "UA:290", is_property=True, scale=1000
+        ),
         Variable("MT:Production/MT:Statistics/SIM:PartCount", "part_count", "UInt32"),
         Variable(f"{NOTIFICATION}/SIM:Alarm", "alarm", "String"),
         Variable(f"{NOTIFICATION}/SIM:AlarmBlocking", "alarm_blocking", "Boolean"),

@@ -109,7 +109,7 @@ def italian_holidays(year: int) -> frozenset[date]:
 def _easter(year: int) -> date:
     # The Gregorian computus: epact, then the Sunday after the paschal full moon.
     golden = year % 19
-    century, rest = divmod(year, 100)
+    century = year // 100
     correction = (century - century // 4 - (8 * century + 13) // 25 + 19 * golden + 15) % 30
     moon = correction - (correction // 28) * (1 - (29 // (correction + 1)) * ((21 - golden) // 11))
     weekday = (year + year // 4 + moon + 2 - century + century // 4) % 7

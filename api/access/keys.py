@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from api.access.scope import Caller, Role, Scope
-from api.files import replace
+from shopfloor.errors import ExpectedError
 from shopfloor.periods import format_instant
+from shopfloor.settings import write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,7 @@ _PREFIX = "officina"
 _ID_BYTES = 6
 
 
-class KeyFileError(Exception):
+class KeyFileError(ExpectedError):
     """The key file cannot be used; the sentence says what to do."""
 
 
@@ -127,7 +128,7 @@ def read_keys(path: Path) -> Keys:
     """
     keys = _read(path)
     if not keys:
-        raise KeyFileError(f"{path} holds no key: make the first one with `officina api-key add --role administrator`")
+        raise KeyFileError(f"{path} holds no key: make the first one with `officina api key add`")
     return Keys(keys)
 
 
@@ -138,7 +139,7 @@ def add_key(path: Path, key: Key) -> None:
         KeyFileError: when the file that exists is damaged or readable by others.
     """
     keys = _read(path) if path.exists() else []
-    replace(path, msgspec.json.format(msgspec.json.encode(_KeyFile([*keys, key])), indent=1))
+    write_secret(path, msgspec.json.format(msgspec.json.encode(_KeyFile([*keys, key])), indent=1).decode())
 
 
 def _read(path: Path) -> list[Key]:
@@ -149,7 +150,7 @@ def _read(path: Path) -> list[Key]:
     except OSError as error:
         raise KeyFileError(
             f"the key file {path} cannot be read ({error.strerror}): make it, with its first key, by "
-            f"`officina api-key add --role administrator`",
+            f"`officina api key add`",
         ) from error
     if mode & 0o077:
         raise KeyFileError(f"the key file {path} may be read by others (mode {mode:04o}): run `chmod 600 {path}`")

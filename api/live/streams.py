@@ -86,6 +86,12 @@ class Stream:
         self._frames.append(frame)
         return False
 
+    def restart(self) -> None:
+        """Begin again with a snapshot."""
+        self.is_behind = True
+        self._frames.clear()
+        self._woken.set()
+
     def close(self) -> None:
         """End it: what waits is not sent."""
         self.is_closed = True
@@ -157,6 +163,11 @@ class Streams:
         self._is_closed = True
         for stream in self._streams:
             stream.close()
+
+    def restart(self) -> None:
+        """Send everybody a snapshot next: there are other machines now."""
+        for stream in self._streams:
+            stream.restart()
 
     def publish(self, changes: list[Change], *, now: int) -> None:
         """Send what changed to everybody who may see it, encoded once for all who see the same."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
+from shopfloor.errors import ExpectedError
 from shopfloor.signals import SIGNALS, UnknownSignalError, find, is_identifier
 from shopfloor.wire.messages import RegisteredMachine, Registry
 
@@ -22,7 +23,7 @@ _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 _DERIVED = tuple(name for name, signal in SIGNALS.items() if signal.derived)
 
 
-class ParkError(Exception):
+class ParkError(ExpectedError):
     """The machines file cannot be used; the sentence says what to do."""
 
 

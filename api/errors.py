@@ -1,0 +1,151 @@
+"""Every error as a problem document (RFC 9457): the one place that knows HTTP statuses."""
+
+from __future__ import annotations
+
+import html
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from fastapi import Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.live.streams import TooManyStreamsError
+from api.machines.paging import InvalidCursorError
+from api.machines.park import UnknownMachineError
+from api.machines.past import TooMuchDataError
+from api.machines.service import InvalidQueryError
+from shopfloor.periods import InvalidInstantError
+from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI, Request
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+"""When a caller may try again after what passes by itself."""
+
+log = structlog.get_logger(__name__)
+
+
+class SignInRequiredError(Exception):
+    """Who asks is not known."""
+
+
+class NotYoursError(Exception):
+    """The caller may not use this route; it is answered as if it did not exist."""
+
+
+class ForeignOriginError(Exception):
+    """A browser sent this on behalf of another site."""
+
+
+_ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
+    SignInRequiredError: (HTTPStatus.UNAUTHORIZED, "Authorization: Bearer with an API key, or a session, is needed"),
+    NotYoursError: (HTTPStatus.NOT_FOUND, "There is nothing here for you"),
+    ForeignOriginError: (HTTPStatus.FORBIDDEN, "The request comes from another site"),
+    UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
+    InvalidQueryError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The question cannot be answered as it is asked"),
+    InvalidCursorError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The cursor is none of this list"),
+    InvalidInstantError: (HTTPStatus.UNPROCESSABLE_ENTITY, "An instant cannot be read"),
+    TooMuchDataError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The answer would be too large"),
+    TooManyStreamsError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many live streams are open"),
+    StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The telemetry store does not answer"),
+    StoreRefusedError: (HTTPStatus.SERVICE_UNAVAILABLE, "The telemetry store refuses this server"),
+}
+_PASSES_BY_ITSELF = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_SAYS_NOTHING_MORE = frozenset({SignInRequiredError, NotYoursError, UnknownMachineError, StoreRefusedError})
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an application with a problem document, or a page where a person asked for one."""
+    for kind in _ANSWERS:
+        app.add_exception_handler(kind, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    request: Request,
+    status: HTTPStatus,
+    title: str,
+    detail: str = "",
+    *,
+    errors: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Write a problem document.
+
+    Args:
+        request: what it answers.
+        status: HTTP status.
+        title: what kind of problem, the same each time.
+        detail: what it is this time, and what to do.
+        errors: each mistake of the request, with its place.
+        headers: further headers of the answer.
+    """
+    document: dict[str, Any] = {"type": "about:blank", "title": title, "status": int(status)}
+    if detail:
+        document["detail"] = detail
+    document["instance"] = request.url.path
+    if errors:
+        document["errors"] = errors
+    if _is_page(request):
+        return Response(_page(status, title, detail), status, headers, "text/html; charset=utf-8")
+    return Response(msgspec.json.encode(document), status, headers, MEDIA_TYPE)
+
+
+def _known(request: Request, error: Exception) -> Response:
+    status, title = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
+    if isinstance(error, SignInRequiredError) and _is_page(request):
+        return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
+    headers: dict[str, str] = {}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="officina"'
+    if status in _PASSES_BY_ITSELF:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    detail = "" if type(error) in _SAYS_NOTHING_MORE else str(error)
+    return problem(request, status, title, detail, headers=headers)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [{"place": ".".join(map(str, each["loc"])), "detail": each["msg"]} for each in error.errors()]
+    detail = "; ".join(f"{each['place']}: {each['detail']}" for each in errors)
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, "The request is malformed", detail, errors=errors)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    detail = error.detail if error.detail != status.phrase else ""
+    return problem(request, status, status.phrase, detail, headers=error.headers)
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    detail = "The fault is the server's, and it is in its log. Nothing was changed."
+    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here", detail)
+
+
+def _is_page(request: Request) -> bool:
+    """Tell whether a person looks at the answer in a browser."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def _page(status: HTTPStatus, title: str, detail: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{int(status)} · Officina</title>"
+        '<link rel="stylesheet" href="/static/tokens.css"><link rel="stylesheet" href="/static/officina.css"></head>'
+        '<body><main class="sheet notice"><h1>'
+        f'{html.escape(title)}</h1><p>{html.escape(detail)}</p><p><a href="/">Officina</a></p></main></body></html>'
+    )

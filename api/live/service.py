@@ -1,0 +1,334 @@
+"""The live view: one connection to the broker that every page and stream of this process shares."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+import structlog
+
+from api.live.decode import UnreadableError, Voice, hear, voice
+from api.live.present import Present
+from api.live.streams import Change, Streams, View
+from api.machines.park import ParkError, read_park
+from api.machines.past import read_beginning, read_memory
+from api.watched import version
+from shopfloor import mqtt
+from shopfloor.periods import SECOND, Period
+from shopfloor.runtime import clock
+from shopfloor.runtime.backoff import Backoff
+from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
+from shopfloor.wire import messages, topics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from api.access.service import Access
+    from api.machines.park import Machine, Park
+    from api.metrics import Metrics
+    from api.settings import LiveSettings
+    from shopfloor.samples import Sample
+    from shopfloor.stores.port import Store
+
+ECHO_SECONDS = 5.0
+"""How often the feed sends a message to itself."""
+DEAF_SECONDS = 15.0
+"""Without hearing it for so long it takes its subscriptions for lost, and connects anew."""
+TICK_SECONDS = 1.0
+"""How often silence is noticed, heartbeats are sent and files are looked at."""
+MEMORY_MACHINES = 25
+"""So many machines are read from the store in one step."""
+MEMORY_SECONDS_MIN, MEMORY_SECONDS_MAX = 0.5, 15.0
+"""Wait between attempts to read the store."""
+_MESSAGES_PER_TURN = 20
+
+log = structlog.get_logger(__name__)
+
+
+class Live:
+    """All machines as they are now.
+
+    Args:
+        broker: where messages come from.
+        store: what was known before.
+        park: the machines.
+        machines_file: where they were read from; read again when it changes.
+        access: whose streams may stay open.
+        metrics: counts.
+        settings: how the present is sent out.
+    """
+
+    def __init__(
+        self,
+        broker: mqtt.Broker,
+        store: Store,
+        park: Park,
+        *,
+        machines_file: Path,
+        access: Access,
+        metrics: Metrics,
+        settings: LiveSettings,
+    ) -> None:
+        self.park = park
+        self.streams = Streams(
+            per_caller_max=settings.streams_per_caller_max,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        self._store = store
+        self._file = machines_file
+        self._version = version(machines_file)
+        self._access = access
+        self._metrics = metrics
+        self._coalesce_seconds = settings.coalesce_milliseconds / 1000
+        self._name = f"api-{secrets.token_hex(6)}"
+        self._client = mqtt.Client(broker, client_id=self._name)
+        self._presents: dict[str, Present] = {}
+        self._voices: dict[str, Voice] = {}
+        self._announced: set[str] = set()
+        self._changed: dict[str, set[str]] = {}
+        self._woken = asyncio.Event()
+        self._recall = asyncio.Event()
+        self._data_mid: int | None = None
+        self._is_listening = False
+        self._remembers = False
+        self._heard_at = 0.0
+        self._adopt(park)
+
+    @property
+    def broker_problem(self) -> str | None:
+        """Why the broker is not ready, None when it is."""
+        return None if self._client.is_connected else "not connected"
+
+    @property
+    def feed_problem(self) -> str | None:
+        """Why the live view is not ready, None when it is."""
+        if not self._is_listening:
+            return "not subscribed to data"
+        return None if self._remembers else "the last known states are not read from the store yet"
+
+    @property
+    def dropped_messages(self) -> int:
+        """Messages that came faster than they could be taken."""
+        return self._client.dropped_messages
+
+    def present(self, machine: Machine, *, now: int) -> Present:
+        """Return a machine as it is now."""
+        present = self._presents[machine.id]
+        if present.needs_evaluation(now) and present.evaluate(now):
+            self._mark(machine.id)
+        return present
+
+    def snapshot(self, view: View) -> bytes:
+        """Encode all that a view shows now."""
+        now = clock.now()
+        shown = [(machine, self.present(machine, now=now)) for machine in self.park.visible(view.scope)]
+        return self.streams.snapshot(view, shown, now=now)
+
+    async def run(self) -> None:
+        """Follow the machines until cancelled."""
+        async with self._client, asyncio.TaskGroup() as group:
+            group.create_task(self._receive(), name="live.receive")
+            group.create_task(self._send(), name="live.send")
+            group.create_task(self._remember(), name="live.remember")
+            group.create_task(self._tick(), name="live.tick")
+            group.create_task(self._watch_hearing(), name="live.hearing")
+
+    async def _receive(self) -> None:
+        while True:
+            taken = 0
+            for event in await self._client.events():
+                if type(event) is mqtt.Message:
+                    self._take(event)
+                    self._client.acknowledge(event)
+                    taken += 1
+                    if taken % _MESSAGES_PER_TURN == 0:
+                        await asyncio.sleep(0)
+                else:
+                    self._change(event)
+
+    def _take(self, message: mqtt.Message) -> None:
+        topic = message.topic
+        if topic.startswith(topics.DATA):
+            self._hear(message)
+        elif topic.startswith(topics.REGISTRY):
+            publisher = topics.last_level(topic)
+            if message.payload and publisher not in self._voices:
+                self._client.publish(topic, b"", retain=True)
+                log.info("registry.cleared", publisher=publisher)
+        elif topic == topics.echo(self._name):
+            self._heard_at = clock.monotonic_seconds()
+
+    def _hear(self, message: mqtt.Message) -> None:
+        try:
+            heard = hear(message.topic, message.payload, self._voices, now=clock.now())
+        except UnreadableError:
+            self._metrics.refused.labels(cause="message").inc()
+            return
+        if heard.refused:
+            self._metrics.refused.labels(cause="field").inc(heard.refused)
+        self._metrics.samples.inc(len(heard.samples))
+        self._learn(heard.samples)
+
+    def _learn(self, samples: list[Sample]) -> None:
+        for sample in samples:
+            present = self._presents.get(sample.machine)
+            if present is None:
+                continue
+            names = self._changed.setdefault(sample.machine, set())
+            if present.learn(sample):
+                names.add(sample.signal)
+        self._woken.set()
+
+    def _change(self, event: mqtt.Event) -> None:
+        match event:
+            case mqtt.Connected():
+                log.info("live.connected")
+                self._heard_at = clock.monotonic_seconds()
+                self._is_listening = False
+                self._announce(self._voices)
+                self._data_mid = self._client.subscribe(
+                    topics.DATA_FILTER, topics.REGISTRY_FILTER, topics.echo(self._name)
+                )
+            case mqtt.Subscribed(mid=mid, refused=refused) if mid == self._data_mid:
+                if refused:
+                    log.error("live.refused", remedy="grant the API's login to read data, registry and echo")
+                else:
+                    self._is_listening = True
+                    self._recall.set()  # what was said while nobody listened is in the store, or soon will be
+            case mqtt.Disconnected(reason=reason):
+                if self._is_listening:
+                    log.warning("live.disconnected", reason=reason)
+                self._is_listening = False
+            case _:
+                pass
+
+    def _announce(self, publishers: dict[str, Voice] | set[str]) -> None:
+        """Publish, retained, what these publishers may publish."""
+        registries = self.park.registries()
+        for publisher in publishers:
+            registry = registries.get(publisher)
+            payload = messages.encode_registry(registry) if registry else b""
+            self._client.publish(topics.registry(publisher), payload, retain=True)
+
+    def _adopt(self, park: Park) -> set[str]:
+        """Take a park in place of the one before. Returns the publishers whose registry is another one."""
+        now = clock.now()
+        before, after = (self.park.registries() if self._voices else {}), park.registries()
+        self.park = park
+        self._voices = {publisher: voice(registry) for publisher, registry in after.items()}
+        self._presents = {machine.id: self._presents.get(machine.id) or Present(now) for machine in park}
+        return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+    async def _remember(self) -> None:
+        """Read what the store knows, at the start and after each time that nobody listened."""
+        while True:
+            await self._recall.wait()
+            self._recall.clear()
+            backoff = Backoff(MEMORY_SECONDS_MIN, MEMORY_SECONDS_MAX)
+            while not await self._read_store():
+                await asyncio.sleep(backoff.next_seconds())
+            self._remembers = True
+
+    async def _read_store(self) -> bool:
+        machines = [machine.id for machine in self.park]
+        try:
+            for at in range(0, len(machines), MEMORY_MACHINES):
+                await self._read_machines(machines[at : at + MEMORY_MACHINES])
+        except (StoreUnavailableError, StoreRefusedError) as error:
+            log.warning("live.store_unavailable", error=str(error))
+            return False
+        return True
+
+    async def _read_machines(self, machines: list[str]) -> None:
+        now = clock.now()
+        presents = {machine: self._presents[machine] for machine in machines if machine in self._presents}
+        if not presents:
+            return
+        window = Period(min(present.start for present in presents.values()), now)
+        memory = await asyncio.to_thread(read_memory, self._store, list(presents), window)
+        for machine, coverage in memory.coverage.items():
+            presents[machine].learn_coverage(coverage)
+        self._learn(memory.samples)
+        for machine, present in presents.items():
+            present.evaluate(clock.now())
+            if present.since is None and present.seen is not None:
+                beginning = await asyncio.to_thread(read_beginning, self._store, machine, present.start)
+                if beginning is not None:
+                    present.begin(beginning)
+            self._mark(machine)
+
+    def _mark(self, machine: str) -> None:
+        self._changed.setdefault(machine, set())
+        self._woken.set()
+
+    async def _send(self) -> None:
+        """Send what changed: at once when nothing was sent for a while, else together with what follows soon."""
+        told: dict[str, tuple[str, int | None]] = {}
+        sent_at = 0.0
+        while True:
+            await self._woken.wait()
+            wait_seconds = sent_at + self._coalesce_seconds - clock.monotonic_seconds()
+            if wait_seconds > 0:
+                await asyncio.sleep(wait_seconds)
+            self._woken.clear()
+            changed, self._changed = self._changed, {}
+            now, sent_at = clock.now(), clock.monotonic_seconds()
+            changes: list[Change] = []
+            for machine_id, names in changed.items():
+                machine, present = self.park.find(machine_id), self._presents.get(machine_id)
+                if machine is None or present is None:
+                    continue
+                if present.needs_evaluation(now):
+                    present.evaluate(now)
+                shown = (present.state.value, present.since)
+                changes.append(Change(machine, present, told.get(machine_id) != shown, names))
+                told[machine_id] = shown
+            if changes:
+                self.streams.publish(changes, now=now)
+                self._measure(changes, now)
+
+    def _measure(self, changes: list[Change], now: int) -> None:
+        newest = [change.present.values[name].stamp for change in changes for name in change.names]
+        if newest:
+            self._metrics.lag.observe(max(0, now - max(newest)) / SECOND)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = clock.now()
+            for machine_id, present in self._presents.items():
+                if present.needs_evaluation(now):
+                    self._mark(machine_id)
+            self._access.refresh()
+            self.streams.beat(self._access.is_valid, now=now)
+            self._refresh_park()
+
+    def _refresh_park(self) -> None:
+        """Read the machines file again when it has changed; one that cannot be used changes nothing."""
+        current = version(self._file)
+        if current == self._version:
+            return
+        self._version = current
+        try:
+            park = read_park(self._file)
+        except ParkError as error:
+            log.error("park.refused", reason=str(error))  # noqa: TRY400 - the sentence says it all
+            return
+        other = self._adopt(park)
+        self._announce(other)
+        self._recall.set()
+        self.streams.restart()
+        log.info("park.read", machines=len(park), registries=sorted(other))
+
+    async def _watch_hearing(self) -> None:
+        while True:
+            await asyncio.sleep(ECHO_SECONDS)
+            if not self._is_listening:
+                continue
+            if clock.monotonic_seconds() - self._heard_at > DEAF_SECONDS:
+                log.warning("live.deaf", seconds=DEAF_SECONDS)
+                self._heard_at = clock.monotonic_seconds()
+                self._client.reconnect()
+            else:
+                self._client.publish(topics.echo(self._name), b"1")

@@ -1,0 +1,273 @@
+"""Questions about machines. Each demands the scope of who asks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from api.machines.history import totals
+from api.machines.paging import page
+from api.machines.past import TooMuchDataError, read_states
+from api.machines.schemas import (
+    MachineList,
+    MachineNow,
+    RawPoint,
+    ReducedPoint,
+    Series,
+    SignalList,
+    StateList,
+    StretchOut,
+    Work,
+)
+from shopfloor.periods import DAY, HOUR, SECOND, Period, format_instant
+from shopfloor.samples import quality
+from shopfloor.signals import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from api.access.scope import Scope
+    from api.live.present import Present
+    from api.live.service import Live
+    from api.machines.park import Machine
+    from shopfloor.samples import Sample
+    from shopfloor.stores.port import Reduced, Store
+
+PAGE_MAX = 500
+"""Most machines of one page."""
+STRETCHES_PAGE_MAX = 10_000
+"""Most stretches of one page."""
+STATES_DAYS_MAX = 100
+"""Longest range of states: a quarter and some days."""
+RANGE_DEFAULT_HOURS = 8
+"""The range when none is asked for: until now."""
+SIGNALS_DAYS_MAX = 400
+"""Longest range of signals."""
+RAW_HOURS_MAX = 6
+"""Longest range of which gauges are returned raw when no resolution is asked for."""
+NAMES_MAX = 100
+"""Most signals of one answer."""
+POINTS_MAX = 20_000
+"""Most points of one answer, all signals together."""
+STEPS_DEFAULT = 1_000
+"""Most steps of a signal when the resolution is chosen here."""
+STORE_CALLS_MAX = 8
+"""Store calls at the same time; a further one waits for its turn."""
+_STEPS_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
+
+T = TypeVar("T")
+
+
+class InvalidQueryError(ValueError):
+    """The question lies outside of a bound; the sentence names it."""
+
+
+class Machines:
+    """Answers about machines.
+
+    Args:
+        live: the present.
+        store: the past.
+    """
+
+    def __init__(self, live: Live, store: Store) -> None:
+        self._live = live
+        self._store = store
+        self._turns = asyncio.Semaphore(STORE_CALLS_MAX)
+
+    def list(self, scope: Scope, *, site: str | None, after: str | None, limit: int, now: int) -> MachineList:
+        """Return a page of the machines that the caller may see.
+
+        Raises:
+            InvalidCursorError: the cursor is none of this list.
+        """
+        visible = [each for each in self._live.park.visible(scope) if site is None or each.site == site]
+        chosen, cursor = page(visible, lambda machine: machine.id, after=after, limit=limit)
+        return MachineList(items=[self._now(scope, machine, now) for machine in chosen], next_cursor=cursor)
+
+    def one(self, scope: Scope, machine_id: str, *, now: int) -> MachineNow:
+        """Return one machine.
+
+        Raises:
+            UnknownMachineError: there is none, or it is not the caller's to see.
+        """
+        return self._now(scope, self._live.park.get(scope, machine_id), now)
+
+    async def states(
+        self, scope: Scope, machine_id: str, period: Period, *, after: str | None, limit: int, now: int
+    ) -> StateList:
+        """Return the states that tile a period, and their totals.
+
+        Raises:
+            UnknownMachineError: there is no such machine, or it is not the caller's to see.
+            InvalidQueryError: the period is longer than `STATES_DAYS_MAX`.
+            TooMuchDataError: it holds more changes than one answer is derived from.
+            StoreUnavailableError: the store did not answer.
+        """
+        machine = self._live.park.get(scope, machine_id)
+        _check_length(period, STATES_DAYS_MAX)
+        stretches = await self._ask(lambda: read_states(self._store, machine.id, period, now=now))
+        chosen, cursor = page(stretches, lambda each: f"{each.period.start:020d}", after=after, limit=limit)
+        return StateList(
+            items=[
+                StretchOut(
+                    state=stretch.state,
+                    start=format_instant(stretch.period.start),
+                    end=format_instant(stretch.period.end),
+                    seconds=stretch.period.seconds,
+                )
+                for stretch in chosen
+            ],
+            next_cursor=cursor,
+            machine=machine.id,
+            start=format_instant(period.start),
+            end=format_instant(max(period.start, min(period.end, now))),
+            totals=totals(stretches),
+        )
+
+    async def signals(
+        self, scope: Scope, machine_id: str, names: Sequence[str] | None, period: Period, *, resolution: int | None
+    ) -> SignalList:
+        """Return signals over a period: raw where it is short, gauges reduced to steps elsewhere.
+
+        Args:
+            scope: what the caller may see.
+            machine_id: which machine.
+            names: which of its signals, None for all of them.
+            period: when.
+            resolution: step of gauges in seconds, None to have it chosen; other signals are always raw.
+
+        Raises:
+            UnknownMachineError: there is no such machine, or it is not the caller's to see.
+            InvalidQueryError: names or period lie outside of a bound.
+            TooMuchDataError: the answer would hold more than `POINTS_MAX` points.
+            StoreUnavailableError: the store did not answer.
+        """
+        machine = self._live.park.get(scope, machine_id)
+        chosen = _check_names(machine, names)
+        _check_length(period, SIGNALS_DAYS_MAX)
+        step = resolution or _step_for(period)
+        gauges = [name for name in chosen if step and find(name).signal_class == "gauge"]
+        if step and len(gauges) * (period.seconds // step + 1) > POINTS_MAX:
+            raise TooMuchDataError(f"that is more than {POINTS_MAX} points: ask for fewer names or a larger resolution")
+        raws = [name for name in chosen if name not in gauges]
+        series = await self._ask(lambda: self._reduced(machine.id, gauges, period, step or 1) if gauges else {})
+        series |= await self._ask(lambda: self._raw(machine.id, raws, period) if raws else {})
+        return SignalList(
+            items=[
+                Series(
+                    name=name, unit=find(name).unit, resolution=step if name in gauges else None, points=series[name]
+                )
+                for name in chosen
+            ],
+            machine=machine.id,
+            start=format_instant(period.start),
+            end=format_instant(period.end),
+        )
+
+    def _now(self, scope: Scope, machine: Machine, now: int) -> MachineNow:
+        present = self._live.present(machine, now=now)
+        return MachineNow(
+            id=machine.id,
+            name=machine.name,
+            kind=machine.kind,
+            site=machine.site,
+            state=present.state,
+            since=None if present.since is None else format_instant(present.since),
+            seconds_in_state=None if present.since is None else max(0, now - present.since) // SECOND,
+            seen=None if present.seen is None else format_instant(present.seen),
+            data_age_seconds=None if present.seen is None else round(max(0, now - present.seen) / SECOND, 3),
+            work=_work(present) if scope.sees_work else None,
+        )
+
+    async def _ask(self, call: Callable[[], T]) -> T:
+        async with self._turns:
+            return await asyncio.to_thread(call)
+
+    def _raw(self, machine: str, names: Sequence[str], period: Period) -> dict[str, list[RawPoint | ReducedPoint]]:
+        samples = self._store.read([machine], names, period, limit=POINTS_MAX + 1)
+        if len(samples) > POINTS_MAX:
+            raise TooMuchDataError(f"that is more than {POINTS_MAX} points: ask for fewer names or a shorter range")
+        series: dict[str, list[RawPoint | ReducedPoint]] = {name: [] for name in names}
+        for sample in samples:
+            series[sample.signal].append(_point(sample))
+        return series
+
+    def _reduced(
+        self, machine: str, names: Sequence[str], period: Period, step: int
+    ) -> dict[str, list[RawPoint | ReducedPoint]]:
+        reduced = self._store.reduce(machine, names, period, step_seconds=step)
+        return {name: [_step(each) for each in reduced.get(name, ())] for name in names}
+
+
+def period_of(start: str | None, end: str | None, *, now: int) -> Period:
+    """Read a range: by default the last hours until now.
+
+    Raises:
+        InvalidInstantError: one of both cannot be read.
+        InvalidQueryError: it would end before it starts.
+    """
+    from shopfloor.periods import parse_instant
+
+    until = parse_instant(end) if end is not None else now
+    since = parse_instant(start) if start is not None else until - RANGE_DEFAULT_HOURS * HOUR
+    if until < since:
+        raise InvalidQueryError("the range ends before it starts: exchange from and to")
+    return Period(since, until)
+
+
+def _check_length(period: Period, days: int) -> None:
+    if period.end - period.start > days * DAY:
+        raise InvalidQueryError(f"the range is longer than {days} days: ask for it in parts")
+
+
+def _check_names(machine: Machine, names: Sequence[str] | None) -> list[str]:
+    allowed = machine.allowed
+    if names is None:
+        return list(allowed)[:NAMES_MAX]
+    chosen = list(dict.fromkeys(names))
+    unknown = [name for name in chosen if name not in allowed]
+    if unknown:
+        raise InvalidQueryError(f"{machine.id} has no signal {unknown[0][:64]!r}: its signals are {', '.join(allowed)}")
+    if not 1 <= len(chosen) <= NAMES_MAX:
+        raise InvalidQueryError(f"{len(chosen)} names were asked for: 1 to {NAMES_MAX} are allowed")
+    return chosen
+
+
+def _step_for(period: Period) -> int | None:
+    """Choose the step of a range without a resolution; None to return it raw."""
+    if period.end - period.start <= RAW_HOURS_MAX * HOUR:
+        return None
+    return next((step for step in _STEPS_SECONDS if period.seconds <= step * STEPS_DEFAULT), _STEPS_SECONDS[-1])
+
+
+def _work(present: Present) -> Work:
+    def value(name: str) -> bool | int | float | str | None:
+        sample = present.values.get(name)
+        return sample.value if sample else None
+
+    def text(name: str) -> str | None:
+        found = value(name)
+        return str(found) if found else None
+
+    parts = value("parts")
+    return Work(
+        program=text("program"),
+        job=text("job"),
+        order=text("order"),
+        parts=parts if isinstance(parts, int) else None,
+        alarm=text("alarm"),
+    )
+
+
+def _point(sample: Sample) -> RawPoint:
+    value: bool | int | float | str | None = sample.value
+    if value is not None and find(sample.signal).type == "DateTime" and isinstance(value, int):
+        value = format_instant(value)
+    return RawPoint(at=format_instant(sample.stamp), value=value, quality=quality(sample.status))
+
+
+def _step(reduced: Reduced) -> ReducedPoint:
+    return ReducedPoint(
+        at=format_instant(reduced.stamp), n=reduced.n, min=reduced.minimum, mean=reduced.mean, max=reduced.maximum
+    )
