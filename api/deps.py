@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
     from api.pages.service import Pages
     from api.settings import Settings
+    from shopfloor.stores.port import Store
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -30,6 +31,7 @@ class Services(NamedTuple):
 
     settings: Settings
     access: Access
+    store: Store
     live: Live
     machines: Machines
     metrics: Metrics

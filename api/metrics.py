@@ -20,7 +20,10 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter(
-            "officina_api_requests", "Answers by route and status", ["method", "route", "status"], registry=self._registry
+            "officina_api_requests",
+            "Answers by route and status",
+            ["method", "route", "status"],
+            registry=self._registry,
         )
         self.duration = Histogram(
             "officina_api_request_seconds",
@@ -31,7 +34,10 @@ class Metrics:
         )
         self.samples = Counter("officina_api_live_samples", "Samples taken into the live view", registry=self._registry)
         self.refused = Counter(
-            "officina_api_live_refused", "Fields and messages left out of the live view", ["cause"], registry=self._registry
+            "officina_api_live_refused",
+            "Fields and messages left out of the live view",
+            ["cause"],
+            registry=self._registry,
         )
         self.lag = Histogram(
             "officina_api_live_lag_seconds",

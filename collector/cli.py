@@ -8,15 +8,18 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[Path, typer.Argument(help="The collector's settings, a TOML file.", exists=True, dir_okay=False)]
-app = typer.Typer(no_args_is_help=True, help="From the broker to the store.")
+Config = Annotated[Path, typer.Option("--config", "-c", help="The collector's settings, a TOML file.")]
+DEFAULT = Path("collector.toml")
+app = typer.Typer(help="From the broker to the store: run it, or look after its quarantine.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be stored, with its reasons.")
 app.add_typer(quarantine_app, name="quarantine")
 
 
-@app.command("run")
-def run(config: Config) -> None:
+@app.callback(invoke_without_command=True)
+def run(context: typer.Context, config: Config = DEFAULT) -> None:
     """Collect until told to stop."""
+    if context.invoked_subcommand is not None:
+        return
     from shopfloor.stores.open import open_store
 
     from collector.config import load_settings
@@ -55,7 +58,7 @@ def run(config: Config) -> None:
 
 
 @quarantine_app.command("list")
-def list_entries(config: Config, after: int = 0, limit: int = 50) -> None:
+def list_entries(config: Config = DEFAULT, after: int = 0, limit: int = 50) -> None:
     """List entries, oldest first: number, time, publisher, samples, reasons."""
     from collector.config import load_settings
     from collector.quarantine import Quarantine
@@ -69,7 +72,7 @@ def list_entries(config: Config, after: int = 0, limit: int = 50) -> None:
 
 
 @quarantine_app.command("show")
-def show(config: Config, number: int, *, raw: bool = False) -> None:
+def show(number: int, config: Config = DEFAULT, *, raw: bool = False) -> None:
     """Show one entry with every reason; --raw writes the payload as it came."""
     from collector.config import load_settings
     from collector.quarantine import Quarantine
@@ -87,7 +90,7 @@ def show(config: Config, number: int, *, raw: bool = False) -> None:
 
 
 @quarantine_app.command("retry")
-def retry(config: Config, numbers: Annotated[list[int] | None, typer.Argument()] = None) -> None:
+def retry(numbers: Annotated[list[int] | None, typer.Argument()] = None, config: Config = DEFAULT) -> None:
     """Mark entries, or all of them, for another try by the running collector."""
     from collector.config import load_settings
     from collector.quarantine import Quarantine

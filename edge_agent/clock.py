@@ -27,8 +27,8 @@ class _Comparison(NamedTuple):
 class OffsetEstimate:
     """Estimates the offset of a server's clock from readings of its CurrentTime.
 
-    The server's clock read between `sent` and `received` shows `server` or, when the server renews CurrentTime only now
-    and then, something later. So the offset is at least `server - received`; the largest such bound in the window has the
+    The server's clock read between `sent` and `received` shows `server` or, when the server renews CurrentTime now and
+    then, something later. So the offset is at least `server - received`; the largest such bound in the window has the
     shortest way back and the freshest CurrentTime. A round trip that is half as long leaves half of the doubt.
     """
 

@@ -1,21 +1,23 @@
-"""The agent's configuration file: read whole, checked whole, every mistake reported at once with its line and its mend."""
+"""The agent's configuration file: read whole, checked whole, every mistake told at once with its line and its mend."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
+from edge_agent.document import ConfigError, Document, Table, open_document
 from edge_agent.nodemap import NAMESPACES, Entry, PathError, parse_node_id, problems
 from shopfloor.signals import is_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from edge_agent.document import Key, Problem
 
 SecurityPolicy: TypeAlias = Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss", "none"]
 SecurityMode: TypeAlias = Literal["SignAndEncrypt", "Sign"]
@@ -27,47 +29,14 @@ _Milliseconds: TypeAlias = Annotated[int, msgspec.Meta(ge=10, le=60_000)]
 _THUMBPRINT = re.compile(r"sha256:[0-9a-fA-F]{64}")
 
 
-class Problem(NamedTuple):
-    """One mistake in a configuration file.
-
-    Attributes:
-        file: where.
-        line: its line, 1 when the whole file is concerned.
-        what: what is wrong and how to mend it.
-    """
-
-    file: str
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what}"
-
-
-class ConfigError(ValueError):
-    """The configuration cannot be used.
-
-    Attributes:
-        problems: everything that is wrong, in the order of the file.
-    """
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of the file."""
-
-
-class Agent(_Table):
+class Agent(Table, frozen=True):
     """The table `[agent]`: identity, and where the agent's own certificate is kept."""
 
     id: str
     certificates: _Text = "pki"
 
 
-class Broker(_Table):
+class Broker(Table, frozen=True):
     """The table `[broker]`: where samples go. TLS with `ca`, or plain with `insecure = true`."""
 
     host: _Text
@@ -80,7 +49,7 @@ class Broker(_Table):
     insecure: bool = False
 
 
-class Spool(_Table):
+class Spool(Table, frozen=True):
     """The table `[spool]`: where samples wait, and how much of them."""
 
     path: _Text = "spool.sqlite"
@@ -88,7 +57,7 @@ class Spool(_Table):
     age_days_max: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 60
 
 
-class Node(_Table):
+class Node(Table, frozen=True):
     """One line of a node map: where a signal is found and how it is read."""
 
     path: _Text | None = None
@@ -97,11 +66,11 @@ class Node(_Table):
     deadband: Annotated[float, msgspec.Meta(ge=0)] | None = None
     sampling_milliseconds: _Milliseconds | None = None
     kind: Literal["double", "counter", "int64", "boolean", "string"] | None = None
-    values: dict[str, bool | int | float | str] = {}
+    values: dict[str, bool | int | float | str] = msgspec.field(default_factory=dict)
     true_from: float | None = None
 
 
-class Machine(_Table):
+class Machine(Table, frozen=True):
     """One table `[[machine]]`."""
 
     id: str
@@ -119,20 +88,20 @@ class Machine(_Table):
     queue_size: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 100
     repeats: bool = False
     nodes_file: str = ""
-    namespaces: dict[str, _Text] = {}
-    nodes: dict[str, Node] = {}
+    namespaces: dict[str, _Text] = msgspec.field(default_factory=dict)
+    nodes: dict[str, Node] = msgspec.field(default_factory=dict)
 
 
-class _File(_Table):
+class _File(Table, frozen=True):
     agent: Agent
     broker: Broker
     machine: list[Machine]
     spool: Spool = Spool()
 
 
-class _NodesFile(_Table):
-    namespaces: dict[str, _Text] = {}
-    nodes: dict[str, Node] = {}
+class _NodesFile(Table, frozen=True):
+    namespaces: dict[str, _Text] = msgspec.field(default_factory=dict)
+    nodes: dict[str, Node] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +165,7 @@ class MachineConfig:
     nodes: Mapping[str, Entry]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServerConfig:
     """One OPC UA server, and the machines that are read over one session with it.
 
@@ -206,7 +175,7 @@ class ServerConfig:
         mode: what the policy protects.
         user: login, empty for an anonymous session.
         password_file: holds the password, None for none.
-        trusted_certificate: file, folder or `sha256:` thumbprint of what the server may present; empty only without security.
+        trusted_certificate: file, folder or `sha256:` thumbprint of what the server may present.
         own_certificates: folder of the agent's own certificate and key.
         publisher: the agent's identifier, which its certificate carries.
         machines: at least one.
@@ -245,24 +214,20 @@ def load(path: Path) -> EdgeConfig:
         ConfigError: with everything that is wrong.
     """
     found: list[Problem] = []
-    document = _document(path, found)
+    document = open_document(path, found)
     if document is None:
         raise ConfigError(found)
     file = document.build(_File, found)
     folder = path.parent
-    maps = {}
-    machines = file.machine if file is not None else document.partial(Machine, "machine")
-    for index, machine in machines.items() if isinstance(machines, dict) else enumerate(machines):
-        maps[index] = _node_map(document, ("machine", index), machine, folder, found)
+    machines = dict(enumerate(file.machine)) if file is not None else document.partial(Machine, "machine")
+    maps = {index: _node_map(document, index, machine, folder, found) for index, machine in machines.items()}
     if file is not None:
         found += [document.problem(key, what) for key, what in _mistakes(file, folder)]
     else:
-        found += [document.problem(key, what) for index, machine in dict(machines).items()
+        found += [document.problem(key, what) for index, machine in machines.items()
                   for key, what in _machine_mistakes(("machine", index), machine, folder)]  # fmt: skip
     if found or file is None:
-        raise ConfigError(
-            sorted(set(found), key=lambda problem: (problem.file != str(path), problem.file, problem.line))
-        )
+        raise ConfigError(sorted(set(found), key=lambda each: (each.file != str(path), each.file, each.line)))
     return _assemble(file, folder, maps)
 
 
@@ -279,158 +244,7 @@ def read_secret(path: Path) -> str:
     return secret
 
 
-_Key: TypeAlias = "tuple[str | int, ...]"
-
-
-class _Document:
-    """A parsed TOML file that knows the line of each key."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.data: dict[str, Any] = tomllib.loads(text)
-        self._lines = lines_of(text)
-
-    def problem(self, key: _Key, what: str) -> Problem:
-        """Make a problem at the line of this key, or of the nearest table around it."""
-        around = key
-        while around and around not in self._lines:
-            around = around[:-1]
-        name = _spell(key)
-        return Problem(self.name, self._lines.get(around, 1), f"{name}: {what}" if name else what)
-
-    def build(self, kind: Any, found: list[Problem]) -> Any:
-        """Convert the whole file, or note all that is wrong and return None."""
-        mistakes = list(_shape_mistakes(self.data, kind, ()))
-        found += [self.problem(key, what) for key, what in mistakes]
-        return None if mistakes else msgspec.convert(self.data, kind)
-
-    def partial(self, kind: Any, table: str) -> dict[int, Any]:
-        """Convert those tables of an array that are right, by their position."""
-        entries = self.data.get(table)
-        return {
-            index: msgspec.convert(entry, kind)
-            for index, entry in enumerate(entries if isinstance(entries, list) else [])
-            if not any(_shape_mistakes(entry, kind, ()))
-        }
-
-
-def _document(path: Path, found: list[Problem]) -> _Document | None:
-    try:
-        return _Document(str(path), path.read_text(encoding="utf-8"))
-    except OSError as error:
-        found.append(Problem(str(path), 1, f"cannot be read: {error.strerror or error}"))
-    except UnicodeDecodeError:
-        found.append(Problem(str(path), 1, "is no UTF-8 text: save it as UTF-8"))
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        found.append(Problem(str(path), int(line[1]) if line else 1, f"is no TOML: {error}"))
-    return None
-
-
-def _spell(key: _Key) -> str:
-    """Write a key as people do: `machine[0].endpoint`, counted from 1."""
-    name = ""
-    for part in key:
-        name += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if name else part
-    return name
-
-
-_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?")
-_ASSIGNMENT = re.compile(
-    r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=(.*)"""
-)
-_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
-_INLINE = re.compile(r"""[{,]\s*([A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*=""")
-_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|\#.*""")
-
-
-def lines_of(text: str) -> dict[_Key, int]:
-    """Find the line of each table and key of a TOML text; keys of inline tables lie on their table's line."""
-    lines: dict[_Key, int] = {}
-    table: _Key = ()
-    counts: dict[_Key, int] = {}
-    open_until = ""
-    depth = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if open_until:
-            if open_until in line:
-                open_until = ""
-            continue
-        if depth > 0:
-            depth += _depth(line)
-            continue
-        header = _HEADER.fullmatch(line)
-        if header:
-            table = _table_key(_parts(header[2]), header[1] == "[[", counts)
-            lines.setdefault(table, number)
-            continue
-        assignment = _ASSIGNMENT.match(line)
-        if assignment is None:
-            continue
-        key = (*table, *_parts(assignment[1]))
-        lines.setdefault(key, number)
-        rest = assignment[2]
-        for inner in _INLINE.finditer(rest):
-            lines.setdefault((*key, inner[1].strip("\"'")), number)
-        open_until = next((mark for mark in ('"""', "'''") if rest.count(mark) == 1), "")
-        depth = 0 if open_until else max(_depth(rest), 0)
-    return lines
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip("\"'") for part in _PART.findall(text))
-
-
-def _depth(line: str) -> int:
-    bare = _QUOTED.sub("", line)
-    return sum(map(bare.count, "[{")) - sum(map(bare.count, "]}"))
-
-
-def _table_key(parts: tuple[str, ...], is_array: bool, counts: dict[_Key, int]) -> _Key:  # noqa: FBT001 - private
-    key: _Key = ()
-    for position, part in enumerate(parts):
-        key = (*key, part)
-        if is_array and position == len(parts) - 1:
-            counts[key] = counts.get(key, -1) + 1
-        if key in counts:
-            key = (*key, counts[key])
-    return key
-
-
-def _shape_mistakes(data: object, kind: Any, key: _Key) -> Iterator[tuple[_Key, str]]:
-    """Compare data with a table's fields, one by one, so that every mistake is found."""
-    if not isinstance(data, dict):
-        yield key, "must be a table"
-        return
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
-    for name in data.keys() - fields.keys():
-        yield (*key, name), f"is not known here: use one of {', '.join(fields)}"
-    for name, field in fields.items():
-        if name not in data:
-            if field.required:
-                yield key, f"{name} is missing: add it"
-            continue
-        yield from _value_mistakes(data[name], field.type, (*key, name))
-
-
-def _value_mistakes(value: object, kind: Any, key: _Key) -> Iterator[tuple[_Key, str]]:
-    inner = getattr(kind, "__args__", ())
-    if isinstance(kind, type) and issubclass(kind, _Table):
-        yield from _shape_mistakes(value, kind, key)
-    elif isinstance(value, list) and inner and isinstance(inner[0], type) and issubclass(inner[0], _Table):
-        for index, each in enumerate(value):
-            yield from _shape_mistakes(each, inner[0], (*key, index))
-    elif isinstance(value, dict) and len(inner) > 1 and inner[1] is Node:
-        for name, each in value.items():
-            yield from _shape_mistakes(each, Node, (*key, name))
-    else:
-        try:
-            msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            yield key, f"{value!r} does not fit: {str(error)[:1].lower()}{str(error)[1:]}"
-
-
-def _mistakes(file: _File, folder: Path) -> Iterator[tuple[_Key, str]]:
+def _mistakes(file: _File, folder: Path) -> Iterator[tuple[Key, str]]:
     if not is_identifier(file.agent.id):
         yield ("agent", "id"), f"{file.agent.id!r} is no identifier: use lower-case letters, digits and inner hyphens"
     yield from _broker_mistakes(file.broker, folder)
@@ -451,7 +265,7 @@ def _mistakes(file: _File, folder: Path) -> Iterator[tuple[_Key, str]]:
                                            f"which officina edge init prints, or root")  # fmt: skip
 
 
-def _broker_mistakes(broker: Broker, folder: Path) -> Iterator[tuple[_Key, str]]:
+def _broker_mistakes(broker: Broker, folder: Path) -> Iterator[tuple[Key, str]]:
     if broker.insecure and broker.ca:
         yield ("broker", "insecure"), "contradicts ca: remove one of them"
     if not broker.insecure and not broker.ca:
@@ -465,12 +279,12 @@ def _broker_mistakes(broker: Broker, folder: Path) -> Iterator[tuple[_Key, str]]
     yield from _secret_mistakes(("broker", "password_file"), broker.password_file, folder)
 
 
-def _file_mistakes(key: _Key, name: str, folder: Path) -> Iterator[tuple[_Key, str]]:
+def _file_mistakes(key: Key, name: str, folder: Path) -> Iterator[tuple[Key, str]]:
     if name and not (folder / name).is_file():
         yield key, f"there is no file {folder / name}: put it there or correct the path"
 
 
-def _secret_mistakes(key: _Key, name: str, folder: Path) -> Iterator[tuple[_Key, str]]:
+def _secret_mistakes(key: Key, name: str, folder: Path) -> Iterator[tuple[Key, str]]:
     if not name:
         return
     try:
@@ -484,7 +298,7 @@ def _secret_mistakes(key: _Key, name: str, folder: Path) -> Iterator[tuple[_Key,
         yield key, str(error)
 
 
-def _machine_mistakes(key: _Key, machine: Machine, folder: Path) -> Iterator[tuple[_Key, str]]:
+def _machine_mistakes(key: Key, machine: Machine, folder: Path) -> Iterator[tuple[Key, str]]:
     if not is_identifier(machine.id):
         yield (*key, "id"), f"{machine.id!r} is no identifier: use lower-case letters, digits and inner hyphens"
     yield from _endpoint_mistakes((*key, "endpoint"), machine.endpoint)
@@ -496,13 +310,17 @@ def _machine_mistakes(key: _Key, machine: Machine, folder: Path) -> Iterator[tup
             parse_node_id(machine.root)
         except PathError as error:
             yield (*key, "root"), str(error)
+    yield from _trust_mistakes(key, machine, folder)
+
+
+def _trust_mistakes(key: Key, machine: Machine, folder: Path) -> Iterator[tuple[Key, str]]:
     trusted = machine.trusted_certificate
     if machine.security == "none":
         if trusted:
             yield (*key, "trusted_certificate"), 'has no effect with security = "none": remove one of them'
     elif not trusted:
-        yield key, ("trusted_certificate is missing: name the server's certificate (a file, a folder or sha256:<thumbprint>), "
-                    "which officina edge init prints")  # fmt: skip
+        yield key, ("trusted_certificate is missing: name what the server may present, a file, a folder or "
+                    "sha256:<thumbprint>, which officina edge init prints")  # fmt: skip
     elif trusted.startswith("sha256:"):
         if not _THUMBPRINT.fullmatch(trusted):
             yield (*key, "trusted_certificate"), "a thumbprint is sha256: and 64 hexadecimal digits"
@@ -510,7 +328,7 @@ def _machine_mistakes(key: _Key, machine: Machine, folder: Path) -> Iterator[tup
         yield (*key, "trusted_certificate"), f"there is no file or folder {folder / trusted}"
 
 
-def _endpoint_mistakes(key: _Key, endpoint: str) -> Iterator[tuple[_Key, str]]:
+def _endpoint_mistakes(key: Key, endpoint: str) -> Iterator[tuple[Key, str]]:
     try:
         parts = urlsplit(endpoint)
         valid = parts.scheme == "opc.tcp" and bool(parts.hostname) and parts.port is not None
@@ -522,30 +340,33 @@ def _endpoint_mistakes(key: _Key, endpoint: str) -> Iterator[tuple[_Key, str]]:
         yield key, "it must not contain a login: use user and password_file"
 
 
-def _node_map(document: _Document, key: _Key, machine: Machine, folder: Path, found: list[Problem]) -> tuple[
-    dict[str, str], dict[str, Entry]
-]:  # fmt: skip
+def _node_map(
+    document: Document, index: int, machine: Machine, folder: Path, found: list[Problem]
+) -> tuple[dict[str, str], dict[str, Entry]]:
     """Gather the node map of one machine from its file and its table; the table wins."""
     namespaces = {**NAMESPACES, **machine.namespaces}
     entries: dict[str, Entry] = {}
     if machine.nodes_file:
-        path = folder / machine.nodes_file
-        other = _document(path, found)
+        other = open_document(folder / machine.nodes_file, found)
         nodes = None if other is None else other.build(_NodesFile, found)
         if other is not None and nodes is not None:
             namespaces |= nodes.namespaces
-            entries |= _entries(other, (), nodes.nodes, namespaces, found)
-    entries |= _entries(document, key, machine.nodes, namespaces, found)
-    return namespaces, entries
+            entries |= _entries(nodes.nodes)
+            found += [other.problem(("nodes", *key), what) for key, what in _node_mistakes(entries, namespaces)]
+    own = _entries(machine.nodes)
+    place = ("machine", index, "nodes")
+    found += [document.problem((*place, *key), what) for key, what in _node_mistakes(own, namespaces)]
+    return namespaces, entries | own
 
 
-def _entries(
-    document: _Document, key: _Key, nodes: Mapping[str, Node], namespaces: Mapping[str, str], found: list[Problem]
-) -> dict[str, Entry]:
-    entries = {name: Entry(**msgspec.structs.asdict(node)) for name, node in nodes.items()}
+def _entries(nodes: Mapping[str, Node]) -> dict[str, Entry]:
+    return {name: Entry(**msgspec.structs.asdict(node)) for name, node in nodes.items()}
+
+
+def _node_mistakes(entries: Mapping[str, Entry], namespaces: Mapping[str, str]) -> Iterator[tuple[Key, str]]:
     for name, entry in entries.items():
-        found += [document.problem((*key, "nodes", name), what) for what in problems(name, entry, namespaces)]
-    return entries
+        for what in problems(name, entry, namespaces):
+            yield (name,), what
 
 
 _Server: TypeAlias = tuple[str, str, str, str, str, str]

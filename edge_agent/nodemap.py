@@ -1,7 +1,7 @@
 """From a signal's name to the nodes that may carry it, and from a node's value to the signal's.
 
-A path is written as in `shopfloor.signals`: BrowseNames with a prefix, `/` between them, and `<MT:16>` for any child
-whose type definition is that type or a subtype. A `/` or `&` inside of a name is written `&/` or `&&` (OPC 10000-4, A.2).
+A path is written as in `shopfloor.signals`: BrowseNames with a prefix, `/` between them, and `<MT:16>` for any child of
+that type or a subtype. A `/` or `&` inside of a name is written `&/` or `&&` (OPC 10000-4, A.2).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shopfloor.signals import NAMESPACES as SIGNAL_NAMESPACES
 from shopfloor.signals import SIGNALS, NotANumberError, Signal, UnknownSignalError, WrongTypeError, find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from edge_agent.notifications import Scalar
     from shopfloor.samples import Value
@@ -281,49 +281,65 @@ class Refused(NamedTuple):
     reason: str
 
 
+BAD_NO_DATA = 0x809B_0000
+"""There is no value (OPC 10000-4, 7.38.2)."""
 BAD_TYPE_MISMATCH = 0x8074_0000
 """The value is of another type than its signal (OPC 10000-4, 7.38.2)."""
 
 
-def converter(wish: Wanted, candidate: Candidate, table: Sequence[str]) -> Callable[[Scalar], Value | Refused]:
-    """Make the function that turns a node's value into the signal's.
+class Converter:
+    """Turns a node's value into the signal's.
 
     Args:
         wish: the signal.
         candidate: where it was found.
         table: the server's namespaces in their order, because state ids are indexed by it.
     """
-    signal, scale, values, true_from = wish.signal, candidate.scale, wish.values, wish.true_from
-    numbers = {key: number for address, number in candidate.states.items() if (key := index_of(address, table))}
-    accept = signal.accept
 
-    def convert(raw: Scalar) -> Value | Refused:
-        if isinstance(raw, NodeIdentity):
-            if raw not in numbers:
-                return Refused(BAD_OUT_OF_RANGE, f"the state ns={raw.namespace};i={raw.identifier} is not known")
-            raw = numbers[raw]
-        elif raw is None or isinstance(raw, Unsupported):
-            return Refused(BAD_TYPE_MISMATCH, f"the value is {raw.what}" if raw is not None else "there is no value")
-        if values:
-            mapped = values.get(_key(raw))
-            if mapped is None:
-                return Refused(BAD_OUT_OF_RANGE, f"{raw!r} is not among the values of the node map")
-            raw = mapped
-        elif true_from is not None and isinstance(raw, int | float):
-            raw = raw >= true_from
-        if scale != 1.0 and isinstance(raw, int | float) and not isinstance(raw, bool):
-            raw *= scale
+    __slots__ = ("_accept", "_is_text", "_numbers", "_scale", "_true_from", "_values", "is_plain")
+
+    def __init__(self, wish: Wanted, candidate: Candidate, table: Sequence[str]) -> None:
+        self._is_text = wish.signal.type == "String"
+        self._scale = candidate.scale
+        self._values = wish.values
+        self._true_from = wish.true_from
+        self._accept = wish.signal.accept
+        known = ((index_of(address, table), number) for address, number in candidate.states.items())
+        self._numbers = {identity: number for identity, number in known if identity is not None}
+        self.is_plain = wish.signal.type == "Double" and not wish.values and candidate.scale == 1.0
+
+    def __call__(self, raw: Scalar) -> Value | Refused:
+        """Return the signal's value, or why there is none."""
+        if raw is None and self._is_text:
+            return ""  # a null text is an empty one (OPC 10000-3, 8.31)
+        value = self._mapped(raw)
+        if isinstance(value, Refused):
+            return value
         try:
-            return accept(raw)
+            return self._accept(value)
         except NotANumberError as error:
             return Refused(BAD_OUT_OF_RANGE, str(error))
         except WrongTypeError as error:
             return Refused(BAD_TYPE_MISMATCH, str(error))
 
-    return convert
+    def _mapped(self, raw: Scalar) -> Value | Refused:
+        """Apply states, the values of the node map, its threshold and its scale."""
+        if isinstance(raw, NodeIdentity):
+            unknown = Refused(BAD_OUT_OF_RANGE, f"the state ns={raw.namespace};i={raw.identifier!r} is not known")
+            return self._numbers.get(raw, unknown)
+        if raw is None or isinstance(raw, Unsupported):
+            return Refused(BAD_TYPE_MISMATCH, f"the value is {raw.what}") if raw else Refused(BAD_NO_DATA, "no value")
+        if self._values:
+            unknown = Refused(BAD_OUT_OF_RANGE, f"{raw!r} is not among the values of the node map")
+            return self._values.get(_key(raw), unknown)
+        if isinstance(raw, bool | str):
+            return raw
+        if self._true_from is not None:
+            return raw >= self._true_from
+        return raw if self._scale == 1.0 else raw * self._scale
 
 
-def _key(raw: object) -> str:
+def _key(raw: bool | float | str) -> str:  # noqa: FBT001 - a value of the machine
     return ("false", "true")[raw] if isinstance(raw, bool) else f"{raw!s}"
 
 

@@ -139,17 +139,6 @@ class Observation:
         self._broken_by = set()
         return self._end()
 
-    def forget(self, cause: str) -> None:
-        """End the observation without a last proof: what was told could not be kept.
-
-        Args:
-            cause: one word.
-        """
-        self._subscribed = False
-        self._cause = cause
-        self._broken_by = set()
-        self.since = self._emitted = None
-
     def _resume(self, now: int) -> list[Event]:
         if self.since is not None or self._pending or self._bad:
             return []

@@ -9,15 +9,15 @@ import structlog
 
 from edge_agent.certificate import OwnCertificate, own_certificate
 from edge_agent.clock import MEASURE_EVERY, OffsetEstimate
-from edge_agent.nodemap import Refused, Wanted, converter
+from edge_agent.nodemap import BAD_NO_DATA, Converter, Refused, Wanted
 from edge_agent.observation import Missed, Proof
-from edge_agent.opcua_client import ItemRequest, NoAnswerError, RefusedError, connect, status_name
+from edge_agent.opcua_client import ItemRequest, NoAnswerError, RefusedError, status_name
+from edge_agent.opcua_connect import connect
 from edge_agent.resolve import FoundMachine, FoundSignal, Walker
 from edge_agent.watched import Item, MachineHealth, WatchedMachine
 from shopfloor.periods import SECOND, Period
 from shopfloor.runtime.backoff import Backoff
 from shopfloor.samples import OVERFLOW_BIT, Reading
-from shopfloor.signals import DECIDING
 from shopfloor.states import Hole
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ FOLLOW_SECONDS = 0.2
 """How long the values that belong to a change of job are gathered before its node is looked for."""
 STEADY_SECONDS = 30.0
 """How long a session must last for the next wait to be short again."""
-READ_AGAIN_SECONDS = 10.0
-"""How long to wait with reading again what could not be kept."""
 SILENCE_MARGIN_SECONDS = 3.0
 _UNREACHABLE_EVERY = 10 * SECOND
 _PUBLISHERS_MAX = 10
@@ -49,11 +47,9 @@ _COMPARISONS_FIRST, _COMPARISONS_EACH = 5, 3
 _CLOCK_CHANGE_SECONDS = 1.0
 _FLAGS = 0x0000_FFFF
 """The part of a StatusCode that holds flags such as Overflow, not the quality (OPC 10000-4, 7.38.1)."""
-_BAD_NO_DATA = 0x809B_0000
 _GONE = {0x8033_0000, 0x8034_0000}  # BadNodeIdInvalid, BadNodeIdUnknown
 _FILTER_REFUSED = {0x8043_0000, 0x8044_0000, 0x8045_0000, 0x808E_0000}
 """BadMonitoredItemFilterInvalid, BadMonitoredItemFilterUnsupported, BadFilterNotAllowed, BadDeadbandFilterInvalid."""
-_JOB_SIGNS = frozenset({"job", "program", "program_state"})
 
 
 async def watch(
@@ -135,24 +131,25 @@ class ServerWatch:
                     backoff.reset()
             await asyncio.sleep(backoff.next_seconds())
 
-    def begin_anew(self, machine: str) -> None:
-        """Take in that samples of this machine could not be kept: what tells its state is read again."""
-        for each in self._machines:
-            if each.id == machine:
-                each.observation.forget("spool")
-                each.read_again_at = asyncio.get_running_loop().time() + READ_AGAIN_SECONDS
-
     async def _serve(self, session: Session) -> None:
-        """Watch over one session until it breaks."""
+        """Watch over one session until it breaks, and prove what was observed over it."""
+        reason = ""
+        try:
+            reason = await self._until_broken(session)
+        finally:
+            if reason:
+                self._lost("session", reason)
+            else:
+                self._end("session", "stopped")
+
+    async def _until_broken(self, session: Session) -> str:
+        """Watch over one session and return what broke it."""
         reason = "the session ended"
         try:
             await self._watch_session(session)
-        except* NoAnswerError as group:
+        except* (NoAnswerError, RefusedError) as group:
             reason = str(group.exceptions[0])
-        except* RefusedError as group:
-            reason = str(group.exceptions[0])
-        finally:
-            self._lost("session", reason)
+        return reason
 
     def _no_answer(self, attempted: int, error: NoAnswerError) -> None:
         now = self._clock()
@@ -169,6 +166,13 @@ class ServerWatch:
 
     def _lost(self, cause: str, reason: str) -> None:
         """Take in that nothing is being observed, and say so once."""
+        self._end(cause, reason)
+        if reason != self._complaint:
+            log.warning("source.lost", endpoint=self._server.endpoint, cause=cause, reason=reason)
+        self._complaint = reason
+
+    def _end(self, cause: str, reason: str) -> None:
+        """Forget the session, with a last proof of what was observed over it."""
         self._by_subscription.clear()
         self._items.clear()
         self._acknowledgements.clear()
@@ -177,9 +181,6 @@ class ServerWatch:
             machine.forget_session()
             machine.health.reason = reason
             self._tell(machine)
-        if reason != self._complaint:
-            log.warning("source.lost", endpoint=self._server.endpoint, cause=cause, reason=reason)
-        self._complaint = reason
 
     async def _watch_session(self, session: Session) -> None:
         table = await session.namespaces()
@@ -196,7 +197,7 @@ class ServerWatch:
                 group.create_task(self._publish(session))
             group.create_task(self._measure(session))
             group.create_task(self._reconcile(session))
-            group.create_task(self._guard(session))
+            group.create_task(self._guard())
             for machine in self._machines:
                 group.create_task(self._follow_jobs(session, machine))
         raise NoAnswerError("the session ended")
@@ -246,13 +247,9 @@ class ServerWatch:
 
     def _add(self, walker: Walker, machine: WatchedMachine, found: FoundSignal, not_before: int | None = None) -> Item:
         self._handles += 1
-        signal, wish = found.wish.signal, found.wish
-        is_plain = (
-            signal.type == "Double" and found.candidate.scale == 1.0 and not wish.values and wish.true_from is None
-        )
-        item = Item(machine, found, signal.name, converter(wish, found.candidate, walker.table), is_plain,
-                     signal.name in DECIDING, signal.name in _JOB_SIGNS, self._handles, not_before)  # fmt: skip
-        machine.items[signal.name] = item
+        convert = Converter(found.wish, found.candidate, walker.table)
+        item = Item(machine, found, convert, self._handles, not_before)
+        machine.items[item.signal] = item
         self._items[item.handle] = item
         return item
 
@@ -326,7 +323,7 @@ class ServerWatch:
             else:
                 status, source = 0, said
             value: Value | None = None
-            if item.is_plain and type(raw) is float and raw - raw == 0.0 and not status:
+            if item.convert.is_plain and type(raw) is float and raw - raw == 0.0 and not status:
                 value = raw
             elif not status >> 31:
                 value, status = self._convert(item, raw, status)
@@ -338,7 +335,10 @@ class ServerWatch:
         for hole in holes:
             self._recorder.hole(hole)
         self._recorder.readings(machine.id, readings, trusted=trusted)
-        now = received + self._shift(machine)
+        self._heed(machine, telling, received + self._shift(machine))
+
+    def _heed(self, machine: WatchedMachine, telling: list[tuple[Item, Reading, int]], now: int) -> None:
+        """Draw the consequences of values that tell the machine's state or its job."""
         for item, reading, stamp in telling:
             if item.decides:
                 good = not reading.status >> 30
@@ -427,8 +427,8 @@ class ServerWatch:
 
     # Keeping it whole
 
-    async def _guard(self, session: Session) -> None:
-        """Break the session when a subscription is silent for longer than it promised; read again what was not kept."""
+    async def _guard(self) -> None:
+        """Break the session when a subscription is silent for longer than it promised."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(0.5)
@@ -439,9 +439,6 @@ class ServerWatch:
                 limit = 2 * machine.subscription.keep_alive_seconds + SILENCE_MARGIN_SECONDS
                 if silent > limit:
                     raise NoAnswerError("the subscription has gone silent")
-                if machine.read_again_at is not None and loop.time() >= machine.read_again_at:
-                    machine.read_again_at = None
-                    await self._read_again(session, machine)
 
     async def _reconcile(self, session: Session) -> None:
         """Compare, again and again, what should be watched with what is."""
@@ -478,16 +475,6 @@ class ServerWatch:
                 self._keep(machine, machine.observation.expects(item.signal))
         await self._create(session, machine, new)
 
-    async def _read_again(self, session: Session, machine: WatchedMachine) -> None:
-        """Create the deciding items anew, which makes the server tell their values."""
-        deciding = [item for item in machine.items.values() if item.decides]
-        if machine.subscription is not None:
-            await session.delete_items(
-                machine.subscription, [item.server_item for item in deciding if item.server_item]
-            )
-        self._keep(machine, machine.observation.subscribed(machine.deciding(), self._clock() + self._shift(machine)))
-        await self._create(session, machine, deciding)
-
     # The job in hand
 
     def _job_sign(self, machine: WatchedMachine, signal: str, value: object, stamp: int) -> None:
@@ -500,8 +487,7 @@ class ServerWatch:
 
     async def _follow_jobs(self, session: Session, machine: WatchedMachine) -> None:
         """Watch the order, customer and counts of whichever job is in hand."""
-        wishes = machine.job_wishes()
-        current: NodeIdentity | None = None
+        followed: tuple[NodeIdentity | None, object] | None = None
         while True:
             await machine.job_changed.wait()
             await asyncio.sleep(FOLLOW_SECONDS)
@@ -511,39 +497,32 @@ class ServerWatch:
             identifier, stamp = machine.job
             walker = Walker(session, await session.namespaces())
             jobs = await walker.jobs(machine.node)
-            chosen = next((job.node for job in jobs if job.identifier == identifier), None) if identifier else next(
-                (job.node for job in jobs if job.runs), None)  # fmt: skip
-            if chosen != current:
-                current = chosen
-                await self._change_job(session, walker, machine, wishes, chosen, stamp)
+            job = next((job.node for job in jobs if (job.identifier == identifier if identifier else job.runs)), None)
+            if (job, identifier) != followed and (jobs or "job" in machine.items):
+                followed = job, identifier
+                await self._change_job(walker, machine, job, stamp)
 
-    async def _change_job(
-        self,
-        session: Session,
-        walker: Walker,
-        machine: WatchedMachine,
-        wishes: Sequence[Wanted],
-        job: NodeIdentity | None,
-        stamp: int,
-    ) -> None:
+    async def _change_job(self, walker: Walker, machine: WatchedMachine, job: NodeIdentity | None, stamp: int) -> None:
+        """Watch the signals of another job, from the moment that it came in hand."""
+        if machine.node is None or machine.subscription is None:
+            return
+        wishes = machine.job_wishes()
         old = [machine.items.pop(wish.signal.name) for wish in wishes if wish.signal.name in machine.items]
         for item in old:
             self._items.pop(item.handle, None)
         ended = [item.server_item for item in old if item.server_item is not None]
-        if ended and machine.subscription is not None:
-            await session.delete_items(machine.subscription, ended)
-        if machine.node is None:
-            return
+        await walker.session.delete_items(machine.subscription, ended)
         found = (await walker.resolve(machine.node, wishes, job)).found
-        self._end_job(machine, [wish for wish in wishes if wish not in [each.wish for each in found]], stamp)
-        await self._create(session, machine, [self._add(walker, machine, each, stamp) for each in found])
+        told = {each.wish.signal.name for each in found}
+        self._end_job(machine, [wish for wish in wishes if wish.signal.name not in told], stamp)
+        await self._create(walker.session, machine, [self._add(walker, machine, each, stamp) for each in found])
 
     def _end_job(self, machine: WatchedMachine, wishes: Sequence[Wanted], stamp: int) -> None:
         """Record that the job in hand, if any, has no such order, customer or count."""
         received = self._clock()
         readings = [
             Reading(wish.signal.name, "", 0, stamp, None, received) if wish.signal.type == "String"
-            else Reading(wish.signal.name, None, _BAD_NO_DATA, stamp, None, received)
+            else Reading(wish.signal.name, None, BAD_NO_DATA, stamp, None, received)
             for wish in wishes
         ]  # fmt: skip
         if readings:

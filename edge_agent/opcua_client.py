@@ -1,4 +1,4 @@
-"""A session with one OPC UA server, reduced to what an agent that only reads needs. The one file that imports asyncua.
+"""A session with one OPC UA server, reduced to what an agent that only reads needs.
 
 It offers no service that writes, calls a method or changes a server's address space.
 """
@@ -10,28 +10,20 @@ import errno
 import logging
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from asyncua import Client, ua
+from asyncua import ua
 from asyncua.common.utils import ServiceError
-from asyncua.crypto import security_policies, uacrypto
-from asyncua.crypto.truststore import TrustStore
-from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
-from edge_agent.config import read_secret
 from edge_agent.notifications import MalformedError, NodeIdentity, Published, decode
 from shopfloor.periods import from_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from edge_agent.certificate import OwnCertificate
-    from edge_agent.config import ServerConfig
+    from asyncua import Client
 
 logging.getLogger("asyncua").setLevel(
     logging.CRITICAL + 1
@@ -40,8 +32,6 @@ logging.getLogger("asyncua").setLevel(
 REQUEST_SECONDS = 8.0
 """How long a server may take to answer."""
 CLOSE_SECONDS = 2.0
-SESSION_MILLISECONDS = 60_000
-CHANNEL_MILLISECONDS = 600_000
 KEEP_ALIVE_SECONDS = 2.0
 """How long a subscription with nothing to say may stay silent."""
 LIFETIME_SECONDS = 60.0
@@ -51,19 +41,11 @@ NOTIFICATIONS_MAX = 10_000
 BATCH_MAX = 1000
 """Most nodes or items in one request, where the server sets no limit of its own."""
 _PAGES_MAX = 10_000
-_WATCHDOG_SECONDS = 10.0
 _HIERARCHICAL, _HAS_SUBTYPE = 33, 45
 _OVERFULL = {"BadTooManyOperations", "BadEncodingLimitsExceeded", "BadResponseTooLarge", "BadRequestTooLarge"}
 
-_POLICIES = {
-    "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
-    "Aes128_Sha256_RsaOaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
-    "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
-}
-
 _OWN_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
-_NO_POLICY = security_policies.SecurityPolicyNone.URI
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -155,22 +137,6 @@ class ItemResult(NamedTuple):
     queue_size: int
 
 
-class Offer(NamedTuple):
-    """A way in which a server lets itself be reached.
-
-    Attributes:
-        policy: security policy as configured, or its URI when the agent does not know it.
-        mode: `None`, `Sign` or `SignAndEncrypt`.
-        thumbprint: of the certificate it presents, empty for none.
-        anonymous: whether it accepts sessions without a login.
-    """
-
-    policy: str
-    mode: str
-    thumbprint: str
-    anonymous: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A subscription as the server revised it."""
@@ -184,160 +150,6 @@ class Subscription:
 def status_name(status: int) -> str:
     """Name a StatusCode as OPC 10000-4 does, for example `BadNodeIdUnknown`."""
     return str(ua.StatusCode(ua.UInt32(status & 0xFFFF_0000)).name)
-
-
-async def offers(endpoint: str) -> list[Offer]:
-    """Ask a server how it lets itself be reached.
-
-    Raises:
-        NoAnswerError: when it does not answer.
-        RefusedError: when its answer cannot be used.
-    """
-    return [_offer(description) for description in await _endpoints(endpoint)]
-
-
-async def _endpoints(endpoint: str) -> list[ua.EndpointDescription]:
-    client = Client(endpoint, timeout=REQUEST_SECONDS)
-    descriptions: list[ua.EndpointDescription] = await _answered(client.connect_and_get_server_endpoints())
-    return descriptions
-
-
-def _offer(description: ua.EndpointDescription) -> Offer:
-    uri = description.SecurityPolicyUri
-    policy = next((name for name, policy in _POLICIES.items() if policy.URI == uri), "none" if uri == _NO_POLICY else uri)
-    certificate = description.ServerCertificate
-    return Offer(
-        policy,
-        description.SecurityMode.name.rstrip("_"),
-        thumbprint(uacrypto.x509_from_der(certificate)) if certificate else "",
-        any(token.TokenType == ua.UserTokenType.Anonymous for token in description.UserIdentityTokens),
-    )
-
-
-def thumbprint(certificate: x509.Certificate) -> str:
-    """Write a certificate's SHA-256 thumbprint as a configuration names it."""
-    return f"sha256:{certificate.fingerprint(hashes.SHA256()).hex()}"
-
-
-async def connect(config: ServerConfig, own: OwnCertificate | None) -> Session:
-    """Open a session.
-
-    Args:
-        config: which server, with which security.
-        own: the agent's certificate; None only for a policy of `none`.
-
-    Raises:
-        NoAnswerError: when the server does not answer.
-        RefusedError: when it refuses, or is not trusted.
-    """
-    client = Client(config.endpoint, timeout=REQUEST_SECONDS, watchdog_intervall=_WATCHDOG_SECONDS)
-    client.name = client.description = "Officina edge agent"
-    client.product_uri = "urn:officina:edge"
-    client.application_uri = own.application_uri if own else f"urn:officina:edge:{config.publisher}"
-    client.session_timeout = SESSION_MILLISECONDS
-    client.secure_channel_timeout = CHANNEL_MILLISECONDS
-    if config.user:
-        if config.password_file is None:
-            raise RefusedError("a user needs a password_file")
-        client.set_user(config.user)
-        client.set_password(read_secret(config.password_file))
-    if config.policy != "none":
-        if own is None:
-            raise RefusedError("a secured session needs the agent's own certificate")
-        await _secure(client, config, own)
-    try:
-        await _answered(client.connect())
-    except RefusedError as error:
-        raise RefusedError(f"{error}{_mend(str(error), own)}") from error
-    return Session(client)
-
-
-async def _secure(client: Client, config: ServerConfig, own: OwnCertificate) -> None:
-    """Choose the endpoint as configured, and trust its certificate before anything is said to it."""
-    descriptions = await _endpoints(config.endpoint)
-    mode, policy = ua.MessageSecurityMode[config.mode], _POLICIES[config.policy]
-    try:
-        chosen = Client.find_endpoint(descriptions, mode, policy.URI)
-    except UaError:
-        offered = sorted({f"{offer.policy}/{offer.mode}" for offer in map(_offer, descriptions)})
-        raise RefusedError(f"the server does not offer {config.policy}/{config.mode}, but {', '.join(offered)}: "
-                           f"choose one of them") from None  # fmt: skip
-    certificate = uacrypto.x509_from_der(chosen.ServerCertificate)
-    if certificate is None:
-        raise RefusedError(f"the server presents no certificate for {config.policy}/{config.mode}")
-    trust = await _Trust.of(config.trusted_certificate)
-    options = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
-    validator = CertificateValidator(options, trust)
-    try:
-        await validator.validate(certificate, chosen.Server)
-    except ServiceError as error:
-        raise RefusedError(f"the server's certificate {thumbprint(certificate)} is not accepted "
-                           f"({status_name(error.code)}): compare it with what the machine shows; if it is the right "
-                           f"one, name it in trusted_certificate") from error  # fmt: skip
-    client.certificate_validator = validator
-    der = uacrypto.der_from_x509(certificate)
-    await _answered(
-        client.set_security(
-            policy, own.certificate, own.key, server_certificate=uacrypto.CertProperties(der, "der"), mode=mode
-        )
-    )
-
-
-def _mend(reason: str, own: OwnCertificate | None) -> str:
-    untrusted = (
-        "BadSecurityChecksFailed",
-        "BadCertificateUntrusted",
-        "BadCertificateUriInvalid",
-        "BadCertificateInvalid",
-    )
-    if own is not None and any(name in reason for name in untrusted):
-        return f". Let the server trust the agent's certificate {own.certificate}"
-    if "BadIdentityToken" in reason or "BadUserAccessDenied" in reason:
-        return ". Check user and password_file"
-    return ""
-
-
-class _Trust(TrustStore):  # type: ignore[misc] # the library is not typed
-    """Trusts the certificates of a file or folder and what they issued, or the one with a thumbprint."""
-
-    def __init__(self, trusted: str) -> None:
-        self._pinned = {trusted.lower()} if trusted.startswith("sha256:") else set()
-        path = Path(trusted)
-        revoked = [path / "crl"] if not self._pinned and (path / "crl").is_dir() else []
-        super().__init__([] if self._pinned else [path], revoked)
-
-    @classmethod
-    async def of(cls, trusted: str) -> _Trust:
-        """Load what is trusted.
-
-        Raises:
-            RefusedError: when there is nothing that can be read.
-        """
-        trust = cls(trusted)
-        try:
-            if not trust._pinned:
-                await trust.load_trust()
-            await trust.load_crl()
-        except (OSError, ValueError) as error:
-            raise RefusedError(f"trusted_certificate {trusted} cannot be used: {error}") from error
-        return trust
-
-    async def _load_trust_location(self, location: Path) -> list[x509.Certificate]:
-        files = sorted(location.iterdir()) if location.is_dir() else [location]
-        certificates: list[x509.Certificate] = []
-        for file in files:
-            if file.suffix.lower() in {".der", ".pem", ".crt", ".cer"}:
-                content = file.read_bytes()
-                certificates += (x509.load_pem_x509_certificates(content) if content.lstrip().startswith(b"-----")
-                                 else [x509.load_der_x509_certificate(content)])  # fmt: skip
-        if not certificates:
-            raise ValueError("it holds no certificate (.der, .pem, .crt, .cer)")
-        self._pinned |= {thumbprint(certificate) for certificate in certificates}
-        return certificates
-
-    def is_trusted(self, certificate: x509.Certificate) -> bool:
-        """Tell whether this is one of the certificates, or issued by one of them."""
-        return thumbprint(certificate) in self._pinned or bool(super().is_trusted(certificate))
 
 
 class Session:
@@ -383,7 +195,7 @@ class Session:
         async def batch(part: Sequence[NodeIdentity]) -> list[Answer]:
             asked = [ua.ReadValueId(NodeId=_node_id(node), AttributeId=attribute) for node in part]
             parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=asked)
-            return [_answer(value) for value in await _answered(self._session.read(parameters))]
+            return [_answer(value) for value in await answered(self._session.read(parameters))]
 
         return await _in_batches(nodes, self._read_max, batch)
 
@@ -409,7 +221,7 @@ class Session:
                                      ReferenceTypeId=ua.NodeId(references), ResultMask=ua.BrowseResultMask.All)
                 for node in part
             ]  # fmt: skip
-            return [await self._all_pages(result) for result in await _answered(self._session.browse(parameters))]
+            return [await self._all_pages(result) for result in await answered(self._session.browse(parameters))]
 
         return await _in_batches(nodes, self._browse_max, batch)
 
@@ -419,7 +231,7 @@ class Session:
             if not result.ContinuationPoint:
                 break
             parameters = ua.BrowseNextParameters(ContinuationPoints=[result.ContinuationPoint])
-            (result,) = await _answered(self._session.browse_next(parameters))
+            (result,) = await answered(self._session.browse_next(parameters))
             found += result.References or []
         return [_reference(each) for each in found]
 
@@ -439,7 +251,7 @@ class Session:
             PublishingEnabled=True,
             Priority=0,
         )
-        data = await _answered(self._protocol().send_request(request))
+        data = await answered(self._protocol().send_request(request))
         result = struct_from_binary(ua.CreateSubscriptionResponse, data).Parameters
         seconds = result.RevisedPublishingInterval / 1000
         return Subscription(int(result.SubscriptionId), seconds, seconds * result.RevisedMaxKeepAliveCount,
@@ -453,7 +265,7 @@ class Session:
                 SubscriptionId=subscription.id, TimestampsToReturn=ua.TimestampsToReturn.Both,
                 ItemsToCreate=[_create_request(item) for item in part],
             )  # fmt: skip
-            results = await _answered(self._session.create_monitored_items(parameters))
+            results = await answered(self._session.create_monitored_items(parameters))
             return [_item_result(result) for result in results]
 
         return await _in_batches(items, self._items_max, batch)
@@ -463,7 +275,7 @@ class Session:
 
         async def batch(part: Sequence[int]) -> list[int]:
             parameters = ua.DeleteMonitoredItemsParameters(SubscriptionId=subscription.id, MonitoredItemIds=list(part))
-            await _answered(self._session.delete_monitored_items(parameters))
+            await answered(self._session.delete_monitored_items(parameters))
             return list(part)
 
         await _in_batches(items, self._items_max, batch)
@@ -479,7 +291,7 @@ class Session:
             ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=sequence)
             for subscription, sequence in acknowledgements
         ]
-        buffer = await _answered(self._protocol().send_request(request, timeout=0))
+        buffer = await answered(self._protocol().send_request(request, timeout=0))
         try:
             return decode(bytes(buffer))
         except MalformedError as error:
@@ -492,7 +304,7 @@ class Session:
         return protocol
 
 
-async def _answered(awaitable: Awaitable[_Result]) -> _Result:
+async def answered(awaitable: Awaitable[_Result]) -> _Result:
     """Wait for an answer, and tell a server that is silent from one that refuses."""
     try:
         return await awaitable

@@ -108,7 +108,7 @@ class Walker:
     """
 
     def __init__(self, session: Session, table: Sequence[str]) -> None:
-        self._session = session
+        self.session = session
         self.table = table
         self._children: dict[NodeIdentity, list[Reference]] = {}
         self._supertypes: dict[NodeIdentity, NodeIdentity | None] = {}
@@ -121,7 +121,7 @@ class Walker:
     async def _look_below(self, nodes: Iterable[NodeIdentity]) -> None:
         unseen = [node for node in dict.fromkeys(nodes) if node not in self._children]
         if unseen:
-            self._children.update(zip(unseen, await self._session.children(unseen), strict=True))
+            self._children.update(zip(unseen, await self.session.children(unseen), strict=True))
 
     async def _climb(self, types: Iterable[NodeIdentity]) -> None:
         """Learn the supertypes of these types, up to the root of all types."""
@@ -129,7 +129,7 @@ class Walker:
         for _ in range(_DEPTH_MAX):
             if not unseen:
                 return
-            found = await self._session.supertypes(unseen)
+            found = await self.session.supertypes(unseen)
             for each, supertypes in zip(unseen, found, strict=True):
                 self._supertypes[each] = supertypes[0].node if supertypes else None
             parents = [self._supertypes[each] for each in unseen]
@@ -192,7 +192,7 @@ class Walker:
         paths = [parse_path(f"DI:Identification/{place}") for place in _IDENTIFICATION.values()]
         ends = await self.find(node, paths)
         known = {key: fitting[0].node for key, (fitting, _) in zip(_IDENTIFICATION, ends, strict=True) if fitting}
-        answers = await self._session.read(list(known.values()))
+        answers = await self.session.read(list(known.values()))
         texts = {key: str(answer.value) for key, answer in zip(known, answers, strict=True)
                  if answer.value is not None and not answer.status >> 30}  # fmt: skip
         return FoundMachine(node, name, texts)
@@ -226,7 +226,7 @@ class Walker:
         nodes = [each.node for each in fitting]
         ends = [await self.find(node, [_JOB_IDENTIFIER, _JOB_STATE]) for node in nodes]
         places = [found[0].node for end in ends for found, _ in end if found]
-        values = dict(zip(places, await self._session.read(places), strict=True))
+        values = dict(zip(places, await self.session.read(places), strict=True))
 
         def value(found: list[Reference]) -> object:
             return values[found[0].node].value if found else None
@@ -288,7 +288,7 @@ class Walker:
 
     async def _check_shape(self, resolution: Resolution) -> None:
         """Refuse what is no variable, or an array."""
-        ranks = await self._session.value_ranks([found.node for found in resolution.found])
+        ranks = await self.session.value_ranks([found.node for found in resolution.found])
         for found, rank in list(zip(resolution.found, ranks, strict=True)):
             reason = ""
             if rank.status >> 30:

@@ -13,14 +13,14 @@ from edge_agent.resolve import JOB
 from shopfloor.signals import DECIDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edge_agent.config import MachineConfig
-    from edge_agent.nodemap import Refused, Wanted
-    from edge_agent.notifications import NodeIdentity, Scalar
+    from edge_agent.nodemap import Converter, Wanted
+    from edge_agent.notifications import NodeIdentity
     from edge_agent.opcua_client import Subscription
     from edge_agent.resolve import FoundSignal
-    from shopfloor.samples import Value
+
+_JOB_SIGNS = frozenset({"job", "program", "program_state"})
+"""Signals whose change may mean that another job is in hand."""
 
 
 @dataclass(slots=True)
@@ -60,23 +60,37 @@ class MachineHealth:
     certificate_expires: int | None = None
 
 
-@dataclass(slots=True, eq=False)
 class Item:
-    """A signal that is watched, or should be."""
+    """A signal that is watched, or should be.
 
-    machine: WatchedMachine
-    found: FoundSignal
-    signal: str
-    convert: Callable[[Scalar], Value | Refused]
-    is_plain: bool
-    decides: bool
-    signs_job: bool
-    tells: bool
-    handle: int
-    not_before: int | None = None
-    server_item: int | None = None
-    last: int | None = None
-    gone: bool = False
+    Args:
+        machine: whose signal.
+        found: its node.
+        convert: turns the node's values into the signal's.
+        handle: number by which the server's changes name it.
+        not_before: when the job that it belongs to came in hand; its values count from then on.
+    """
+
+    __slots__ = (
+        "convert", "decides", "found", "gone", "handle", "last", "machine", "not_before", "server_item", "signal",
+        "signs_job", "tells",
+    )  # fmt: skip
+
+    def __init__(
+        self, machine: WatchedMachine, found: FoundSignal, convert: Converter, handle: int, not_before: int | None
+    ) -> None:
+        self.machine = machine
+        self.found = found
+        self.signal = found.wish.signal.name
+        self.convert = convert
+        self.handle = handle
+        self.not_before = not_before
+        self.decides = self.signal in DECIDING
+        self.signs_job = self.signal in _JOB_SIGNS
+        self.tells = self.decides or self.signs_job
+        self.server_item: int | None = None
+        self.last: int | None = None
+        self.gone = False
 
 
 class WatchedMachine:
@@ -96,7 +110,6 @@ class WatchedMachine:
         self.node: NodeIdentity | None = None
         self.sequence: int | None = None
         self.heard_at = 0.0
-        self.read_again_at: float | None = None
         self.told_offset: float | None = None
         self.told_trusted = True
         self.job: tuple[object, int] = ("", 0)
@@ -108,7 +121,6 @@ class WatchedMachine:
         self.subscription = None
         self.node = None
         self.sequence = None
-        self.read_again_at = None
         self.health.connected = False
         self.health.actual = 0
 

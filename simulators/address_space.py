@@ -34,13 +34,20 @@ class TypeNode(NamedTuple):
     node: str
     name: str
     parent: str
-    node_class: Any = ua.NodeClass.ObjectType
+    attributes: Any = ua.ObjectTypeAttributes
     abstract: bool = False
     states: tuple[tuple[str, str], ...] = ()
     values: tuple[str, ...] = ()
 
 
-_DATA, _VARIABLE = ua.NodeClass.DataType, ua.NodeClass.VariableType
+_DATA, _VARIABLE = ua.DataTypeAttributes, ua.VariableTypeAttributes
+_CLASSES = {
+    ua.ObjectAttributes: ua.NodeClass.Object,
+    ua.VariableAttributes: ua.NodeClass.Variable,
+    ua.ObjectTypeAttributes: ua.NodeClass.ObjectType,
+    ua.VariableTypeAttributes: ua.NodeClass.VariableType,
+    ua.DataTypeAttributes: ua.NodeClass.DataType,
+}
 _RUNS = ("Initializing", "Running", "Ended", "Interrupted", "Aborted")
 
 
@@ -138,7 +145,7 @@ def variant(value: Any, built_in: BuiltIn | str) -> Any:
 class AddressSpace:
     """Adds nodes to a server by prefixed names.
 
-    The namespaces are registered in an order that depends on the server's name, so that no client can rely on their indexes.
+    The namespaces are registered in an order that depends on the server's name, so that no client can rely on an index.
     """
 
     def __init__(self, server: Server) -> None:
@@ -181,7 +188,8 @@ class AddressSpace:
         """Add an object below a parent."""
         attributes = ua.ObjectAttributes()
         attributes.EventNotifier = notifier
-        await self._add(node, parent, name, reference, ua.NodeClass.Object, attributes, self.node(type_definition))
+        kind = self.node(type_definition)
+        await self._add(node, parent, name, reference=reference, attributes=attributes, type_definition=kind)
 
     async def add_variable(
         self,
@@ -204,7 +212,7 @@ class AddressSpace:
         if type_definition is None:
             type_definition = ua.NodeId(_PROPERTY_TYPE if is_property else _VARIABLE_TYPE)
         reference = HAS_PROPERTY if is_property else HAS_COMPONENT
-        await self._add(node, parent, name, reference, ua.NodeClass.Variable, attributes, type_definition)
+        await self._add(node, parent, name, reference=reference, attributes=attributes, type_definition=type_definition)
 
     async def add_property(self, parent: Any, name: str, value: Any, data_type: Any = None) -> Any:
         """Add a property whose value does not change and return its node id."""
@@ -226,12 +234,12 @@ class AddressSpace:
                 status.check()
 
     async def _add(
-        self, node: Any, parent: Any, name: str, reference: int, node_class: Any, attributes: Any, type_definition: Any
+        self, node: Any, parent: Any, name: str, *, reference: int, attributes: Any, type_definition: Any
     ) -> None:
         item = ua.AddNodesItem()
         item.RequestedNewNodeId, item.ParentNodeId = node, parent
         item.BrowseName, item.ReferenceTypeId = self.name(name), ua.NodeId(reference)
-        item.NodeClass, item.TypeDefinition = node_class, type_definition
+        item.NodeClass, item.TypeDefinition = _CLASSES[type(attributes)], type_definition
         attributes.DisplayName = ua.LocalizedText(item.BrowseName.Name)
         attributes.Description = ua.LocalizedText("")
         attributes.WriteMask = attributes.UserWriteMask = 0
@@ -242,14 +250,10 @@ class AddressSpace:
     async def _add_type(self, each: TypeNode) -> None:
         node, parent = self.node(each.node), self.node(each.parent)
         prefix = each.node.partition(":")[0]
-        attributes: Any = {
-            ua.NodeClass.ObjectType: ua.ObjectTypeAttributes,
-            _VARIABLE: ua.VariableTypeAttributes,
-            _DATA: ua.DataTypeAttributes,
-        }[each.node_class]()
+        attributes = each.attributes()
         attributes.IsAbstract = each.abstract
-        nothing = ua.NodeId()
-        await self._add(node, parent, f"{prefix}:{each.name}", _HAS_SUBTYPE, each.node_class, attributes, nothing)
+        name, nothing = f"{prefix}:{each.name}", ua.NodeId()
+        await self._add(node, parent, name, reference=_HAS_SUBTYPE, attributes=attributes, type_definition=nothing)
         for number, (state, name) in enumerate(each.states):
             type_definition = "UA:2309" if name == "Initializing" else "UA:2307"
             await self.add_object(self.node(state), node, f"{state.partition(':')[0]}:{name}", type_definition)

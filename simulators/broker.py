@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import hmac
 import logging
 import sys
@@ -16,94 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 
 from shopfloor.runtime import lifecycle, logs
-from shopfloor.settings import write_secret
-from shopfloor.wire import topics
+from simulators.logins import allows, digest, read_logins
 
 if TYPE_CHECKING:
     from amqtt.session import Session
 
 _EXPIRED_SESSION_SECONDS = 3600
 _MODULE = "simulators.broker"  # also when this file runs as __main__
-
-
-class Login(msgspec.Struct, forbid_unknown_fields=True):
-    """What one login may do.
-
-    Attributes:
-        password_sha256: of its password, which is random and long.
-        publish: topic filters that it may publish to, its last will included.
-        subscribe: topic filters that it may subscribe to.
-        client_ids: client ids it may use; empty for any that no other login claims.
-    """
-
-    password_sha256: str
-    publish: list[str]
-    subscribe: list[str]
-    client_ids: list[str] = msgspec.field(default_factory=list)
-
-
-def edge_login(password: str, publisher: str) -> Login:
-    """Return the rights of an edge agent or third-party publisher: its own topics, its own acknowledgements."""
-    return Login(
-        _digest(password),
-        publish=[
-            f"{topics.DATA}/{publisher}/#",
-            topics.metadata(publisher, "+", "+"),
-            topics.status(publisher),
-            topics.connection(publisher),
-            topics.health(publisher),
-        ],
-        subscribe=[topics.stored(publisher), topics.registry(publisher), f"{topics.EDGE}/{publisher}/request"],
-        client_ids=[publisher],
-    )
-
-
-def collector_login(password: str) -> Login:
-    """Return the rights of a collector: read data and registries, say what is stored, hear itself."""
-    return Login(
-        _digest(password),
-        publish=[f"{topics.STORED}/+", f"{topics.ECHO}/+"],
-        subscribe=[topics.DATA_FILTER, topics.REGISTRY_FILTER, f"{topics.ECHO}/+"],
-    )
-
-
-def api_login(password: str) -> Login:
-    """Return the rights of the API: read everything of the machines, publish the registry."""
-    return Login(
-        _digest(password),
-        publish=[f"{topics.REGISTRY}/+", f"{topics.ECHO}/+"],
-        subscribe=[f"{topics.PREFIX}/#", f"{topics.EDGE}/#", topics.REGISTRY_FILTER, f"{topics.ECHO}/+"],
-    )
-
-
-def _digest(password: str) -> str:
-    return hashlib.sha256(password.encode()).hexdigest()
-
-
-def write_logins(path: Path, logins: dict[str, Login]) -> None:
-    """Write the login file, readable by its owner alone."""
-    write_secret(path, msgspec.json.encode(logins).decode())
-
-
-def _load(path: str) -> dict[str, Login]:
-    return msgspec.json.decode(Path(path).read_bytes(), type=dict[str, Login])
-
-
-def _allows(allowed: str, wanted: str) -> bool:
-    """Tell whether a filter covers a topic or a narrower filter."""
-    ours, theirs = allowed.split("/"), wanted.split("/")
-    for index, level in enumerate(ours):
-        if level == "#":
-            return True
-        if index >= len(theirs) or theirs[index] == "#" or (level not in ("+", theirs[index])):
-            return False
-    return len(ours) == len(theirs)
 
 
 class Logins(BaseAuthPlugin):  # type: ignore[misc]
@@ -117,18 +40,18 @@ class Logins(BaseAuthPlugin):  # type: ignore[misc]
 
     def __init__(self, context: BaseContext) -> None:
         super().__init__(context)
-        self._logins = _load(self.config.file)
+        self._logins = read_logins(Path(self.config.file))
 
     async def authenticate(self, *, session: Session) -> bool | None:
         """Check name, password, client id and last will."""
         login = self._logins.get(session.username or "")
-        if login is None or not hmac.compare_digest(login.password_sha256, _digest(session.password or "")):
+        if login is None or not hmac.comparedigest(login.password_sha256, digest(session.password or "")):
             return False
         claimed = {each for other in self._logins.values() if other is not login for each in other.client_ids}
         if session.client_id in claimed or (login.client_ids and session.client_id not in login.client_ids):
             return False
         will = session.will_topic if session.will_flag else None
-        return will is None or any(_allows(each, will) for each in login.publish)
+        return will is None or any(allows(each, will) for each in login.publish)
 
 
 class Rights(BaseTopicPlugin):  # type: ignore[misc]
@@ -142,7 +65,7 @@ class Rights(BaseTopicPlugin):  # type: ignore[misc]
 
     def __init__(self, context: BaseContext) -> None:
         super().__init__(context)
-        self._logins = _load(self.config.file)
+        self._logins = read_logins(Path(self.config.file))
 
     async def topic_filtering(
         self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
@@ -152,7 +75,7 @@ class Rights(BaseTopicPlugin):  # type: ignore[misc]
         if login is None or topic is None:
             return False
         filters = login.publish if action == Action.PUBLISH else login.subscribe
-        return any(_allows(each, topic) for each in filters)
+        return any(allows(each, topic) for each in filters)
 
 
 async def serve(logins: Path, port: int, stop: asyncio.Event) -> None:

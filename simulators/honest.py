@@ -1,7 +1,7 @@
-"""What asyncua's server leaves out and a machine's server does: the overflow bit, the limits of publish and of service calls.
+"""What asyncua's server leaves out and a machine's server does: the overflow bit, limits of publish and service calls.
 
-OPC 10000-4: 5.13.1.5 (queue and overflow bit), 5.14.1.2 (MaxNotificationsPerPublish), 7.38.1 (info bits); OPC 10000-5, 6.3.11
-(OperationLimits).
+OPC 10000-4: 5.13.1.5 (queue and overflow bit), 5.14.1.2 (MaxNotificationsPerPublish), 7.38.1 (info bits); OPC 10000-5,
+6.3.11 (OperationLimits).
 """
 
 from __future__ import annotations

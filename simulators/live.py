@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from simulators.machine import AXES, COUNTERS, Machine, PlannedJob
-from simulators.plan import HOUR, Phase
+from simulators.machine import AXES, Machine, PlannedJob
 from simulators.tree import Edition, Identity, Served, Variable, machine_variables
 from simulators.workdays import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOOK_BACK = 36 * HOUR
+_LOOK_BACK = timedelta(days=2)
 _GAUGES_KEPT = 30 * SECOND
 
 
@@ -40,23 +40,16 @@ class LiveSource:
     def open(self, now: int) -> Iterator[Served]:
         """Begin, and return the value that each signal has, with the instant since when it has it.
 
-        A value that is older than a day and a half gets the stamp of that age.
+        A value that is older than the day before yesterday gets the start of that day.
         """
         self._until = now
-        since = {
-            change.signal: change.stamp
-            for change in self._machine.changes(now - _LOOK_BACK, now, counter_seconds=86400)
-        }
-        values = self._machine.records(now - 1)
-        grid = self._counter_seconds * SECOND
-        activity = self._machine.activity(now - 1)
-        counted = activity.start if activity.phase is Phase.OFF else max(activity.start, (now - 1) // grid * grid)
-        counters = self._machine.records(counted)
+        calendar = self._machine.planner.calendar
+        earliest = calendar.bounds(calendar.day_of(now) - _LOOK_BACK).start
+        seconds = self._counter_seconds
+        values = {**self._machine.records(now - 1), **self._machine.counters(now - 1, counter_seconds=seconds)[1]}
+        since = {each.signal: each.stamp for each in self._machine.changes(earliest, now, counter_seconds=seconds)}
         for signal, value in values.items():
-            if signal in COUNTERS:
-                yield Served(counted, signal, counters[signal])
-            else:
-                yield Served(since.get(signal, now - _LOOK_BACK), signal, value)
+            yield Served(since.get(signal, earliest), signal, value)
         yield from self._measure(now // SECOND * SECOND)
 
     def due(self, now: int) -> Iterator[Served]:

@@ -1,7 +1,7 @@
 """A machine tool as a model: whatever it says agrees, at any instant, in the past as in the present. Pure.
 
-`records` and `gauges` say what is true at an instant; `changes` and `minutes` go over a period. All are computed from the
-same day plans, so that history filled up to an instant and the live machine from then on join without a seam.
+`records` and `gauges` say what is true at an instant; `changes` and `minutes` go over a period. All are computed from
+the same day plans, so that history filled up to an instant and the live machine from then on join without a seam.
 Signals carry the names of the signal table.
 """
 
@@ -162,7 +162,7 @@ class Machine:
         return found
 
     def job_list(self, stamp: int) -> tuple[PlannedJob, ...]:
-        """Return the jobs on the control at an instant: the one before, the one in hand, the next; unmarked ones left out."""
+        """Return the jobs on the control at an instant, the one before and the next as well; no unmarked ones."""
         activity = self.activity(stamp)
         progress = activity.progress
         in_hand = 3 if activity.phase is Phase.INTERRUPTED else 1
@@ -177,7 +177,7 @@ class Machine:
         return tuple(each for each in jobs if each.job.id)
 
     def tools(self, stamp: int) -> tuple[float, ...]:
-        """Return the minutes that each tool has left at an instant, by place; those of the running cycle not yet counted."""
+        """Return the minutes that each tool has left, by place; the running cycle is not yet counted."""
         used = self.activity(stamp).tool_seconds
         return tuple(round(max(0.0, tool_life_seconds(place + 1) - each) / 60, 1) for place, each in enumerate(used))
 
@@ -188,18 +188,24 @@ class Machine:
         midnight = self.planner.calendar.bounds(self.planner.calendar.day_of(stamp)).start
         return midnight + max(0, int(left / 10 / HOUR)) * 24 * HOUR
 
+    def counters(self, stamp: int, *, counter_seconds: int = 10) -> tuple[int, dict[str, Value]]:
+        """Return the counters of time and energy as they were last told, and when that was."""
+        activity, grid = self.activity(stamp), counter_seconds * SECOND
+        told = activity.start if activity.phase is Phase.OFF else max(activity.start, stamp // grid * grid)
+        return told, _counters(activity, told)
+
     def changes(self, start: int, end: int, *, counter_seconds: int = 10) -> Iterator[Change]:
         """Go over the changes of states, names and counters in a period, in the order of time.
 
-        Applied to `records` just before the period they give `records` at its end. Counters of time and energy are given
-        at every change of activity and on a grid.
+        Applied to `records` just before the period they give `records` at its end. Counters of time and energy are
+        given at every change of activity and on a grid.
 
         Args:
             start: first instant.
             end: first instant after.
             counter_seconds: grid of the counters.
         """
-        seen = self.records(start - 1)
+        seen = {**self.records(start - 1), **self.counters(start - 1, counter_seconds=counter_seconds)[1]}
         for activity in self.activities(start, end):
             first, last = max(start, activity.start), min(end, activity.end)
             for stamp, counting in self._marks(activity, first, last, counter_seconds * SECOND):
@@ -212,7 +218,7 @@ class Machine:
                         yield Change(stamp, signal, value)
 
     def samples(self, start: int, end: int, *, step_seconds: float = 1.0) -> Iterator[tuple[int, dict[str, float]]]:
-        """Go over the gauges in a period at a step on the grid of civil seconds, leaving out where the machine is off."""
+        """Go over the gauges in a period at a step on the grid of seconds, where the machine is on."""
         step = round(step_seconds * SECOND)
         for activity in self.activities(start, end):
             if activity.phase is Phase.OFF:

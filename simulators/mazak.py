@@ -1,7 +1,7 @@
 """How the items of a Mazak's MTConnect adapter become signals. Pure.
 
-The recordings are those of the NIST Smart Manufacturing Systems test bed (Integrex 100-IV); values and conditions follow
-MTConnect 1.3, Part 2. Every line of an item named here becomes at least one value with the stamp of the line.
+The recordings are those of the NIST Smart Manufacturing Systems test bed (Integrex 100-IV); values and conditions
+follow MTConnect 1.3, Part 2. Every line of an item named here becomes at least one value with the stamp of the line.
 """
 
 from __future__ import annotations

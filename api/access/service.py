@@ -69,6 +69,6 @@ class Access:
             self._keys = read_keys(self._file)
         except KeyFileError as error:
             self._keys = Keys([])
-            log.error("access.closed", reason=str(error))  # noqa: TRY400 - the sentence says it all
+            log.error("access.closed", reason=str(error))
         else:
             log.info("access.keys_read", keys=len(self._keys))

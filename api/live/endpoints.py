@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import EventSourceResponse
 
-from api.deps import CallerDep, ServicesDep
+from api.deps import CallerDep, ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.service import NAMES_MAX, InvalidQueryError
 from shopfloor.signals import UnknownSignalError, find
 
@@ -24,9 +24,7 @@ class LiveResponse(EventSourceResponse):
     """Sends a stream, and gives its place back however it ends."""
 
     def __init__(self, live: Live, stream: Stream) -> None:
-        super().__init__(
-            stream.frames(live.snapshot), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
+        super().__init__(stream.frames(live.snapshot), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._live = live
         self._stream = stream
 

@@ -132,8 +132,9 @@ class Present:
         ends = [spans[-1].end for spans in (self._observed, self._unreachable) if spans]
         return any(self._evaluated <= end + silence < now for end in ends)
 
-    def stretches(self) -> list[Stretch]:
-        """Return the states of the window up to the last evaluation; the first may have begun before the window."""
+    def stretches(self, now: int) -> list[Stretch]:
+        """Return the states of the window up to now; the first may have begun before the window."""
+        self.evaluate(now)
         return list(self._stretches)
 
     def _learn_change(self, sample: Sample) -> None:

@@ -222,13 +222,16 @@ class Live:
 
     async def _remember(self) -> None:
         """Read what the store knows, at the start and after each time that nobody listened."""
+        backoff = Backoff(MEMORY_SECONDS_MIN, MEMORY_SECONDS_MAX)
         while True:
             await self._recall.wait()
             self._recall.clear()
-            backoff = Backoff(MEMORY_SECONDS_MIN, MEMORY_SECONDS_MAX)
-            while not await self._read_store():
+            if await self._read_store():
+                backoff.reset()
+                self._remembers = True
+            else:
+                self._recall.set()
                 await asyncio.sleep(backoff.next_seconds())
-            self._remembers = True
 
     async def _read_store(self) -> bool:
         machines = [machine.id for machine in self.park]
@@ -313,7 +316,7 @@ class Live:
         try:
             park = read_park(self._file)
         except ParkError as error:
-            log.error("park.refused", reason=str(error))  # noqa: TRY400 - the sentence says it all
+            log.error("park.refused", reason=str(error))
             return
         other = self._adopt(park)
         self._announce(other)

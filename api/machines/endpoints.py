@@ -6,14 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.deps import NowDep, ScopeDep, ServicesDep
-from api.machines.schemas import MachineList, MachineNow, SignalList, StateList
+from api.deps import NowDep, ScopeDep, ServicesDep  # noqa: TC001 - read when routes are made
+from api.machines.schemas import MachineList, MachineNow, SignalList, StateList  # noqa: TC001 - read when routes are made
 from api.machines.service import PAGE_MAX, STRETCHES_PAGE_MAX, period_of
 
 router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
 
 MachineId = Annotated[str, Path(max_length=63, description="Identifier of the machine.")]
-From = Annotated[str | None, Query(alias="from", max_length=40, description="RFC 3339; by default 8 hours before `to`.")]
+From = Annotated[
+    str | None, Query(alias="from", max_length=40, description="RFC 3339; by default 8 hours before `to`.")
+]
 To = Annotated[str | None, Query(alias="to", max_length=40, description="RFC 3339, not included; by default now.")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 
@@ -29,7 +31,7 @@ async def list_machines(
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
 ) -> MachineList:
     """Every machine that the caller may see, as it is now, by id."""
-    return found.machines.list(scope, site=site, after=cursor, limit=limit, now=now)
+    return found.machines.overview(scope, site=site, after=cursor, limit=limit, now=now)
 
 
 @router.get("/{machine_id}")

@@ -19,7 +19,9 @@ class InvalidCursorError(ValueError):
     """The cursor is none that this list gave out."""
 
 
-def page(items: Sequence[Item], key: Callable[[Item], str], *, after: str | None, limit: int) -> tuple[list[Item], str | None]:
+def page(
+    items: Sequence[Item], key: Callable[[Item], str], *, after: str | None, limit: int
+) -> tuple[list[Item], str | None]:
     """Cut one page out of items that are sorted by their key.
 
     An item that was added or removed between two pages moves no other one.

@@ -75,7 +75,7 @@ class Machines:
         self._store = store
         self._turns = asyncio.Semaphore(STORE_CALLS_MAX)
 
-    def list(self, scope: Scope, *, site: str | None, after: str | None, limit: int, now: int) -> MachineList:
+    def overview(self, scope: Scope, *, site: str | None, after: str | None, limit: int, now: int) -> MachineList:
         """Return a page of the machines that the caller may see.
 
         Raises:

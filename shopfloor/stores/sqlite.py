@@ -1,8 +1,8 @@
 """The embedded telemetry store: one SQLite file, one process that collects and others that read beside it.
 
 Records lie by series and stamp, so that one signal of one machine is read in one run over months. Gauges arrive from
-thousands of series at once: they lie by block (a span of 8.6 s, then the series), so that a commit touches few pages and
-what has expired is one run at the front.
+thousands of series at once: they lie by block (a span of 8.6 s, then the series), so that a commit touches few pages
+and what has expired is one run at the front.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import sqlite3
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
-from functools import lru_cache
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from shopfloor.periods import DAY, INSTANT_MIN, SECOND, Period, union
-from shopfloor.samples import GOOD, Sample, Slice
+from shopfloor.periods import DAY, INSTANT_MAX, INSTANT_MIN, SECOND, Period, union
+from shopfloor.samples import GOOD, Sample
 from shopfloor.signals import UnknownSignalError, find
 from shopfloor.states import Coverage, Hole
+from shopfloor.stores import sqlite_statements as sql
 from shopfloor.stores.port import Arrival, Reduced, Rejection, StoreRefusedError, StoreUnavailableError
 from shopfloor.stores.values import DECODERS, MINUTE_SECONDS, NUMBERS, PROOFS, fuller, sift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from shopfloor.samples import Minute, Value
+    from shopfloor.samples import Minute, Slice, Value
 
 GAUGE_DAYS = 90
 """How long raw gauges are kept."""
@@ -41,96 +41,17 @@ CHECKPOINT_PAGES = 8_000
 """Size of the write-ahead log at which it is folded into the file: 32 MB."""
 WRITER_CACHE_KIBIBYTES = 65_536
 READER_CACHE_KIBIBYTES = 16_384
-ROWS_PER_STATEMENT = 100
-"""So many samples enter in one step: beyond, nothing is gained. The interpreter is free for others meanwhile."""
 PLANS_MAX = 200_000
 """Known combinations of signals; beyond, they are learned again."""
 READ_BLOCKS = 512
 """Gauges are read in windows of so many blocks (73 min), so that a limit ends a long period early."""
 
-_SCHEMA_VERSION = 1
-_BLOCK_BITS = 33  # a block lasts 2**33 ns = 8.6 s
-_SERIES_BITS = 24
-_SERIES_MASK = (1 << _SERIES_BITS) - 1
-_NEVER = -(2**62)
+_NEVER = INSTANT_MIN
 _NEWEST_MASK = 15  # the newest block of a series is known to 16 blocks (137 s), so that it is seldom written
-_COLUMNS = ("block", "stamp", "value", "status", "source")
-_PLAIN, _ALL = 3, 5  # a Good sample with a trusted stamp fills three columns, which takes half the time of five
 
-
-class _Table(NamedTuple):
-    """Where samples lie, and how their block follows from {0} the stamp and {1} the series."""
-
-    name: str
-    block: str
-
-
-_RECORD = _Table("record", "?{1}")
-_GAUGE = _Table("gauge", f"?{{0}} >> {_BLOCK_BITS} << {_SERIES_BITS} | ?{{1}}")
-
-_SAMPLES = """
-CREATE TABLE IF NOT EXISTS {name} (
-    block INTEGER NOT NULL, stamp INTEGER NOT NULL, value, status INTEGER, source INTEGER,
-    PRIMARY KEY (block, stamp), CHECK (value IS NOT NULL OR ifnull(status, 0))
-) WITHOUT ROWID;
-"""
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS series (
-    id INTEGER PRIMARY KEY, machine TEXT NOT NULL, signal TEXT NOT NULL, newest INTEGER NOT NULL DEFAULT ({_NEVER}),
-    UNIQUE (machine, signal)
-);
-{_SAMPLES.format(name="record")}{_SAMPLES.format(name="gauge")}
-CREATE TABLE IF NOT EXISTS minute (
-    series INTEGER NOT NULL, stamp INTEGER NOT NULL, n INTEGER NOT NULL,
-    minimum REAL NOT NULL, mean REAL NOT NULL, maximum REAL NOT NULL, PRIMARY KEY (series, stamp)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS arrival (
-    machine TEXT NOT NULL, day INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (machine, day)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS arrival_at ON arrival (at);
-PRAGMA user_version = {_SCHEMA_VERSION};
-COMMIT;
-"""
-
-_BUCKETS = "WITH RECURSIVE bucket(k) AS (SELECT :first UNION ALL SELECT k + 1 FROM bucket WHERE k < :last) "
-_STEP = "stamp - ((stamp % :step) + :step) % :step"
-_READ_RECORD = """
-SELECT stamp, block, value, status, source FROM json_each(:series) AS s CROSS JOIN record ON block = s.value
-WHERE stamp >= :start AND stamp < :end ORDER BY stamp LIMIT :limit"""
-_READ_GAUGE = f"""{_BUCKETS}
-SELECT stamp, s.value, gauge.value, status, source FROM json_each(:series) AS s CROSS JOIN bucket
-CROSS JOIN gauge ON block = (k << {_SERIES_BITS} | s.value)
-WHERE stamp >= :start AND stamp < :end ORDER BY stamp LIMIT :limit"""
-_LAST_RECORD = """
-SELECT stamp, value, status, source FROM record WHERE block = ? AND stamp < ? ORDER BY stamp DESC LIMIT 1"""
-_LAST_GAUGE = f"""{_BUCKETS}
-SELECT stamp, value, status, source FROM bucket CROSS JOIN gauge ON block = (k << {_SERIES_BITS} | :series)
-WHERE stamp < :before ORDER BY stamp DESC LIMIT 1"""
-_REDUCED = f"SELECT s.value, {_STEP} AS step, count(*), min({{v}}), avg({{v}}), max({{v}}) FROM json_each(:series) AS s "
-_REDUCIBLE = "WHERE stamp >= :start AND stamp < :end AND {v} IS NOT NULL AND ifnull(status, 0) = 0 GROUP BY 1, 2"
-_REDUCE_RECORD = (
-    _REDUCED.format(v="record.value") + "CROSS JOIN record ON block = s.value " + _REDUCIBLE.format(v="record.value")
-)
-_REDUCE_GAUGE = (
-    _BUCKETS
-    + _REDUCED.format(v="gauge.value")
-    + f"CROSS JOIN bucket CROSS JOIN gauge ON block = (k << {_SERIES_BITS} | s.value) "
-    + _REDUCIBLE.format(v="gauge.value")
-)
-_REDUCE_MINUTES = f"""
-SELECT series, {_STEP} AS step, sum(n), min(minimum), sum(n * mean) / sum(n), max(maximum)
-FROM json_each(:series) AS s CROSS JOIN minute ON series = s.value
-WHERE stamp >= :start AND stamp < :end AND n > 0 GROUP BY 1, 2"""
-_SPANS = """
-SELECT value, stamp FROM record WHERE block = :series AND stamp > :start AND stamp < :end AND value < :end
-UNION ALL
-SELECT * FROM (SELECT value, stamp FROM record WHERE block = :series AND stamp >= :end AND value IS NOT NULL
-               ORDER BY stamp LIMIT 1) WHERE value < :end"""
-_HOLES = "SELECT value FROM record WHERE block = :series AND stamp > :start AND value IS NOT NULL ORDER BY stamp"
-_THIN = """
-DELETE FROM record WHERE block = :series AND stamp >= :start AND value = :start AND stamp < (
-    SELECT max(stamp) FROM record WHERE block = :series AND stamp >= :start AND value = :start)"""
+_Row: TypeAlias = "tuple[int, int, Value | None, int | None, int | None]"
+_Step: TypeAlias = "tuple[int, int, int, float, float, float]"
+_Odd: TypeAlias = "dict[tuple[str, int], dict[str, tuple[Value | None, int | None, int | None]]]"
 
 
 class _Part(NamedTuple):
@@ -142,27 +63,70 @@ class _Part(NamedTuple):
 
 
 class _Plan:
-    """Where the signals of a slice go."""
+    """Where the signals of a slice go: learned once for each combination.
 
-    __slots__ = ("holds_hole", "newest", "parts", "proofs")
+    Attributes:
+        parts: its records, its gauges.
+        alone: the one part, when it has one signal only.
+        watched: series of its proofs and holes, by name.
+        newest: the last instant to which the newest block of its gauges is on record.
+    """
 
-    def __init__(self, parts: Sequence[_Part], proofs: Sequence[tuple[int, str]], *, holds_hole: bool) -> None:
-        self.parts = parts
-        self.proofs = proofs
-        self.holds_hole = holds_hole
-        self.newest = _NEVER if any(part.is_gauge for part in parts) else 2**62
+    __slots__ = ("alone", "newest", "parts", "watched")
+
+    def __init__(self, ids: Mapping[str, int], names: tuple[str, ...]) -> None:
+        classes = {is_gauge: tuple(name for name in names if _is_gauge(name) is is_gauge) for is_gauge in (False, True)}
+        self.parts = [
+            _Part(is_gauge, tuple(ids[name] for name in part), None if part == names else part)
+            for is_gauge, part in classes.items()
+            if part
+        ]
+        self.alone = self.parts[0] if len(names) == 1 else None
+        self.watched = {name: ids[name] for name in names if name in PROOFS or name == "hole"}
+        self.newest = _NEVER if classes[True] else INSTANT_MAX
 
 
 class _Batch:
-    """What one write enters: flat runs of stamp, series, value; then what has a quality or source time of its own."""
+    """What one write enters.
+
+    Attributes:
+        record: stamp, series, value, and so on.
+        gauge: the same for gauges.
+        odd: by machine and stamp the value, status and source of each signal, where one of them has a status or source.
+        marks: machines and days.
+        newest: newest block by series.
+        proofs: series and start of the spans that were proven.
+    """
 
     def __init__(self) -> None:
         self.record: list[Value | None] = []
         self.gauge: list[Value | None] = []
-        self.odd: dict[tuple[str, int], dict[str, tuple[Value | None, int | None, int | None]]] = {}
+        self.odd: _Odd = {}
         self.marks: set[tuple[str, int]] = set()
         self.newest: dict[int, int] = {}
         self.proofs: set[tuple[int, int]] = set()
+
+    def renew(self, plan: _Plan, stamp: int) -> None:
+        """Note that the gauges of a plan reach a newer block."""
+        newest = stamp >> sql.BLOCK_BITS | _NEWEST_MASK
+        plan.newest = ((newest + 1) << sql.BLOCK_BITS) - 1
+        for is_gauge, ids, _ in plan.parts:
+            if is_gauge:
+                for series in ids:
+                    self.newest[series] = max(newest, self.newest.get(series, _NEVER))
+
+    def watch(self, machine: str, plan: _Plan, values: Mapping[str, Value | None]) -> None:
+        """Note proofs, so that older ones of their span can go.
+
+        Raises:
+            ValueError: when a hole cannot be read.
+        """
+        for name, series in plan.watched.items():
+            value = values[name]
+            if name == "hole" and value is not None:
+                Hole.decode(machine, str(value))
+            elif value is not None:
+                self.proofs.add((series, int(value)))
 
 
 class SqliteStore:
@@ -194,31 +158,30 @@ class SqliteStore:
 
         `observed` and `unreachable` keep the newest proof of each span. Expired gauges leave in bounded runs.
         """
+        rejections: list[Rejection] = []
         with self._lock, self._explained():
             try:
                 self._commit(slices, minutes, now)
             except (sqlite3.IntegrityError, OverflowError, ValueError, UnknownSignalError):
                 kept, rejections = sift(slices)
+                if not rejections:
+                    raise
                 self._commit(kept, minutes, now)
-                return rejections
-            return []
+        return rejections
 
     def read(self, machines: Sequence[str], signals: Sequence[str], period: Period, *, limit: int) -> list[Sample]:
         """Return samples by machine, then stamp; at most `limit` of each machine, the earliest ones."""
         found: list[Sample] = []
         with self._reading() as connection:
             for machine in machines:
-                names = self._find(connection, machine, signals)
-                records = {series: name for series, name in names.items() if not _is_gauge(name)}
-                gauges = {series: name for series, name in names.items() if _is_gauge(name)}
-                samples: list[Sample] = []
+                records, gauges = _series(connection, machine, signals)
+                rows: list[_Row] = []
                 if records:
-                    rows = connection.execute(_READ_RECORD, {**_span(records, period), "limit": limit})
-                    samples = _samples(machine, records, rows)
+                    rows = connection.execute(sql.READ_RECORD, {**_span(records, period), "limit": limit}).fetchall()
                 if gauges:
-                    samples += _samples(machine, gauges, _gauge_rows(connection, gauges, period, limit))
-                    samples.sort(key=_by_stamp)
-                found += samples[:limit]
+                    rows += _gauge_rows(connection, gauges, period, limit)
+                    rows.sort(key=_stamp)
+                found += _samples(machine, {**records, **gauges}, rows[:limit])
         return found
 
     def last(self, machines: Sequence[str], signals: Sequence[str], before: int) -> dict[tuple[str, str], Sample]:
@@ -226,14 +189,14 @@ class SqliteStore:
         found: dict[tuple[str, str], Sample] = {}
         with self._reading() as connection:
             for machine in machines:
-                for series, name in self._find(connection, machine, signals).items():
-                    if _is_gauge(name):
-                        row = _last_gauge(connection, series, before)
-                    else:
-                        row = connection.execute(_LAST_RECORD, (series, before)).fetchone()
-                    if row is not None:
-                        stamp, *rest = row
-                        found[machine, name] = _samples(machine, {series: name}, [(stamp, series, *rest)])[0]
+                records, gauges = _series(connection, machine, signals)
+                rows = [
+                    connection.execute(sql.LAST_RECORD, {"series": series, "before": before}).fetchone()
+                    for series in records
+                ]
+                rows += [_last_gauge(connection, series, before) for series in gauges]
+                for sample in _samples(machine, {**records, **gauges}, filter(None, rows)):
+                    found[machine, sample.signal] = sample
         return found
 
     def reduce(
@@ -245,17 +208,17 @@ class SqliteStore:
         step_seconds: int,
     ) -> dict[str, list[Reduced]]:
         """Return each signal's Good samples reduced to steps; see the port."""
+        numeric = [name for name in signals if find(name).type in NUMBERS]
+        step = {"step": step_seconds * SECOND}
+        stored: list[_Step] = []
         with self._reading() as connection:
-            names = self._find(connection, machine, [name for name in signals if find(name).type in NUMBERS])
-            records = {series: name for series, name in names.items() if not _is_gauge(name)}
-            gauges = {series: name for series, name in names.items() if _is_gauge(name)}
-            step = {"step": step_seconds * SECOND}
-            raw = connection.execute(_REDUCE_RECORD, {**_span(records, period), **step}).fetchall()
+            records, gauges = _series(connection, machine, numeric)
+            names = {**records, **gauges}
+            raw: list[_Step] = connection.execute(sql.REDUCE_RECORD, {**_span(records, period), **step}).fetchall()
             if gauges and (clipped := _held(connection, gauges, period)):
-                raw += connection.execute(_REDUCE_GAUGE, {**_span(gauges, clipped), **step}).fetchall()
-            stored: list[tuple[int, int, int, float, float, float]] = []
+                raw += connection.execute(sql.REDUCE_GAUGE, {**_span(gauges, clipped), **step}).fetchall()
             if step_seconds % MINUTE_SECONDS == 0:
-                stored = connection.execute(_REDUCE_MINUTES, {**_span(gauges, period), **step}).fetchall()
+                stored = connection.execute(sql.REDUCE_MINUTES, {**_span(names, period), **step}).fetchall()
         return fuller(_reduced(names, raw), _reduced(names, stored))
 
     def gaps(self, machines: Sequence[str], period: Period) -> Mapping[str, Coverage]:
@@ -263,26 +226,24 @@ class SqliteStore:
         known: dict[str, Coverage] = {}
         with self._reading() as connection:
             for machine in machines:
-                ids = {name: series for series, name in self._find(connection, machine, (*PROOFS, "hole")).items()}
+                records, _ = _series(connection, machine, (*PROOFS, "hole"))
+                bounds = {
+                    name: {"series": series, "start": period.start, "end": period.end}
+                    for series, name in records.items()
+                }
                 observed, unreachable = (
-                    union(
-                        clipped
-                        for start, stamp in connection.execute(_SPANS, _bounds(ids.get(name), period))
-                        if start <= stamp and (clipped := Period(start, stamp).clip(period))
-                    )
+                    _clipped(connection.execute(sql.SPANS, bounds[name]), period) if name in bounds else []
                     for name in PROOFS
                 )
-                texts = connection.execute(_HOLES, _bounds(ids.get("hole"), period))
-                holes = [Hole.decode(machine, text) for (text,) in texts]
-                touching = [hole for hole in holes if hole.period.overlaps(period)]
-                known[machine] = Coverage(observed, unreachable, sorted(touching, key=lambda hole: hole.period))
+                texts = connection.execute(sql.HOLES, bounds["hole"]) if "hole" in bounds else ()
+                holes = [hole for (text,) in texts if (hole := Hole.decode(machine, text)).period.overlaps(period)]
+                known[machine] = Coverage(observed, unreachable, sorted(holes, key=_start))
         return known
 
     def arrivals(self, since: int) -> list[Arrival]:
         """Return the days of data that were written to at or after an instant, oldest arrival first."""
         with self._reading() as connection:
-            rows = connection.execute("SELECT machine, day, at FROM arrival WHERE at >= ? ORDER BY at", (since,))
-            return [Arrival(*row) for row in rows]
+            return [Arrival(*row) for row in connection.execute(sql.ARRIVALS, (since,))]
 
     def close(self) -> None:
         """Let go of the file."""
@@ -292,28 +253,34 @@ class SqliteStore:
                 connection.close()
             self._idle.clear()
 
-    # Connections and errors.
-
     def _connect(self, cache_kibibytes: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path,
             timeout=self._busy_seconds,
             isolation_level=None,
             check_same_thread=False,
-            cached_statements=2 * ROWS_PER_STATEMENT,
+            cached_statements=4 * sql.ROWS_PER_STATEMENT,
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        connection.execute(f"PRAGMA cache_size = -{cache_kibibytes}")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA cache_size = -{cache_kibibytes}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self) -> None:
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version > _SCHEMA_VERSION:
-            raise StoreRefusedError(f"{self._path} was written by a newer version of this program: update it")
-        if version < _SCHEMA_VERSION:
-            self._writer.executescript(_SCHEMA)
+        try:
+            (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+            if version > sql.SCHEMA_VERSION:
+                raise StoreRefusedError(f"{self._path} was written by a newer version of this program: update it")
+            if version < sql.SCHEMA_VERSION:
+                self._writer.executescript(sql.SCHEMA)
+        except BaseException:
+            self._writer.close()
+            raise
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -342,8 +309,6 @@ class SqliteStore:
             yield
         except OSError as error:
             raise StoreRefusedError(f"the folder of {self._path} cannot be made: {error}") from error
-        except sqlite3.IntegrityError:
-            raise
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             if code in _REFUSALS:
@@ -352,28 +317,20 @@ class SqliteStore:
                 raise StoreUnavailableError(f"{self._path}: {error}") from error
             raise
 
-    # Writing.
-
     def _commit(self, slices: Sequence[Slice], minutes: Sequence[Minute], now: int) -> None:
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
             batch = self._gather(slices)
             aggregates = self._aggregates(minutes)
-            self._insert(_RECORD, batch.record)
-            self._insert(_GAUGE, batch.gauge)
+            self._insert(sql.RECORD, batch.record)
+            self._insert(sql.GAUGE, batch.gauge)
             self._insert_odd(batch.odd)
-            connection.executemany(_THIN, ({"series": series, "start": start} for series, start in batch.proofs))
-            connection.executemany(
-                "UPDATE series SET newest = max(newest, ?2) WHERE id = ?1",
-                sorted(batch.newest.items()),
-            )
-            connection.executemany("INSERT OR REPLACE INTO minute VALUES (?, ?, ?, ?, ?, ?)", aggregates)
-            connection.executemany(
-                "INSERT INTO arrival VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
-                ((machine, day, now) for machine, day in sorted(batch.marks)),
-            )
-            self._prune(len(batch.gauge) // _PLAIN, now)
+            connection.executemany(sql.THIN, ({"series": series, "start": start} for series, start in batch.proofs))
+            connection.executemany(sql.RENEW_SERIES, sorted(batch.newest.items()))
+            connection.executemany(sql.ENTER_MINUTE, aggregates)
+            connection.executemany(sql.MARK_ARRIVAL, ((*mark, now) for mark in sorted(batch.marks)))
+            self._prune(len(batch.gauge) // sql.PLAIN, now)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -391,8 +348,7 @@ class SqliteStore:
         if self._plan_count > PLANS_MAX:
             self._forget()
         batch = _Batch()
-        record, gauge, all_plans = batch.record, batch.gauge, self._plans
-        odd = batch.odd
+        record, gauge, odd = batch.record, batch.gauge, batch.odd
         at, start, end = "", 0, 0
         plans: dict[tuple[str, ...], _Plan] = {}
         for machine, stamp, values, status, source in slices:
@@ -400,78 +356,54 @@ class SqliteStore:
                 day = stamp // DAY
                 at, start, end = machine, day * DAY, day * DAY + DAY
                 batch.marks.add((machine, day))
-                plans = all_plans[machine]
-            signals = tuple(values)
-            plan = plans.get(signals) or self._plan(machine, signals)
+                plans = self._plans[machine]
+            names = tuple(values)
+            plan = plans.get(names) or self._plan(machine, names)
+            if stamp > plan.newest:
+                batch.renew(plan, stamp)
+            if plan.watched:
+                batch.watch(machine, plan, values)
             if status or source or (odd and (machine, stamp) in odd):
                 entries = odd.setdefault((machine, stamp), {})
-                entries.update({name: (values[name], status.get(name), source.get(name)) for name in signals})
-            elif len(signals) == 1:
-                is_gauge, ids, _ = plan.parts[0]
-                (gauge if is_gauge else record).extend((stamp, ids[0], values[signals[0]]))
+                entries.update({name: (value, status.get(name), source.get(name)) for name, value in values.items()})
+            elif plan.alone:
+                (gauge if plan.alone.is_gauge else record).extend((stamp, *plan.alone.ids, *values.values()))
             else:
-                for is_gauge, ids, names in plan.parts:
-                    of_part = values.values() if names is None else map(values.__getitem__, names)
-                    (gauge if is_gauge else record).extend(
-                        chain.from_iterable(zip(repeat(stamp), ids, of_part)),  # noqa: B905 - repeat has no end
-                    )
-            if stamp >> _BLOCK_BITS > plan.newest:
-                plan.newest = stamp >> _BLOCK_BITS | _NEWEST_MASK
-                _renew(batch.newest, plan)
-            for series, name in plan.proofs:
-                if (since := values[name]) is not None:
-                    batch.proofs.add((series, int(since)))
-            if plan.holds_hole and (text := values["hole"]) is not None:
-                Hole.decode(machine, str(text))
+                for is_gauge, ids, part in plan.parts:
+                    of_part = values.values() if part is None else map(values.__getitem__, part)
+                    columns = zip(repeat(stamp), ids, of_part)
+                    (gauge if is_gauge else record).extend(chain.from_iterable(columns))
         return batch
 
-    def _plan(self, machine: str, signals: tuple[str, ...]) -> _Plan:
-        ids = self._identify(machine, signals)
-        gauges = tuple(name for name in signals if _is_gauge(name))
-        records = tuple(name for name in signals if not _is_gauge(name))
-        parts = [
-            _Part(is_gauge, tuple(ids[name] for name in names), names if gauges and records else None)
-            for is_gauge, names in ((False, records), (True, gauges))
-            if names
-        ]
-        proofs = [(ids[name], name) for name in records if name in PROOFS]
-        plan = _Plan(parts, proofs, holds_hole="hole" in records)
-        self._plans[machine][signals] = plan
+    def _plan(self, machine: str, names: tuple[str, ...]) -> _Plan:
+        plan = self._plans[machine][names] = _Plan(self._identify(machine, names), names)
         self._plan_count += 1
         return plan
 
     def _identify(self, machine: str, signals: Iterable[str]) -> dict[str, int]:
-        """Return the series of these signals by name; those that are new are entered."""
+        """Return the series of the machine's signals by name; those that are new are entered.
+
+        Raises:
+            UnknownSignalError: when one is neither in the signal table nor typed by its name.
+        """
         known = self._series[machine]
         missing = [signal for signal in signals if signal not in known]
         if missing:
-            for signal in missing:
-                find(signal)
-            self._writer.executemany(
-                "INSERT OR IGNORE INTO series (machine, signal) VALUES (?, ?)",
-                ((machine, signal) for signal in missing),
-            )
-            known.update(
-                self._writer.execute(
-                    "SELECT signal, id FROM series WHERE machine = ?1 AND signal IN (SELECT value FROM json_each(?2))",
-                    (machine, json.dumps(missing)),
-                ).fetchall(),
-            )
+            self._writer.executemany(sql.ENTER_SERIES, ((machine, find(signal).name) for signal in missing))
+            known.update(self._writer.execute(sql.FIND_SERIES, (machine, json.dumps(missing))).fetchall())
         return known
 
-    def _insert(self, table: _Table, flat: list[Value | None], columns: int = _PLAIN) -> None:
+    def _insert(self, table: sql.Table, flat: list[Value | None], columns: int = sql.PLAIN) -> None:
         """Enter a flat run of samples, many in one statement."""
-        size = ROWS_PER_STATEMENT * columns
+        size = sql.ROWS_PER_STATEMENT * columns
         whole = len(flat) // size * size
         execute = self._writer.execute
-        if whole:
-            statement = _insert_statement(table, ROWS_PER_STATEMENT, columns)
-            for position in range(0, whole, size):
-                execute(statement, flat[position : position + size])
+        for position in range(0, whole, size):
+            execute(sql.enter_samples(table, sql.ROWS_PER_STATEMENT, columns), flat[position : position + size])
         if rest := flat[whole:]:
-            execute(_insert_statement(table, len(rest) // columns, columns), rest)
+            execute(sql.enter_samples(table, len(rest) // columns, columns), rest)
 
-    def _insert_odd(self, odd: Mapping[tuple[str, int], Mapping[str, tuple[Value | None, int | None, int | None]]]) -> None:
+    def _insert_odd(self, odd: _Odd) -> None:
         """Enter the samples that have a status or source time, after all others: what came last wins."""
         record: list[Value | None] = []
         gauge: list[Value | None] = []
@@ -479,35 +411,22 @@ class SqliteStore:
             ids = self._series[machine]
             for name, entry in entries.items():
                 (gauge if _is_gauge(name) else record).extend((stamp, ids[name], *entry))
-        self._insert(_RECORD, record, _ALL)
-        self._insert(_GAUGE, gauge, _ALL)
+        self._insert(sql.RECORD, record, sql.WHOLE)
+        self._insert(sql.GAUGE, gauge, sql.WHOLE)
 
-    def _aggregates(self, minutes: Sequence[Minute]) -> list[tuple[int, int, int, float, float, float]]:
+    def _aggregates(self, minutes: Sequence[Minute]) -> list[_Step]:
         wanted: dict[str, set[str]] = defaultdict(set)
         for minute in minutes:
             wanted[minute.machine].add(minute.signal)
-        for machine, signals in wanted.items():
-            self._identify(machine, signals)
-        return [(self._series[machine][signal], *rest) for machine, signal, *rest in minutes]
+        ids = {machine: self._identify(machine, signals) for machine, signals in wanted.items()}
+        return [(ids[each.machine][each.signal], each.stamp, *each[3:]) for each in minutes]
 
     def _prune(self, written: int, now: int) -> None:
         """Remove expired gauges, oldest first, so many as this write may."""
-        expired = (now - GAUGE_DAYS * DAY) >> _BLOCK_BITS << _SERIES_BITS
-        beyond = self._writer.execute(
-            "SELECT block FROM gauge WHERE block < ? ORDER BY block LIMIT 1 OFFSET ?",
-            (expired, max(PRUNE_ROWS, PRUNE_FACTOR * written)),
-        ).fetchone()
-        self._writer.execute("DELETE FROM gauge WHERE block < ?", beyond or (expired,))
-
-    # Reading.
-
-    def _find(self, connection: sqlite3.Connection, machine: str, signals: Iterable[str]) -> dict[int, str]:
-        """Return the signals that the machine has, by series."""
-        rows = connection.execute(
-            "SELECT id, signal FROM series WHERE machine = ?1 AND signal IN (SELECT value FROM json_each(?2))",
-            (machine, json.dumps(list(signals))),
-        )
-        return dict(rows.fetchall())
+        expired = (now - GAUGE_DAYS * DAY) >> sql.BLOCK_BITS << sql.SERIES_BITS
+        rows = max(PRUNE_ROWS, PRUNE_FACTOR * written)
+        beyond = self._writer.execute(sql.BEYOND_PRUNED, (expired, rows)).fetchone()
+        self._writer.execute(sql.PRUNE, beyond or (expired,))
 
 
 _REFUSALS = {
@@ -532,25 +451,23 @@ def _is_gauge(name: str) -> bool:
     return find(name).signal_class == "gauge"
 
 
-def _by_stamp(sample: Sample) -> int:
-    return sample.stamp
+def _stamp(row: _Row) -> int:
+    return row[0]
 
 
-def _renew(newest: dict[int, int], plan: _Plan) -> None:
-    for is_gauge, ids, _ in plan.parts:
-        if is_gauge:
-            for series in ids:
-                newest[series] = max(plan.newest, newest.get(series, _NEVER))
+def _start(hole: Hole) -> int:
+    return hole.period.start
 
 
-@lru_cache(maxsize=4 * ROWS_PER_STATEMENT)
-def _insert_statement(table: _Table, rows: int, columns: int) -> str:
-    """Return the statement that enters so many samples: stamp, series, value, then status and source if wanted."""
-    values = ", ".join(
-        f"({table.block.format(at, at + 1)}, ?{at}, {', '.join(f'?{at + more}' for more in range(2, columns))})"
-        for at in range(1, rows * columns + 1, columns)
-    )
-    return f"INSERT OR REPLACE INTO {table.name} ({', '.join(_COLUMNS[:columns])}) VALUES {values}"  # noqa: S608 - fixed
+def _series(
+    connection: sqlite3.Connection,
+    machine: str,
+    signals: Iterable[str],
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Return the names of those signals that the machine has, by series: records, then gauges."""
+    rows = connection.execute(sql.FIND_SERIES, (machine, json.dumps(list(signals)))).fetchall()
+    records = {series: name for name, series in rows if not _is_gauge(name)}
+    return records, {series: name for name, series in rows if series not in records}
 
 
 def _span(series: Iterable[int], period: Period) -> dict[str, int | str]:
@@ -558,92 +475,67 @@ def _span(series: Iterable[int], period: Period) -> dict[str, int | str]:
         "series": json.dumps(list(series)),
         "start": period.start,
         "end": period.end,
-        "first": period.start >> _BLOCK_BITS,
-        "last": (period.end - 1) >> _BLOCK_BITS,
+        "first": period.start >> sql.BLOCK_BITS,
+        "last": (period.end - 1) >> sql.BLOCK_BITS,
     }
 
 
-def _bounds(series: int | None, period: Period) -> dict[str, int | None]:
-    return {"series": series, "start": period.start, "end": period.end}
+def _clipped(proofs: Iterable[tuple[int, int]], period: Period) -> list[Period]:
+    """Make spans of (start, proven until), as far as they lie in a period."""
+    spans = (Period(start, until).clip(period) for start, until in proofs if start <= until)
+    return union(span for span in spans if span)
 
 
-def _samples(
-    machine: str,
-    names: Mapping[int, str],
-    rows: Iterable[tuple[int, int, Value | None, int | None, int | None]],
-) -> list[Sample]:
-    decoders = {series: DECODERS[find(name).type] for series, name in names.items()}
-    return [
-        Sample(
-            machine,
-            names[series],
-            stamp,
-            value if value is None or (decode := decoders[series]) is None else decode(value),
-            status or GOOD,
-            source,
-        )
-        for stamp, series, value, status, source in rows
-    ]
+def _samples(machine: str, names: Mapping[int, str], rows: Iterable[_Row]) -> list[Sample]:
+    kinds = {series: (name, DECODERS[find(name).type]) for series, name in names.items()}
+    samples: list[Sample] = []
+    for stamp, series, stored, status, source in rows:
+        name, decode = kinds[series]
+        value = stored if stored is None or decode is None else decode(stored)
+        samples.append(Sample(machine, name, stamp, value, status or GOOD, source))
+    return samples
 
 
 def _held(connection: sqlite3.Connection, series: Iterable[int], period: Period) -> Period | None:
     """Clip a period to the blocks that may hold gauges of these series."""
-    oldest, newest = connection.execute(
-        f"SELECT (SELECT min(block) >> {_SERIES_BITS} FROM gauge),"  # noqa: S608 - a constant
-        " (SELECT max(newest) FROM series WHERE id IN (SELECT value FROM json_each(?)))",
-        (json.dumps(list(series)),),
-    ).fetchone()
+    oldest, newest = connection.execute(sql.HELD_BLOCKS, {"series": json.dumps(list(series))}).fetchone()
     if oldest is None or newest is None or newest < oldest:
         return None
-    return period.clip(Period(oldest << _BLOCK_BITS, (newest + 1) << _BLOCK_BITS))
+    return period.clip(Period(oldest << sql.BLOCK_BITS, (newest + 1) << sql.BLOCK_BITS))
 
 
-def _gauge_rows(
-    connection: sqlite3.Connection,
-    series: Mapping[int, str],
-    period: Period,
-    limit: int,
-) -> list[tuple[int, int, Value | None, int | None, int | None]]:
-    """Read gauges window by window, wider ones where there is little, until the limit is reached."""
-    rows: list[tuple[int, int, Value | None, int | None, int | None]] = []
+def _gauge_rows(connection: sqlite3.Connection, series: Iterable[int], period: Period, limit: int) -> list[_Row]:
+    """Read gauges window by window, wider ones where there is nothing, until the limit is reached."""
+    rows: list[_Row] = []
     held = _held(connection, series, period)
-    if held is None:
-        return rows
-    start, width = held.start, READ_BLOCKS << _BLOCK_BITS
-    while start < held.end and len(rows) < limit:
+    start, width = (held.start, READ_BLOCKS << sql.BLOCK_BITS) if held else (0, 0)
+    while held and start < held.end and len(rows) < limit:
         window = Period(start, min(start + width, held.end))
-        found = connection.execute(_READ_GAUGE, {**_span(series, window), "limit": limit - len(rows)}).fetchall()
+        found = connection.execute(sql.READ_GAUGE, {**_span(series, window), "limit": limit - len(rows)}).fetchall()
         rows += found
         start = window.end
         width = width if found else 2 * width
     return rows
 
 
-def _last_gauge(
-    connection: sqlite3.Connection,
-    series: int,
-    before: int,
-) -> tuple[int, Value | None, int | None, int | None] | None:
+def _last_gauge(connection: sqlite3.Connection, series: int, before: int) -> _Row | None:
     """Search backwards from the newest block of the series, in wider and wider windows."""
     held = _held(connection, (series,), Period(min(INSTANT_MIN, before), before))
     if held is None:
         return None
-    last, oldest, width = (held.end - 1) >> _BLOCK_BITS, held.start >> _BLOCK_BITS, 1
+    last, oldest, width = (held.end - 1) >> sql.BLOCK_BITS, held.start >> sql.BLOCK_BITS, 1
     while last >= oldest:
         first = max(last - width + 1, oldest)
         span = {"series": series, "before": before, "first": first, "last": last}
-        row: tuple[int, Value | None, int | None, int | None] | None
-        if row := connection.execute(_LAST_GAUGE, span).fetchone():
+        row: _Row | None = connection.execute(sql.LAST_GAUGE, span).fetchone()
+        if row is not None:
             return row
         last, width = first - 1, min(2 * width, READ_BLOCKS)
     return None
 
 
-def _reduced(
-    names: Mapping[int, str],
-    rows: Iterable[tuple[int, int, int, float, float, float]],
-) -> dict[str, list[Reduced]]:
+def _reduced(names: Mapping[int, str], rows: Iterable[_Step]) -> dict[str, list[Reduced]]:
     found: dict[str, list[Reduced]] = defaultdict(list)
     for series, step, n, minimum, mean, maximum in rows:
-        found[names[series]].append(Reduced(step, n, float(minimum), mean, float(maximum)))
+        found[names[series]].append(Reduced(step, n, float(minimum), float(mean), float(maximum)))
     return found

@@ -1,0 +1,174 @@
+"""The application: routes, rules, headers, and the services that live as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import JSONResponse
+from shopfloor.stores.open import open_store
+
+from api import errors, health
+from api.access.service import Access
+from api.deps import Services, authorize
+from api.live import endpoints as live_endpoints
+from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
+from api.live.service import Live
+from api.machines import endpoints as machine_endpoints
+from api.machines.park import read_park
+from api.machines.service import Machines
+from api.metrics import Metrics
+from api.pages import endpoints as page_endpoints
+from api.pages.service import Pages
+from api.settings import check
+from shopfloor.runtime import clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, MutableMapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.settings import Settings
+
+OPENAPI_PATH = "/api/v1/openapi.json"
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application; keys, secret and machines are read now, connections are made when it starts.
+
+    Raises:
+        ExpectedError: something is not as it must be; the sentence says what to do.
+    """
+    check(settings)
+    broker = settings.broker.open()
+    access = Access(settings.keys_file, settings.session_secret_file)
+    park = read_park(settings.machines_file)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = await asyncio.to_thread(open_store, settings.store)
+        live = Live(
+            broker,
+            store,
+            park,
+            machines_file=settings.machines_file,
+            access=access,
+            metrics=metrics,
+            settings=settings.live,
+        )
+        pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
+        app.state.services = Services(settings, access, store, live, Machines(live, store), metrics, pages)
+        _watch(metrics, live)
+        task = asyncio.create_task(live.run(), name="api.live")
+        task.add_done_callback(lambda done: _ended(app, done))
+        try:
+            yield
+        finally:
+            live.streams.close()
+            task.cancel()
+            await asyncio.wait({task})
+            store.close()
+
+    app = FastAPI(
+        title="Officina",
+        description="Machines that several firms share: live, and as they were.",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        dependencies=[Depends(authorize)],
+        telemetry={"tracing": False},
+    )
+    app.state.failed = asyncio.Event()
+    errors.install(app)
+    for router in (
+        health.router,
+        machine_endpoints.router,
+        live_endpoints.router,
+        page_endpoints.router,
+        _document(app),
+    ):
+        app.include_router(router)
+    app.add_middleware(_Outside, metrics=metrics)
+    return app
+
+
+def _watch(metrics: Metrics, live: Live) -> None:
+    metrics.watch("officina_api_live_streams", "Open live streams", lambda: len(live.streams))
+    metrics.watch(
+        "officina_api_live_overflows", "Times that a slow reader was sent a snapshot", lambda: live.streams.overflows
+    )
+    metrics.watch("officina_api_live_dropped", "Messages that came too fast", lambda: live.dropped_messages)
+    metrics.watch("officina_api_machines", "Machines of the park", lambda: len(live.park))
+
+
+def _ended(app: FastAPI, task: asyncio.Task[None]) -> None:
+    """Tell the server that the live view has ended by itself, which it never should."""
+    if not task.cancelled():
+        log.error("live.ended", exc_info=task.exception())
+        app.state.failed.set()
+
+
+def _document(app: FastAPI) -> APIRouter:
+    """Return the route of the OpenAPI document, with the events of the live stream, which no route returns."""
+    router = APIRouter(tags=["operation"])
+
+    @router.get(OPENAPI_PATH, include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        document: dict[str, Any] = app.openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for event in (SnapshotEvent, MachineEvent, HeartbeatEvent):
+            own = event.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= own.pop("$defs", {}) | {event.__name__: own}
+        return JSONResponse(document)
+
+    return router
+
+
+class _Outside:
+    """Adds the headers that protect browsers to every answer, and counts it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = clock.monotonic_seconds()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._complete(scope, message, started)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+    def _complete(self, scope: MutableMapping[str, Any], message: Message, started: float) -> None:
+        headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
+        names = {name.lower() for name, _ in headers}
+        headers.extend(_HEADERS)
+        if b"cache-control" not in names:
+            headers.append((b"cache-control", b"no-store"))
+        route = getattr(scope.get("route"), "path", "none")
+        self._metrics.requests.labels(scope["method"], route, str(message["status"])).inc()
+        self._metrics.duration.labels(route).observe(clock.monotonic_seconds() - started)

@@ -1,0 +1,112 @@
+"""Runs the application: the only file that knows uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.settings import load_settings
+from shopfloor.runtime import lifecycle, logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+    from api.settings import Settings
+
+GRACE_SECONDS = 4
+"""How long requests in work may take after a stop; streams are ended at once."""
+
+log = structlog.get_logger(__name__)
+
+
+class LiveViewEndedError(Exception):
+    """The live view ended by itself: the process ends too, so that whatever looks after it starts it again."""
+
+
+def run(config: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None) -> int:
+    """Serve until told to stop.
+
+    Args:
+        config: the settings file.
+        tls_cert: takes the place of the file's.
+        tls_key: takes the place of the file's.
+
+    Returns:
+        Exit code: 0 after an orderly stop.
+
+    Raises:
+        ExpectedError: something is not as it must be; the sentence says what to do.
+    """
+    logs.configure(program="api")
+    settings = load_settings(config, tls_cert=tls_cert, tls_key=tls_key)
+    app = create_app(settings)
+    return lifecycle.run(lambda stop: serve(app, settings, stop))
+
+
+async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:
+    """Serve an application until `stop` is set.
+
+    Raises:
+        LiveViewEndedError: the live view ended by itself.
+    """
+    server = Server(app, settings)
+    serving = asyncio.create_task(server.serve(), name="api.serve")
+    waiting = [asyncio.create_task(event.wait()) for event in (stop, app.state.failed)]
+    await asyncio.wait([serving, *waiting], return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    if not serving.done():
+        app.state.services.live.streams.close()
+        server.should_exit = True
+    await serving
+    if app.state.failed.is_set():
+        raise LiveViewEndedError
+
+
+class Server(uvicorn.Server):
+    """A uvicorn that leaves signals to the program, and says when and where it serves.
+
+    Attributes:
+        address: where it serves, empty until it does.
+    """
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.bind,
+                port=settings.port,
+                ssl_certfile=settings.tls_cert,
+                ssl_keyfile=settings.tls_key,
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                lifespan="on",
+                ws="none",
+            ),
+        )
+        self.address = ""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the program."""
+        yield
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Begin to serve, and say so."""
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            scheme = "https" if self.config.ssl_certfile else "http"
+            self.address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+            log.info("api.ready", url=self.address, port=port)

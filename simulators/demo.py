@@ -1,0 +1,380 @@
+"""The demonstration: the same programs as in production, as processes on one machine, with other settings.
+
+Live first, then three months of history. It binds to loopback, makes its secrets at the first start, and keeps all it
+has below one folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import urllib3
+
+from shopfloor.errors import ExpectedError
+from shopfloor.runtime import clock, lifecycle
+from shopfloor.settings import write_secret
+from simulators import workshop
+from simulators.serve import SiteFile
+from simulators.supervisor import Program, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+READY_SECONDS = 30.0
+"""How long the API may take to answer before the demonstration says so."""
+FIRST_VALUE_SECONDS = 60.0
+DISK_BYTES_MIN = 2 * 1024**3
+
+
+class State(msgspec.Struct):
+    """What a second start takes over from the first.
+
+    Attributes:
+        started: the first start; the machines' lives depend on it.
+        ports: of the broker and of every machine, taken again if they are free.
+        passwords: of the MQTT logins.
+        api_keys: tokens, by role, members as `member:<id>`.
+    """
+
+    started: int
+    ports: dict[str, int] = msgspec.field(default_factory=dict)
+    passwords: dict[str, str] = msgspec.field(default_factory=dict)
+    api_keys: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Demo:
+    """One run of the demonstration.
+
+    Args:
+        folder: keeps everything.
+        port: of the pages and the API.
+        seconds: ends by itself after this time; None runs until told to stop.
+    """
+
+    def __init__(self, folder: Path, *, port: int, seconds: float | None) -> None:
+        self._folder = folder.absolute()
+        self._port = port
+        self._seconds = seconds
+        self._pids: Mapping[str, int] = {}
+        self._began = clock.monotonic_seconds()
+
+    @property
+    def url(self) -> str:
+        """Where the pages are."""
+        return f"http://127.0.0.1:{self._port}"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until stopped.
+
+        Raises:
+            ExpectedError: the port is in use, or the folder cannot be used.
+        """
+        self._state = self._prepare()
+        supervisor = Supervisor(say=_say, changed=self._changed)
+        try:
+            await self._start(supervisor)
+            work = asyncio.create_task(self._after_start(supervisor, stop))
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await stop.wait()
+            except TimeoutError:
+                _say(f"{self._seconds:.0f} s are over.")
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        finally:
+            _say("Stopping.")
+            await supervisor.stop()
+        _say("Stopped.")
+
+    def _prepare(self) -> State:
+        """Make or take over state, check the port, write every program's settings."""
+        _check_port(self._port)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / "log").mkdir(exist_ok=True)
+            state = self._read_state()
+            self._choose_ports(state)
+            self._write_settings(state)
+            write_secret(self._folder / "state.json", msgspec.json.encode(state).decode())
+        except OSError as error:
+            raise ExpectedError(
+                f"the folder {self._folder} cannot be used ({error}): set DEMO_DIR to another"
+            ) from error
+        if shutil.disk_usage(self._folder).free < DISK_BYTES_MIN:
+            _say(f"Less than {DISK_BYTES_MIN // 1024**3} GB are free on the disk of {self._folder}.")
+        return state
+
+    def _read_state(self) -> State:
+        path = self._folder / "state.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=State)
+        except FileNotFoundError:
+            return State(started=clock.now())
+        except msgspec.DecodeError as error:
+            raise ExpectedError(f"{path} cannot be read ({error}): remove {self._folder} to begin anew") from error
+
+    def _choose_ports(self, state: State) -> None:
+        names = ["broker", *(place.identity.id for place in workshop.PLACES)]
+        held: list[socket.socket] = []
+        for name in names:
+            taken = _bind(state.ports.get(name, 0)) or _bind(0)
+            if taken is None:
+                raise ExpectedError("no TCP port is free on 127.0.0.1")
+            held.append(taken)
+            state.ports[name] = taken.getsockname()[1]
+        for each in held:
+            each.close()
+
+    def _write_settings(self, state: State) -> None:
+        for login in ("collector", "api", workshop.GUEST, *workshop.SITES):
+            state.passwords.setdefault(login, secrets.token_urlsafe(32))
+            write_secret(self._folder / f"password-{login}", state.passwords[login])
+        self._write_logins(state)
+        store = f"sqlite:///{self._folder / 'telemetry.db'}"
+        self._write("collector.toml", f'store = "{store}"\nquarantine = "quarantine.db"\n', state, "collector")
+        self._write(
+            "api.toml",
+            f'store = "{store}"\nmachines_file = "machines.json"\nkeys_file = "keys.json"\n'
+            f'session_secret_file = "session-secret"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n',
+            state,
+            "api",
+        )
+        self._write_machines()
+        self._write_keys(state)
+        for site in workshop.SITES:
+            self._write_site(site, state)
+
+    def _write(self, name: str, text: str, state: State, login: str) -> None:
+        broker = (
+            f'\n[broker]\nhost = "127.0.0.1"\nport = {state.ports["broker"]}\nusername = "{login}"\n'
+            f'password_file = "password-{login}"\ninsecure = true\n'
+        )
+        (self._folder / name).write_text(text + broker, encoding="utf-8")
+
+    def _write_logins(self, state: State) -> None:
+        from simulators import logins
+
+        guest = logins.edge_login(state.passwords[workshop.GUEST], workshop.GUEST, reads_all=True)
+        logins.write_logins(
+            self._folder / "logins.json",
+            {
+                "collector": logins.collector_login(state.passwords["collector"]),
+                "api": logins.api_login(state.passwords["api"]),
+                workshop.GUEST: guest,
+                **{site: logins.edge_login(state.passwords[site], site) for site in workshop.SITES},
+            },
+        )
+
+    def _write_machines(self) -> None:
+        machines = [
+            {
+                "id": place.identity.id,
+                "name": place.identity.name,
+                "kind": place.described,
+                "site": workshop.SITES[place.site],
+                "publisher": place.site,
+                "signals": workshop.signals(),
+            }
+            for place in workshop.PLACES
+        ]
+        machines.append(
+            {
+                "id": workshop.GUEST_MACHINE,
+                "name": "BM 1",
+                "kind": "Braccio di misura",
+                "site": workshop.SITES["modena"],
+                "publisher": workshop.GUEST,
+                "writer_id": 1,
+            },
+        )
+        _replace(self._folder / "machines.json", json.dumps({"machine": machines}, indent=1))
+
+    def _write_keys(self, state: State) -> None:
+        """Make the API keys at the first start; they stay as they are afterwards."""
+        from api.access.keys import add_key, make_key
+        from api.access.scope import Role
+
+        path = self._folder / "keys.json"
+        if state.api_keys and path.exists():
+            return
+        path.unlink(missing_ok=True)
+        holders = [(role.value, role, None) for role in Role if role is not Role.MEMBER]
+        holders += [(f"member:{firm.id}", Role.MEMBER, firm.id) for firm in workshop.FIRMS]
+        for name, role, member in holders:
+            state.api_keys[name], key = make_key(role=role, member=member, now=clock.now())
+            add_key(path, key)
+
+    def _write_site(self, site: str, state: State) -> None:
+        places = [place for place in workshop.PLACES if place.site == site]
+        wanted = SiteFile(
+            state.started,
+            self._folder / "machines",
+            {place.identity.id: state.ports[place.identity.id] for place in places},
+        )
+        (self._folder / f"simulate-{site}.json").write_bytes(msgspec.json.encode(wanted))
+        lines = [f'[agent]\nid = "{site}"\ncertificates = "pki-{site}"\n\n[spool]\npath = "spool-{site}.db"\n']
+        for place in places:
+            machine = place.identity.id
+            (self._folder / f"nodes-{place.kind}.toml").write_text(workshop.live_node_map(place.kind), encoding="utf-8")
+            lines.append(
+                f'\n[[machine]]\nid = "{machine}"\n'
+                f'endpoint = "opc.tcp://127.0.0.1:{state.ports[machine]}/officina/simulator/"\n'
+                f'product_instance_uri = "{place.identity.product_instance_uri}"\n'
+                f'trusted_certificate = "machines/{machine}/server.der"\nnodes_file = "nodes-{place.kind}.toml"\n',
+            )
+        self._write(f"edge-{site}.toml", "".join(lines), state, site)
+
+    async def _start(self, supervisor: Supervisor) -> None:
+        """Start every program; what needs another one to be there waits for that one alone."""
+        logs = self._folder / "log"
+        state = self._state
+
+        def program(name: str, *command: str, ready: str = "", once: bool = False) -> Program:
+            return Program(name, command, logs / f"{name.replace(':', '-')}.log", ready, once)
+
+        officina = ("-m", "shopfloor")
+        broker = supervisor.start(
+            program(
+                "broker",
+                *("-m", "simulators.broker", str(self._folder / "logins.json"), str(state.ports["broker"])),
+                ready="ready",
+            ),
+        )
+        simulators = {
+            site: supervisor.start(
+                program(
+                    f"simulator:{site}",
+                    *(*officina, "simulate", "--site", str(self._folder / f"simulate-{site}.json")),
+                    ready="ready",
+                ),
+            )
+            for site in workshop.SITES
+        }
+        await broker.started.wait()
+        supervisor.start(program("api", *officina, "api", "--config", str(self._folder / "api.toml")))
+        supervisor.start(program("collector", *officina, "collector", "--config", str(self._folder / "collector.toml")))
+        for site in workshop.SITES:
+            await simulators[site].started.wait()
+            edge = str(self._folder / f"edge-{site}.toml")
+            supervisor.start(program(f"edge:{site}", *officina, "edge", "run", edge))
+
+    async def _after_start(self, supervisor: Supervisor, stop: asyncio.Event) -> None:
+        """Say when there are live values, then fill in the past."""
+        http = urllib3.PoolManager(retries=False, timeout=2)
+        deadline = clock.monotonic_seconds() + FIRST_VALUE_SECONDS
+        while not await asyncio.to_thread(self._has_live_value, http):
+            if clock.monotonic_seconds() > deadline:
+                _say(f"There is no live value yet after {FIRST_VALUE_SECONDS:.0f} s; see {self._folder / 'log'}.")
+                break
+            await asyncio.sleep(0.2)
+        else:
+            _say(f"The first live values are here, {clock.monotonic_seconds() - self._began:.1f} s after the start.")
+        self._print_addresses()
+        past = Program(
+            "history",
+            ("-m", "simulators.history_main", str(self._folder)),
+            self._folder / "log" / "history.log",
+            ready="history: done",
+            once=True,
+        )
+        supervisor.start(past)
+        await past.started.wait()
+        _say("Three months of history are filled in.")
+        await stop.wait()
+
+    def _has_live_value(self, http: urllib3.PoolManager) -> bool:
+        headers = {"Authorization": f"Bearer {self._state.api_keys['operator']}"}
+        try:
+            answer = http.request("GET", f"{self.url}/api/v1/machines", headers=headers)
+            items: list[dict[str, Any]] = answer.json()["items"] if answer.status == 200 else []  # noqa: PLR2004
+        except (urllib3.exceptions.HTTPError, ValueError, KeyError):
+            return False
+        return any(item.get("state") not in {None, "unknown", "unreachable"} for item in items)
+
+    def _changed(self, pids: Mapping[str, int]) -> None:
+        self._pids = pids
+        state = self._state
+        credentials = {
+            "url": self.url,
+            "users": [],
+            "api_keys": state.api_keys,
+            "mqtt": {
+                "host": "127.0.0.1",
+                "port": state.ports["broker"],
+                "username": workshop.GUEST,
+                "password": state.passwords[workshop.GUEST],
+                "publisher": workshop.GUEST,
+            },
+            "pids": dict(pids),
+        }
+        write_secret(self._folder / "credentials.json", json.dumps(credentials, indent=1))
+
+    def _print_addresses(self) -> None:
+        keys = self._state.api_keys
+        member = workshop.FIRMS[0]
+        _say(
+            f"\n  {workshop.HOUSE}: {len(workshop.PLACES)} machines, {len(workshop.SITES)} sites, "
+            f"{len(workshop.FIRMS)} member firms\n\n"
+            f"  Pages            {self.url}/\n"
+            f"  API              {self.url}/api/v1/openapi.json\n"
+            f"  MQTT             127.0.0.1:{self._state.ports['broker']} (login in credentials.json)\n\n"
+            f"  Sign in with one of these keys, or send it as Authorization: Bearer <key>:\n"
+            f"    administrator  {keys['administrator']}\n"
+            f"    operator       {keys['operator']}\n"
+            f"    maintenance    {keys['maintenance']}\n"
+            f"    {member.name}: {keys[f'member:{member.id}']}\n"
+            f"  All keys and process ids: {self._folder / 'credentials.json'}; logs: {self._folder / 'log'}\n\n"
+            f"  Ctrl-C stops it; the next start goes on with its data.\n",
+        )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def _bind(port: int) -> socket.socket | None:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        return None
+    return listener
+
+
+def _check_port(port: int) -> None:
+    """Refuse a port that somebody else answers on, before anything starts."""
+    listener = _bind(port)
+    if listener is None:
+        raise ExpectedError(
+            f"port {port} on 127.0.0.1 is in use: stop what uses it, or choose another, PORT=8001 make demo"
+        )
+    listener.close()
+
+
+def main(folder: Path, *, port: int, seconds: float | None) -> int:
+    """Run the demonstration until it is stopped. Returns the exit code.
+
+    Raises:
+        ExpectedError: with the one sentence that says what to do.
+    """
+    os.umask(0o077)
+    demo = Demo(folder, port=port, seconds=seconds)
+    return lifecycle.run(demo.run)
