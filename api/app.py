@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import JSONResponse
-from shopfloor.stores.open import open_store
 
 from api import errors, health
 from api.access.service import Access
@@ -25,6 +24,9 @@ from api.pages import endpoints as page_endpoints
 from api.pages.service import Pages
 from api.settings import check
 from shopfloor.runtime import clock
+from shopfloor.settings import SettingsError
+from shopfloor.stores.open import open_store
+from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
@@ -44,12 +46,13 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; keys, secret and machines are read now, connections are made when it starts.
+    """Build the application; files are read and the store is opened now, the broker is called when it starts.
 
     Raises:
         ExpectedError: something is not as it must be; the sentence says what to do.
@@ -59,10 +62,13 @@ def create_app(settings: Settings) -> FastAPI:
     access = Access(settings.keys_file, settings.session_secret_file)
     park = read_park(settings.machines_file)
     metrics = Metrics()
+    try:
+        store = open_store(settings.store)
+    except (StoreUnavailableError, StoreRefusedError) as error:
+        raise SettingsError(f"the telemetry store {settings.store} cannot be opened: {error}") from error
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = await asyncio.to_thread(open_store, settings.store)
         live = Live(
             broker,
             store,
@@ -170,5 +176,6 @@ class _Outside:
         if b"cache-control" not in names:
             headers.append((b"cache-control", b"no-store"))
         route = getattr(scope.get("route"), "path", "none")
-        self._metrics.requests.labels(scope["method"], route, str(message["status"])).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.requests.labels(method, route, str(message["status"])).inc()
         self._metrics.duration.labels(route).observe(clock.monotonic_seconds() - started)

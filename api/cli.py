@@ -10,24 +10,31 @@ import typer
 from api.access.scope import Role
 
 Config = Annotated[Path, typer.Argument(help="The API's settings, a TOML file.", exists=True, dir_okay=False)]
-app = typer.Typer(no_args_is_help=True, help="Serve HTTP: machines, live stream, pages.")
+app = typer.Typer(help="Serve HTTP: machines, live stream, pages.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may ask.")
 app.add_typer(key_app, name="key")
 
 
-@app.command("run")
-def run(
-    config: Config,
+@app.callback(invoke_without_command=True)
+def api(
+    context: typer.Context,
     *,
+    config: Annotated[
+        Path | None, typer.Option(help="The API's settings, a TOML file.", exists=True, dir_okay=False)
+    ] = None,
     tls_cert: Annotated[
-        Path | None, typer.Option(help="Certificate chain, for any address but this machine's.")
+        Path | None, typer.Option(help="Certificate chain; needed on any address but this machine's own.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
 ) -> None:
     """Serve until told to stop."""
-    from api.server import run as serve
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        raise typer.BadParameter("name the settings file: officina api --config FILE", param_hint="--config")
+    from api.server import run
 
-    raise typer.Exit(serve(config, tls_cert=tls_cert, tls_key=tls_key))
+    raise typer.Exit(run(config, tls_cert=tls_cert, tls_key=tls_key))
 
 
 @app.command("registry")

@@ -46,7 +46,7 @@ class ForeignOriginError(Exception):
 
 _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     SignInRequiredError: (HTTPStatus.UNAUTHORIZED, "Authorization: Bearer with an API key, or a session, is needed"),
-    NotYoursError: (HTTPStatus.NOT_FOUND, "There is nothing here for you"),
+    NotYoursError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
     ForeignOriginError: (HTTPStatus.FORBIDDEN, "The request comes from another site"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
     InvalidQueryError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The question cannot be answered as it is asked"),

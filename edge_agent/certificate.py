@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from shopfloor.errors import ExpectedError
 from shopfloor.periods import DAY, to_datetime
 
 _KEY_BITS = 2048  # the most that every policy of OPC 10000-7 and the older controls accept
@@ -20,7 +21,7 @@ _VALID_DAYS = 3650
 _CERTIFICATE, _KEY = "agent.der", "agent.pem"
 
 
-class CertificateUnusableError(RuntimeError):
+class CertificateUnusableError(ExpectedError):
     """The agent's own certificate cannot be read, made or used; the message says what to do."""
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from shopfloor.errors import ExpectedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -33,7 +35,7 @@ class Problem(NamedTuple):
         return f"{self.file}:{self.line}: {self.what}"
 
 
-class ConfigError(ValueError):
+class ConfigError(ExpectedError):
     """The configuration cannot be used.
 
     Attributes:

@@ -18,6 +18,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError
 
 from edge_agent.notifications import MalformedError, NodeIdentity, Published, decode
+from shopfloor.errors import ExpectedError
 from shopfloor.periods import from_datetime
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-class NoAnswerError(Exception):
+class NoAnswerError(ExpectedError):
     """The server does not answer, or no longer does.
 
     Attributes:
@@ -63,7 +64,7 @@ class NoAnswerError(Exception):
         self.own_side = own_side
 
 
-class RefusedError(Exception):
+class RefusedError(ExpectedError):
     """The server answers, but not with what was asked; the message says why and, where known, what to do."""
 
 

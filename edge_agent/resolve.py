@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.nodemap import NAMESPACES, Address, Candidate, Named, OfType, Path, Wanted, index_of, parse_path
+from edge_agent.notifications import NodeIdentity
 from edge_agent.opcua_client import RefusedError, status_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from edge_agent.config import MachineConfig
-    from edge_agent.notifications import NodeIdentity
     from edge_agent.opcua_client import Reference, Session
 
 _MACHINE_TOOL = Address(NAMESPACES["MT"], 13)  # OPC 40501-1, 8.1: MachineToolType
@@ -26,6 +26,11 @@ _JOBS = (*parse_path("MT:Production/MT:ProductionPlan"), JOB)
 _JOB_IDENTIFIER = parse_path("MT:Identifier")
 _JOB_STATE = parse_path("MT:State/UA:CurrentState/UA:Number")
 _RUNNING = 1
+_PROPERTY = NodeIdentity(0, 68)  # PropertyType
+_NOT_MEASURED = frozenset({"Identification", "ProductionPlan", "Tools", "Prognoses", "Messages", "JobManagement",
+                           "HA Configuration", "Components", "CurrentState"})  # fmt: skip
+NODES_MAX = 20_000
+"""Most nodes of one machine that are looked at for suggestions."""
 _DEPTH_MAX = 64
 
 _IDENTIFICATION = {
@@ -275,6 +280,39 @@ class Walker:
             if wish.mapped:
                 there = f"the server has {steps} of its {len(place)} steps"
                 resolution.refused[wish.signal.name] = f"no node fits {candidate.text}: {there}"
+
+    async def units(self, nodes: Sequence[NodeIdentity]) -> list[str]:
+        """Read the engineering unit of each node as the server writes it, empty where it has none."""
+        await self._look_below(nodes)
+        places = [next((each.node for each in self._children[node] if each.name == "EngineeringUnits"), None)
+                  for node in nodes]  # fmt: skip
+        known = [place for place in places if place is not None]
+        texts = dict(zip(known, await self.session.read(known), strict=True))
+        return [str(texts[place].value or "") if place is not None else "" for place in places]
+
+    async def variables(self, root: NodeIdentity) -> list[tuple[tuple[tuple[str, str], ...], NodeIdentity]]:
+        """List the variables below a machine that measure or tell something, with their paths.
+
+        Left out are properties, what belongs to jobs, tools and the identification, and all beyond `NODES_MAX` nodes.
+        """
+        found: list[tuple[tuple[tuple[str, str], ...], NodeIdentity]] = []
+        seen = {root}
+        level: list[tuple[tuple[tuple[str, str], ...], NodeIdentity]] = [((), root)]
+        while level and len(seen) < NODES_MAX:
+            await self._look_below(node for _, node in level)
+            below: list[tuple[tuple[tuple[str, str], ...], NodeIdentity]] = []
+            for path, node in level:
+                for each in self._children[node]:
+                    if each.node in seen or each.name in _NOT_MEASURED or each.type == _PROPERTY:
+                        continue
+                    seen.add(each.node)
+                    place = (*path, (self.table[each.namespace], each.name))
+                    if each.is_variable:
+                        found.append((place, each.node))
+                    elif each.is_object:
+                        below.append((place, each.node))
+            level = below
+        return found
 
     async def _read_states(self, resolution: Resolution) -> None:
         """Read a state variable by the Id of its state, else by its Number (OPC 10000-16, 4.4.2)."""

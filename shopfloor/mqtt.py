@@ -296,6 +296,7 @@ class Client:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_socket_register_write = _leave_writing_to_the_network_thread
         return client
 
     def _on_connect(
@@ -340,6 +341,13 @@ class Client:
                 self._loop.call_soon_threadsafe(self._woken.set)
             except RuntimeError:  # the event loop has ended before this thread
                 self._stopping.set()
+
+
+def _leave_writing_to_the_network_thread(_: paho.Client, __: object, ___: object) -> None:
+    """Do nothing: with such a callback paho leaves a packet to its loop, else it writes from the thread that publishes.
+
+    Two threads that write to one socket tear each other's packets apart as soon as it takes a packet in parts.
+    """
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

@@ -5,6 +5,7 @@ An instant is an `int`: nanoseconds since 1970-01-01T00:00:00Z, leap seconds not
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME_BEFORE = datetime(1700, 1, 1, tzinfo=UTC)  # OPC UA writes "no time" as 0001-01-01 or 1601-01-01
 _PREFIX = len("2026-11-22T11:04:41")
 _NANO_DIGITS = 9
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _CACHE_MAX = 4096
 _seconds_of_prefix: dict[str, int] = {}
 _prefix_of_seconds: dict[int, str] = {}
@@ -59,25 +63,20 @@ def parse_instant(text: str) -> int:
 
 
 def _parse_slowly(text: str) -> int:
-    head, tail = text[:_PREFIX], text[_PREFIX:]
-    fraction = ""
-    if tail.startswith("."):
-        digits = len(tail[1:]) - len(tail[1:].lstrip("0123456789"))
-        fraction, tail = tail[1 : 1 + digits], tail[1 + digits :]
-        if not fraction or not fraction.isascii():
-            raise InvalidInstantError(f"{text!r} is no RFC 3339 instant")
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        raise InvalidInstantError(f"{text!r} is no RFC 3339 instant: write it like 2026-11-22T11:04:41Z")
+    head, fraction, zone = match.groups()
     try:
-        moment = datetime.fromisoformat(head + tail)
-        if moment.tzinfo is None or len(head) != _PREFIX or head[10] not in "Tt ":
-            raise InvalidInstantError(f"{text!r} has no time or no zone: write it like 2026-11-22T11:04:41Z")
+        moment = datetime.fromisoformat(head + zone.upper())
         since = moment - _EPOCH
     except (ValueError, OverflowError) as error:
         raise InvalidInstantError(f"{text!r} is no RFC 3339 instant") from error
     seconds = since.days * 86_400 + since.seconds
-    stamp = seconds * SECOND + int(fraction[:_NANO_DIGITS].ljust(_NANO_DIGITS, "0") or "0")
-    if moment < _NO_TIME_BEFORE or not INSTANT_MIN <= stamp <= INSTANT_MAX:
+    stamp = seconds * SECOND + int((fraction or "0")[:_NANO_DIGITS].ljust(_NANO_DIGITS, "0"))
+    if moment < _NO_TIME_BEFORE or stamp > INSTANT_MAX:
         raise InvalidInstantError(f"{text!r} lies outside of the years 1700 to 2262")
-    if tail == "Z":
+    if zone == "Z" and seconds < INSTANT_MAX // SECOND:
         if len(_seconds_of_prefix) >= _CACHE_MAX:
             _seconds_of_prefix.clear()
         _seconds_of_prefix[head] = seconds

@@ -45,7 +45,7 @@ class Logins(BaseAuthPlugin):  # type: ignore[misc]
     async def authenticate(self, *, session: Session) -> bool | None:
         """Check name, password, client id and last will."""
         login = self._logins.get(session.username or "")
-        if login is None or not hmac.comparedigest(login.password_sha256, digest(session.password or "")):
+        if login is None or not hmac.compare_digest(login.password_sha256, digest(session.password or "")):
             return False
         claimed = {each for other in self._logins.values() if other is not login for each in other.client_ids}
         if session.client_id in claimed or (login.client_ids and session.client_id not in login.client_ids):

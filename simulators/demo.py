@@ -175,7 +175,7 @@ class Demo:
         )
 
     def _write_machines(self) -> None:
-        machines = [
+        machines: list[dict[str, Any]] = [
             {
                 "id": place.identity.id,
                 "name": place.identity.name,
@@ -207,7 +207,8 @@ class Demo:
         if state.api_keys and path.exists():
             return
         path.unlink(missing_ok=True)
-        holders = [(role.value, role, None) for role in Role if role is not Role.MEMBER]
+        holders: list[tuple[str, Role, str | None]] = [(each.value, each, None) for each in Role]
+        holders = [each for each in holders if each[1] is not Role.MEMBER]
         holders += [(f"member:{firm.id}", Role.MEMBER, firm.id) for firm in workshop.FIRMS]
         for name, role, member in holders:
             state.api_keys[name], key = make_key(role=role, member=member, now=clock.now())

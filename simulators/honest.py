@@ -126,11 +126,16 @@ class HonestSubscription(InternalSubscription):  # type: ignore[misc]  # asyncua
     notifications_max = 0
 
     async def publish_results(self, requestdata: Any = None) -> bool:
-        """Publish what is queued, in as many messages as it takes and the client has asked for."""
-        published: bool = await super().publish_results(requestdata)
-        while published and self.notifications_max and self._triggered_datachanges and self._publishing_enabled:
-            published = await super().publish_results()
-        return published
+        """Publish what is queued, in as many messages as it takes and the client has asked for.
+
+        Returns:
+            Whether the given request was answered; if not, it waits for the next message.
+        """
+        answered: bool = await super().publish_results(requestdata)
+        more = answered
+        while more and self.notifications_max and self._triggered_datachanges and self._publishing_enabled:
+            more = await super().publish_results()
+        return answered
 
     def _pop_publish_result(self) -> Any:
         result = super()._pop_publish_result()

@@ -128,7 +128,9 @@ def read_keys(path: Path) -> Keys:
     """
     keys = _read(path)
     if not keys:
-        raise KeyFileError(f"{path} holds no key: make the first one with `officina api key add`")
+        raise KeyFileError(
+            f"{path} holds no key: make the first one with `officina api key add FILE --role administrator`"
+        )
     return Keys(keys)
 
 
@@ -150,7 +152,7 @@ def _read(path: Path) -> list[Key]:
     except OSError as error:
         raise KeyFileError(
             f"the key file {path} cannot be read ({error.strerror}): make it, with its first key, by "
-            f"`officina api key add`",
+            f"`officina api key add FILE --role administrator`",
         ) from error
     if mode & 0o077:
         raise KeyFileError(f"the key file {path} may be read by others (mode {mode:04o}): run `chmod 600 {path}`")

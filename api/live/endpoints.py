@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.sse import EventSourceResponse
 
 from api.deps import CallerDep, ServicesDep  # noqa: TC001 - read when routes are made
@@ -36,7 +36,7 @@ class LiveResponse(EventSourceResponse):
             self._live.streams.release(self._stream)
 
 
-@router.get("/live", response_class=EventSourceResponse)
+@router.get("/live", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
 async def follow(
     found: ServicesDep,
     caller: CallerDep,
@@ -49,7 +49,7 @@ async def follow(
         str | None,
         Header(description="Accepted; every stream begins with a snapshot, which holds all that was missed."),
     ] = None,
-) -> Any:
+) -> Response:
     """Machines as they change, as server-sent events: `snapshot` first, then `machine`, and `heartbeat` in silence."""
     del last_event_id
     stream = found.live.streams.open(caller, _names(names))

@@ -187,6 +187,8 @@ class Streams:
         for stream in list(self._streams):
             if not is_valid(stream.caller):
                 self.release(stream)
+            elif not stream.sent:
+                stream.sent = now  # its snapshot is on the way
             elif now - stream.sent >= self._heartbeat_seconds * SECOND:
                 self.overflows += stream.put(beat, now=now)
 

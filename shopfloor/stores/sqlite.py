@@ -274,13 +274,14 @@ class SqliteStore:
     def _prepare(self) -> None:
         try:
             (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-            if version > sql.SCHEMA_VERSION:
-                raise StoreRefusedError(f"{self._path} was written by a newer version of this program: update it")
             if version < sql.SCHEMA_VERSION:
                 self._writer.executescript(sql.SCHEMA)
         except BaseException:
             self._writer.close()
             raise
+        if version > sql.SCHEMA_VERSION:
+            self._writer.close()
+            raise StoreRefusedError(f"{self._path} was written by a newer version of this program: update it")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -39,19 +39,9 @@ _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**63 - 1
 
 def flaw(sample: Sample) -> str | None:
     """Say why no store can take this sample, None when it can be taken."""
-    value = sample.value
     try:
         find(sample.signal)
-        if value is None and sample.status == GOOD:
-            return "there is neither a value nor a quality that says why"
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"{value} is no number"
-        if isinstance(value, int) and not _INTEGER_MIN <= value <= _INTEGER_MAX:
-            return "the number needs more than 64 bits"
-        if isinstance(value, str):
-            value.encode()
-            if sample.signal == "hole":
-                Hole.decode(sample.machine, value)
+        _check(sample)
     except UnknownSignalError as error:
         return str(error.args[0])
     except UnicodeEncodeError:
@@ -59,6 +49,20 @@ def flaw(sample: Sample) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _check(sample: Sample) -> None:
+    value = sample.value
+    if value is None and sample.status == GOOD:
+        raise ValueError("there is neither a value nor a quality that says why")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no number")
+    if isinstance(value, int) and not _INTEGER_MIN <= value <= _INTEGER_MAX:
+        raise ValueError("the number needs more than 64 bits")
+    if isinstance(value, str):
+        value.encode()
+        if sample.signal == "hole":
+            Hole.decode(sample.machine, value)
 
 
 def sift(slices: Sequence[Slice]) -> tuple[list[Slice], list[Rejection]]:

@@ -34,8 +34,8 @@ def make_machine() -> Callable[..., Machine]:
 def instant() -> Callable[..., int]:
     """Make an instant from a date and time in UTC."""
 
-    def make(*parts: int) -> int:
-        return int(datetime(*parts, tzinfo=UTC).timestamp()) * SECOND  # type: ignore[misc]
+    def make(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()) * SECOND
 
     return make
 

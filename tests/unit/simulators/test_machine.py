@@ -2,20 +2,24 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
 from simulators.live import LiveSource
 from simulators.machine import COUNTERS
-from simulators.plan import HOUR, Phase
+from simulators.plan import Phase
 from simulators.tree import Identity
 from simulators.workdays import SECOND, Calendar
 
-DAY = 24 * HOUR
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulators.machine import Machine
 
 
 @pytest.mark.parametrize("kind", ["mill", "lathe"])
-def test_activities_tile_every_civil_day_of_autumn(make_machine, kind) -> None:
+def test_activities_tile_every_civil_day_of_autumn(make_machine: Callable[..., Machine], kind: str) -> None:
     machine, calendar = make_machine(kind=kind), Calendar()
     day = date(2026, 10, 19)
 
@@ -29,7 +33,9 @@ def test_activities_tile_every_civil_day_of_autumn(make_machine, kind) -> None:
 
 
 @pytest.mark.parametrize("busy_from", [None, date(2026, 10, 15)])
-def test_counters_never_fall_and_agree_with_one_another(make_machine, instant, busy_from) -> None:
+def test_counters_never_fall_and_agree_with_one_another(
+    make_machine: Callable[..., Machine], instant: Callable[..., int], busy_from: date | None
+) -> None:
     machine = make_machine(busy_from=busy_from)
     start = instant(2026, 10, 5)
 
@@ -44,7 +50,9 @@ def test_counters_never_fall_and_agree_with_one_another(make_machine, instant, b
     assert seen[-1]["parts"] - seen[0]["parts"] == seen[-1]["operation_cycles"] - seen[0]["operation_cycles"] > 100
 
 
-def test_every_cycle_that_ends_makes_one_part_of_the_job_in_hand(make_machine, instant) -> None:
+def test_every_cycle_that_ends_makes_one_part_of_the_job_in_hand(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
     activities = list(machine.activities(instant(2026, 10, 5), instant(2026, 10, 12)))
 
@@ -60,7 +68,9 @@ def test_every_cycle_that_ends_makes_one_part_of_the_job_in_hand(make_machine, i
     assert all(each.progress.good <= each.progress.runs for each in activities)
 
 
-def test_at_night_on_sunday_and_on_a_holiday_the_machine_is_off_and_measures_nothing(make_machine, instant) -> None:
+def test_at_night_on_sunday_and_on_a_holiday_the_machine_is_off_and_measures_nothing(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
 
     for stamp in (instant(2026, 10, 7, 1), instant(2026, 10, 11, 10), instant(2026, 12, 8, 10)):
@@ -69,7 +79,9 @@ def test_at_night_on_sunday_and_on_a_holiday_the_machine_is_off_and_measures_not
     assert not list(machine.samples(instant(2026, 10, 11), instant(2026, 10, 12)))
 
 
-def test_a_busy_workshop_works_at_night_and_on_sunday(make_machine, instant) -> None:
+def test_a_busy_workshop_works_at_night_and_on_sunday(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine(busy_from=date(2026, 10, 11))
 
     night = list(machine.activities(instant(2026, 10, 11, 0), instant(2026, 10, 12, 4)))
@@ -78,7 +90,9 @@ def test_a_busy_workshop_works_at_night_and_on_sunday(make_machine, instant) -> 
     assert all(each.phase is not Phase.OFF for each in night)
 
 
-def test_the_same_parameters_make_the_same_machine_whatever_is_asked_first(make_machine, instant) -> None:
+def test_the_same_parameters_make_the_same_machine_whatever_is_asked_first(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     late, early = instant(2026, 11, 4, 9, 30), instant(2026, 9, 21, 9, 30)
     one, other = make_machine(), make_machine()
 
@@ -89,7 +103,9 @@ def test_the_same_parameters_make_the_same_machine_whatever_is_asked_first(make_
     assert make_machine(seed=8).records(late) != first[0]
 
 
-def test_changes_applied_to_the_values_before_give_the_values_after(make_machine, instant) -> None:
+def test_changes_applied_to_the_values_before_give_the_values_after(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
     start, end = instant(2026, 10, 6, 7), instant(2026, 10, 8, 16, 20)
 
@@ -104,7 +120,9 @@ def test_changes_applied_to_the_values_before_give_the_values_after(make_machine
     assert after["power_on_seconds"] - values["power_on_seconds"] <= 10
 
 
-def test_changes_of_a_period_are_those_of_its_parts(make_machine, instant) -> None:
+def test_changes_of_a_period_are_those_of_its_parts(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
     start, middle, end = instant(2026, 10, 6, 4), instant(2026, 10, 7, 9, 17), instant(2026, 10, 8, 21)
 
@@ -114,7 +132,9 @@ def test_changes_of_a_period_are_those_of_its_parts(make_machine, instant) -> No
     assert all(left.stamp <= right.stamp for left, right in pairwise(whole))
 
 
-def test_the_live_machine_continues_its_history_without_a_seam(make_machine, instant) -> None:
+def test_the_live_machine_continues_its_history_without_a_seam(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
     start, now = instant(2026, 10, 6), instant(2026, 10, 7, 9, 17)
     history = {change.signal: change for change in machine.changes(start, now)}
@@ -133,7 +153,9 @@ def test_the_live_machine_continues_its_history_without_a_seam(make_machine, ins
     ]
 
 
-def test_a_machine_that_is_switched_off_loses_its_gauges_once_and_draws_no_power(make_machine, instant) -> None:
+def test_a_machine_that_is_switched_off_loses_its_gauges_once_and_draws_no_power(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
     off = next(
         each for each in machine.activities(instant(2026, 10, 7, 12), instant(2026, 10, 8)) if each.phase is Phase.OFF
@@ -150,7 +172,7 @@ def test_a_machine_that_is_switched_off_loses_its_gauges_once_and_draws_no_power
     assert opened["spindle_temperature"] is not None
 
 
-def test_energy_is_the_integral_of_power(make_machine, instant) -> None:
+def test_energy_is_the_integral_of_power(make_machine: Callable[..., Machine], instant: Callable[..., int]) -> None:
     machine = make_machine()
     start, end = instant(2026, 10, 6), instant(2026, 10, 7)
 
@@ -160,7 +182,9 @@ def test_energy_is_the_integral_of_power(make_machine, instant) -> None:
     assert counted == pytest.approx(measured, rel=0.01)
 
 
-def test_a_minute_holds_what_was_sampled_in_it(make_machine, instant) -> None:
+def test_a_minute_holds_what_was_sampled_in_it(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
     start = instant(2026, 10, 6, 8, 30)
 
@@ -172,7 +196,9 @@ def test_a_minute_holds_what_was_sampled_in_it(make_machine, instant) -> None:
     assert minute.mean == pytest.approx(sum(samples) / 60)
 
 
-def test_a_blocking_alarm_lasts_as_long_as_its_interruption(make_machine, instant) -> None:
+def test_a_blocking_alarm_lasts_as_long_as_its_interruption(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine()
     start, end = instant(2026, 10, 5), instant(2026, 10, 17)
 
@@ -183,7 +209,9 @@ def test_a_blocking_alarm_lasts_as_long_as_its_interruption(make_machine, instan
     assert all(machine.records(each)["alarm_blocking"] for each, _ in blocking)
 
 
-def test_maintenance_comes_at_last_and_sets_the_wear_back(make_machine, instant) -> None:
+def test_maintenance_comes_at_last_and_sets_the_wear_back(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine(busy_from=date(2026, 9, 7))
 
     found = [
@@ -197,7 +225,9 @@ def test_maintenance_comes_at_last_and_sets_the_wear_back(make_machine, instant)
     assert after.counters.serviced == after.counters.operation
 
 
-def test_job_numbers_never_collide_and_orders_begin_with_the_member(make_machine, instant) -> None:
+def test_job_numbers_never_collide_and_orders_begin_with_the_member(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     start, end = instant(2026, 10, 1), instant(2026, 12, 1)
 
     jobs = [
@@ -210,7 +240,9 @@ def test_job_numbers_never_collide_and_orders_begin_with_the_member(make_machine
     assert all(job.order.startswith(f"{job.member}-") and job.id[3:7] in {"2609", "2610", "2611"} for job in marked)
 
 
-def test_the_job_list_holds_the_job_before_the_one_in_hand_and_the_next(make_machine, instant) -> None:
+def test_the_job_list_holds_the_job_before_the_one_in_hand_and_the_next(
+    make_machine: Callable[..., Machine], instant: Callable[..., int]
+) -> None:
     machine = make_machine(unmarked_share=0.0)
     working = next(
         each for each in machine.activities(instant(2026, 10, 7, 8), instant(2026, 10, 8)) if each.phase is Phase.CYCLE

@@ -9,6 +9,7 @@ import pytest
 from asyncua import Client, ua
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.observer import Observer
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from simulators.live import LiveSource
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from simulators.machine import Machine
+
 pytestmark = pytest.mark.services
 
 MACHINE = Identity("m01", "Fresatrice 1", "Officina", "V5", "4711", location="Modena", year=2021)
@@ -30,7 +33,7 @@ EVERY_CHANGE = ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValueTimes
 
 
 @pytest.fixture
-async def serve(tmp_path) -> AsyncIterator[Callable[..., Any]]:
+async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Start servers and stop them at the end."""
     servers: list[MachineServer] = []
 
@@ -79,7 +82,6 @@ class Listener:
 
     def __init__(self) -> None:
         self.values: dict[ua.NodeId, list[ua.DataValue]] = {}
-        self.messages: list[int] = []
         self.events: list[Any] = []
 
     def datachange_notification(self, node: Any, _value: Any, data: Any) -> None:
@@ -95,7 +97,10 @@ class Listener:
 async def watch(browser: Browser, listener: Listener, nodes: list[Any], queue: int = 100, **options: int) -> None:
     """Subscribe to every change of value, status or source time."""
     parameters = ua.CreateSubscriptionParameters(
-        RequestedPublishingInterval=50, RequestedLifetimeCount=1000, RequestedMaxKeepAliveCount=10, PublishingEnabled=True
+        RequestedPublishingInterval=50,
+        RequestedLifetimeCount=1000,
+        RequestedMaxKeepAliveCount=10,
+        PublishingEnabled=True,
     )
     parameters.MaxNotificationsPerPublish = options.get("notifications_max", 0)
     subscription = await browser.client.create_subscription(parameters, listener)
@@ -117,7 +122,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait until something is true; fail when it takes too long."""
     async with asyncio.timeout(seconds):
         while not condition():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # polls a server, with a deadline
 
 
 def time_of(stamp: int) -> datetime:
@@ -125,22 +130,30 @@ def time_of(stamp: int) -> datetime:
 
 
 @pytest.fixture
-def live(make_machine, instant, hand_clock) -> tuple[Any, Any]:
+def live(make_machine: Callable[..., Machine], instant: Callable[..., int], hand_clock: type[Any]) -> tuple[Any, Any]:
     """A mill on a working morning and the clock that it lives by."""
     machine = make_machine(busy_from=date(2026, 10, 6), origin=date(2026, 10, 1), unmarked_share=0.0)
     return machine, hand_clock(instant(2026, 10, 7, 8, 20))
 
 
-async def test_a_client_finds_the_machine_by_its_type_over_an_encrypted_connection(serve, live, tmp_path) -> None:
+async def test_a_client_finds_the_machine_by_its_type_over_an_encrypted_connection(
+    serve: Callable[..., Any], live: tuple[Any, Any], tmp_path: Path
+) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock, allow_none=False)
     uses = [ExtendedKeyUsageOID.CLIENT_AUTH]
     key, certificate = tmp_path / "client.pem", tmp_path / "client.der"
-    await setup_self_signed_certificate(key, certificate, "urn:officina:test", "localhost", uses, {"commonName": "test"})
+    await setup_self_signed_certificate(
+        key, certificate, "urn:officina:test", "localhost", uses, {"commonName": "test"}
+    )
     client = Client(server.endpoint)
     client.application_uri = "urn:officina:test"
     await client.set_security(
-        SecurityPolicyBasic256Sha256, certificate, key, server_certificate=server.certificate, mode=ua.MessageSecurityMode(3)
+        SecurityPolicyBasic256Sha256,
+        certificate,
+        key,
+        server_certificate=server.certificate,
+        mode=ua.MessageSecurityMode(3),
     )
 
     async with client:
@@ -153,20 +166,27 @@ async def test_a_client_finds_the_machine_by_its_type_over_an_encrypted_connecti
         state_id = await browser.value("MY:MachineryBuildingBlocks/MY:MachineryItemState/UA:CurrentState/UA:Id")
         mode_id = await browser.value("MY:MachineryBuildingBlocks/MY:MachineryOperationMode/UA:CurrentState/UA:Id")
         program_id = await browser.value("MT:Production/MT:ActiveProgram/MT:State/UA:CurrentState/UA:Id")
-        names = [await browser.value(f"DI:Identification/{name}") for name in ("DI:Manufacturer", "DI:ProductInstanceUri")]
+        names = [
+            await browser.value(f"DI:Identification/{name}") for name in ("DI:Manufacturer", "DI:ProductInstanceUri")
+        ]
         text = (await state.read_value()).Text
 
     records = machine.records(clock.now - 1)
     assert len(found) == 1
     assert state.nodeid == again.nodeid
-    assert (number, text) == (records["item_state"], ("NotAvailable", "OutOfService", "NotExecuting", "Executing")[number])
+    assert (number, text) == (
+        records["item_state"],
+        ("NotAvailable", "OutOfService", "NotExecuting", "Executing")[number],
+    )
     assert state_id == browser.node_id(f"MY:{(5005, 5004, 5007, 5006)[number]}")
     assert mode_id == browser.node_id(f"MT:{(5059, 5058, 5061, 5060)[records['operation_mode']]}")
     assert program_id == browser.node_id(f"MT:{(5039, 5041, 5038, 5040, 5037)[records['program_state']]}")
     assert (names[0].Text, names[1]) == ("Officina", "urn:officina.example:machine:m01")
 
 
-async def test_without_being_asked_there_is_no_endpoint_without_security(serve, live) -> None:
+async def test_without_being_asked_there_is_no_endpoint_without_security(
+    serve: Callable[..., Any], live: tuple[Any, Any]
+) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock, allow_none=False)
 
@@ -175,7 +195,7 @@ async def test_without_being_asked_there_is_no_endpoint_without_security(serve, 
     assert {each.SecurityMode for each in endpoints} == {ua.MessageSecurityMode.SignAndEncrypt}
 
 
-async def test_namespace_indexes_differ_from_server_to_server(serve, live) -> None:
+async def test_namespace_indexes_differ_from_server_to_server(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     first, second = [await serve(LiveSource(machine, MACHINE), clock, name) for name in ("s1", "s2")]
 
@@ -186,7 +206,7 @@ async def test_namespace_indexes_differ_from_server_to_server(serve, live) -> No
     assert orders[0] != orders[1]
 
 
-async def test_changes_arrive_with_the_instants_of_the_model(serve, live) -> None:
+async def test_changes_arrive_with_the_instants_of_the_model(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock)
     listener, begin = Listener(), clock.now
@@ -205,7 +225,7 @@ async def test_changes_arrive_with_the_instants_of_the_model(serve, live) -> Non
     assert [(each.SourceTimestamp, each.Value.Value) for each in listener.of(powered)[1:]] == on
 
 
-async def test_jobs_come_and_go_and_who_watches_one_is_told(serve, live) -> None:
+async def test_jobs_come_and_go_and_who_watches_one_is_told(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock)
     listener, plan = Listener(), "MT:Production/MT:ProductionPlan"
@@ -231,7 +251,9 @@ async def test_jobs_come_and_go_and_who_watches_one_is_told(serve, live) -> None
     assert int(version) > 1
 
 
-async def test_an_alarm_is_an_event_with_its_code_and_says_when_it_goes(serve, live) -> None:
+async def test_an_alarm_is_an_event_with_its_code_and_says_when_it_goes(
+    serve: Callable[..., Any], live: tuple[Any, Any]
+) -> None:
     machine, clock = live
     alarm = next(each for each in machine.alarms(clock.now, clock.now + 86400 * SECOND) if each.blocking)
     clock.now = alarm.start - SECOND
@@ -240,7 +262,9 @@ async def test_an_alarm_is_an_event_with_its_code_and_says_when_it_goes(serve, l
 
     async with connected(server) as browser:
         subscription = await browser.client.create_subscription(50, listener)
-        await subscription.subscribe_events(browser.client.nodes.server, browser.client.get_node(browser.node_id("MT:39")))
+        await subscription.subscribe_events(
+            browser.client.nodes.server, browser.client.get_node(browser.node_id("MT:39"))
+        )
         clock.now = alarm.end + SECOND
         await until(lambda: sum(each.ErrorCode == alarm.code for each in listener.events) > 1)
 
@@ -252,17 +276,17 @@ async def test_an_alarm_is_an_event_with_its_code_and_says_when_it_goes(serve, l
     assert events[0].Message.Text == alarm.text
 
 
-async def test_a_client_may_not_write(serve, live) -> None:
+async def test_a_client_may_not_write(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock)
 
     async with connected(server) as browser:
         mode = await browser.below("MT:Monitoring/MT:MachineTool/MT:OperationMode")
-        with pytest.raises(ua.UaStatusCodeError, match="BadUserAccessDenied|denied"):
+        with pytest.raises(ua.UaStatusCodeError, match="denied"):
             await mode.write_value(ua.Variant(2, ua.VariantType.Int32))
 
 
-async def test_the_operation_limits_are_served_and_kept(serve, live) -> None:
+async def test_the_operation_limits_are_served_and_kept(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock, limit=5)
 
@@ -278,7 +302,9 @@ async def test_the_operation_limits_are_served_and_kept(serve, live) -> None:
     assert refusal.value.code == ua.StatusCodes.BadTooManyOperations
 
 
-async def test_a_machine_that_is_off_says_so_and_its_gauges_have_no_value(serve, make_machine, hand_clock, instant) -> None:
+async def test_a_machine_that_is_off_says_so_and_its_gauges_have_no_value(
+    serve: Callable[..., Any], make_machine: Callable[..., Machine], hand_clock: type[Any], instant: Callable[..., int]
+) -> None:
     machine, clock = make_machine(origin=date(2026, 10, 1)), hand_clock(instant(2026, 10, 7, 1))
     server = await serve(LiveSource(machine, MACHINE), clock)
 
@@ -295,14 +321,20 @@ async def test_a_machine_that_is_off_says_so_and_its_gauges_have_no_value(serve,
 def recording(folder: Path) -> Path:
     """Write a small recording with equal stamps, equal values, a loss of communication and a burst."""
     lines = [f"2017-10-31T09:00:33.{each // 3:03d}Z|total_time|{1000 + each}" for each in range(300)]
-    lines += ["2017-10-31T09:00:34Z|Srpm|1000", "2017-10-31T09:00:35Z|Srpm|1000", "2017-10-31T09:00:36Z|Srpm|UNAVAILABLE"]
+    lines += [
+        "2017-10-31T09:00:34Z|Srpm|1000",
+        "2017-10-31T09:00:35Z|Srpm|1000",
+        "2017-10-31T09:00:36Z|Srpm|UNAVAILABLE",
+    ]
     lines += ["2017-10-31T09:00:36Z|execution|ACTIVE", "2017-10-31T09:00:37Z|Srpm|0"]
     path = folder / "day.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(serve, hand_clock, tmp_path) -> None:
+async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
+    serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
+) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
     replay = Replay([path], Mazak, MACHINE, Pace(speed=100.0, burst=40, burst_seconds=0.5))
     server = await serve(replay, clock)
@@ -320,7 +352,9 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(serve, 
         while not replay.finished:
             clock.now += SECOND // 2
             await asyncio.sleep(0.15)  # a publishing interval of the client and more
-        await until(lambda: len(listener.of(nodes["power_on_seconds"])) > 300 and len(listener.of(nodes["spindle_speed"])) > 4)
+        await until(
+            lambda: len(listener.of(nodes["power_on_seconds"])) > 300 and len(listener.of(nodes["spindle_speed"])) > 4
+        )
 
     for signal, node in nodes.items():
         scale = 1000 if signal == "power_on_seconds" else 1
@@ -336,7 +370,9 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(serve, 
     assert {each.StatusCode.value for each in lost} == {ua.StatusCodes.BadNoCommunication}
 
 
-async def test_a_queue_that_overflows_marks_the_oldest_value_it_kept(serve, hand_clock, tmp_path) -> None:
+async def test_a_queue_that_overflows_marks_the_oldest_value_it_kept(
+    serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
+) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
     server = await serve(Replay([path], Mazak, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
     listener = Listener()
@@ -351,22 +387,28 @@ async def test_a_queue_that_overflows_marks_the_oldest_value_it_kept(serve, hand
     assert [each.StatusCode.value & 0x480 for each in kept] == [0x480, *[0] * 9]
 
 
-async def test_a_message_holds_no_more_than_the_client_asked_for(serve, hand_clock, tmp_path) -> None:
+class Sizes(Observer):  # type: ignore[misc]  # asyncua is not typed
+    """Notes how many values each message held."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self._sizes = sizes
+
+    def on_notification(self, _subscription: int | None, event_count: int) -> None:
+        self._sizes.append(event_count)
+
+
+async def test_a_message_holds_no_more_than_the_client_asked_for(
+    serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
+) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
     server = await serve(Replay([path], Mazak, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
-    listener, sizes = Listener(), []
+    listener = Listener()
+    sizes: list[int] = []
 
     async with connected(server) as browser:
         powered = await browser.below("MY:MachineryBuildingBlocks/DI:OperationCounters/DI:PowerOnDuration")
         await watch(browser, listener, [powered], queue=1000, notifications_max=25)
-        publish = browser.client.uaclient.publish
-
-        async def counted(*args: Any) -> Any:
-            response = await publish(*args)
-            sizes.extend(len(each.MonitoredItems) for each in response.Parameters.NotificationMessage.NotificationData)
-            return response
-
-        browser.client.uaclient.publish = counted
+        browser.client.uaclient.observer = Sizes(sizes)
         clock.now += SECOND
         await until(lambda: bool(listener.of(powered)) and listener.of(powered)[-1].Value.Value == 1_299_000)
 

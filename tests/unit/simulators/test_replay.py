@@ -75,12 +75,12 @@ def test_a_condition_keeps_bars_in_its_text() -> None:
         "2017-10-31T09:00:33Z||1",
     ],
 )
-def test_a_line_that_is_none_says_what_is_wrong(text) -> None:
+def test_a_line_that_is_none_says_what_is_wrong(text: str) -> None:
     with pytest.raises(BadLineError):
         parse_line(text)
 
 
-def test_bad_lines_are_counted_and_kept_and_the_others_flow_on(write_log) -> None:
+def test_bad_lines_are_counted_and_kept_and_the_others_flow_on(write_log: Callable[..., Path]) -> None:
     tally = Tally()
     path = write_log(
         "rubbish\n2017-10-31T09:00:33Z|total_time|abc\n2017-10-31T09:00:34Z|unitNum|4\n2017-10-31T09:00:35Z|Srpm|9\n"
@@ -94,7 +94,7 @@ def test_bad_lines_are_counted_and_kept_and_the_others_flow_on(write_log) -> Non
     assert "total_time is no number" in tally.complaints[1]
 
 
-def test_every_mapped_line_becomes_a_value_of_its_own_with_its_stamp(write_log) -> None:
+def test_every_mapped_line_becomes_a_value_of_its_own_with_its_stamp(write_log: Callable[..., Path]) -> None:
     served = list(mapped_lines([write_log()], Mazak()))
 
     times = [(each.stamp % (60 * SECOND), each.value) for each in served if each.signal == "power_on_seconds"]
@@ -106,7 +106,7 @@ def test_every_mapped_line_becomes_a_value_of_its_own_with_its_stamp(write_log) 
     assert values(served, "axis_x_position") == [-12.5]
 
 
-def test_item_state_follows_power_and_execution(write_log) -> None:
+def test_item_state_follows_power_and_execution(write_log: Callable[..., Path]) -> None:
     log = "".join(
         f"2017-10-31T09:00:{second:02d}Z|{item}|{value}\n"
         for second, (item, value) in enumerate(
@@ -119,7 +119,7 @@ def test_item_state_follows_power_and_execution(write_log) -> None:
     assert values(served, "item_state") == [3, 0, 3, None]
 
 
-def test_the_newest_active_alarm_is_shown_and_faults_block(write_log) -> None:
+def test_the_newest_active_alarm_is_shown_and_faults_block(write_log: Callable[..., Path]) -> None:
     served = list(mapped_lines([write_log()], Mazak()))
 
     assert values(served, "alarm") == [
@@ -133,7 +133,7 @@ def test_the_newest_active_alarm_is_shown_and_faults_block(write_log) -> None:
     assert values(served, "alarm_blocking") == [None, False, False, True, False, False]
 
 
-def test_a_gzipped_recording_reads_like_a_plain_one(write_log) -> None:
+def test_a_gzipped_recording_reads_like_a_plain_one(write_log: Callable[..., Path]) -> None:
     plain, packed = write_log(), write_log(name="day.txt.gz")
 
     assert list(mapped_lines([plain], Mazak())) == list(mapped_lines([packed], Mazak()))
@@ -143,7 +143,7 @@ def player(path: Path, **pace: object) -> Replay:
     return Replay([path], Mazak, Identity("mazak", "Mazak", "Mazak", "Integrex", "1"), Pace(**pace))
 
 
-def test_all_signals_are_lost_before_the_first_value(write_log) -> None:
+def test_all_signals_are_lost_before_the_first_value(write_log: Callable[..., Path]) -> None:
     replay = player(write_log())
 
     opened = replay.open(10**18)
@@ -152,7 +152,7 @@ def test_all_signals_are_lost_before_the_first_value(write_log) -> None:
     assert all(each.value is None and each.stamp < 1_509_391_552 * SECOND for each in opened)
 
 
-def test_old_states_come_at_once_and_the_rest_at_its_own_pace(write_log) -> None:
+def test_old_states_come_at_once_and_the_rest_at_its_own_pace(write_log: Callable[..., Path]) -> None:
     replay, begin = player(write_log(), speed=10.0), 10**18
     replay.open(begin)
 
@@ -166,7 +166,7 @@ def test_old_states_come_at_once_and_the_rest_at_its_own_pace(write_log) -> None
     assert not replay.finished
 
 
-def test_played_to_its_end_it_has_served_every_mapped_line_once_and_in_order(write_log) -> None:
+def test_played_to_its_end_it_has_served_every_mapped_line_once_and_in_order(write_log: Callable[..., Path]) -> None:
     path, now = write_log(), 10**18
     replay = player(path, speed=1000.0, burst=1)
     replay.open(now)
@@ -183,7 +183,7 @@ def test_played_to_its_end_it_has_served_every_mapped_line_once_and_in_order(wri
     assert replay.lag_seconds(now) == 0.0
 
 
-def test_moved_to_now_every_stamp_is_shifted_by_one_constant(write_log) -> None:
+def test_moved_to_now_every_stamp_is_shifted_by_one_constant(write_log: Callable[..., Path]) -> None:
     path, now = write_log(), 1_800_000_000 * SECOND
     replay = player(path, speed=1.0, moved_to_now=True)
     replay.open(now)
@@ -196,7 +196,7 @@ def test_moved_to_now_every_stamp_is_shifted_by_one_constant(write_log) -> None:
     }
 
 
-def test_begun_in_the_middle_it_starts_from_the_last_value_of_each_signal(write_log) -> None:
+def test_begun_in_the_middle_it_starts_from_the_last_value_of_each_signal(write_log: Callable[..., Path]) -> None:
     begin = 1_509_442_200 * SECOND  # 09:30:00
     replay = player(write_log(), start=begin)
 

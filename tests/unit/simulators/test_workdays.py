@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from simulators.workdays import EARLY, SATURDAY, SECOND, Calendar, italian_holidays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOUR = 3600 * SECOND
 
@@ -18,7 +22,7 @@ def test_a_civil_day_has_23_24_or_25_hours() -> None:
     assert hours == [23, 24, 25]
 
 
-def test_an_instant_belongs_to_the_civil_day_of_the_zone_not_of_utc(instant) -> None:
+def test_an_instant_belongs_to_the_civil_day_of_the_zone_not_of_utc(instant: Callable[..., int]) -> None:
     calendar = Calendar()
 
     assert calendar.day_of(instant(2026, 6, 1, 21, 59, 59)) == date(2026, 6, 1)
@@ -43,7 +47,7 @@ def test_nobody_works_on_sunday_or_in_a_closure_and_saturday_has_its_own_shift()
     assert calendar.shifts_on(date(2026, 9, 5)) == (SATURDAY,)
 
 
-def test_a_pause_splits_a_shift_in_two(instant) -> None:
+def test_a_pause_splits_a_shift_in_two(instant: Callable[..., int]) -> None:
     spans = Calendar().spans(date(2026, 6, 1), EARLY)
 
     assert [(each.start, each.end) for each in spans] == [

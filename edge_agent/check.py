@@ -1,0 +1,300 @@
+"""`officina edge init` and `officina edge check`: look at servers once, read-only, and tell what was seen."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_agent.certificate import CertificateUnusableError, own_certificate
+from edge_agent.clock import OffsetEstimate
+from edge_agent.config import ServerConfig, load
+from edge_agent.discovery import Draft, FoundVariable, Way, render, suggest
+from edge_agent.document import ConfigError
+from edge_agent.nodemap import Converter, Refused, parse_node_id, wanted
+from edge_agent.notifications import Unsupported
+from edge_agent.opcua_client import NoAnswerError, RefusedError, status_name
+from edge_agent.opcua_connect import connect, offers
+from edge_agent.resolve import Walker
+from shopfloor.periods import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge_agent.config import MachineConfig, SecurityPolicy
+    from edge_agent.opcua_client import Answer, Session
+    from edge_agent.opcua_connect import Offer
+    from edge_agent.resolve import FoundMachine, FoundSignal
+
+EXIT_GOOD, EXIT_REFUSED, EXIT_INVALID = 0, 1, 2
+"""All is well; a server or signal is refused or does not answer; the configuration cannot be used."""
+
+_COMPARISONS = 3
+_PREFERENCE = ("Aes256_Sha256_RsaPss", "Aes128_Sha256_RsaOaep", "Basic256Sha256", "none")
+_MODES = ("SignAndEncrypt", "Sign", "None")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSeen:
+    """A signal as it was when looked at.
+
+    Attributes:
+        signal: its name.
+        value: its value, None when there is none.
+        unit: its unit, empty for none.
+        age_seconds: how long ago the machine last said it, None when it does not tell.
+        quality: name of its StatusCode.
+        place: where it was found.
+        note: what else there is to know, for example that more nodes fit.
+    """
+
+    signal: str
+    value: bool | float | str | None
+    unit: str
+    age_seconds: float | None
+    quality: str
+    place: str
+    note: str = ""
+
+
+@dataclass(slots=True)
+class MachineSeen:
+    """A machine as it was when looked at.
+
+    Attributes:
+        machine: its identifier.
+        endpoint: its server.
+        error: why it could not be looked at, empty when it could.
+        offset_seconds: how far its clock is ahead, None when unknown.
+        identification: what it says it is.
+        signals: what it delivers.
+        refused: reason by signal.
+    """
+
+    machine: str
+    endpoint: str
+    error: str = ""
+    offset_seconds: float | None = None
+    identification: dict[str, str] = field(default_factory=dict)
+    signals: list[SignalSeen] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `edge check` found.
+
+    Attributes:
+        file: the configuration.
+        problems: what is wrong with it, one sentence each with file and line.
+        machines: what was seen of each machine; empty when the configuration is wrong.
+    """
+
+    file: str
+    problems: Sequence[str]
+    machines: Sequence[MachineSeen]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is well, 1 when something is refused or does not answer, 2 when the configuration is wrong."""
+        if self.problems:
+            return EXIT_INVALID
+        return EXIT_REFUSED if any(each.error or each.refused for each in self.machines) else EXIT_GOOD
+
+    def json(self) -> str:
+        """Write it for programs."""
+        machines = [asdict(each) for each in self.machines]
+        report = {"file": self.file, "exit_code": self.exit_code, "problems": list(self.problems), "machines": machines}
+        return json.dumps(report, indent=2, ensure_ascii=False)
+
+    def text(self) -> str:
+        """Write it for people."""
+        lines = list(self.problems)
+        for machine in self.machines:
+            lines += _machine_lines(machine)
+        return "\n".join(lines)
+
+
+def _machine_lines(machine: MachineSeen) -> list[str]:
+    who = " ".join(
+        filter(None, (machine.identification.get(key) for key in ("manufacturer", "model", "serial_number")))
+    )
+    lines = [f"{machine.machine}  {machine.endpoint}  {who}".rstrip()]
+    if machine.error:
+        return [*lines, f"  NOT READ  {machine.error}"]
+    if machine.offset_seconds is not None:
+        lines.append(f"  clock {machine.offset_seconds:+.1f} s against this computer's")
+    for seen in machine.signals:
+        value = "-" if seen.value is None else str(seen.value)
+        age = "" if seen.age_seconds is None else f"{seen.age_seconds:.0f} s ago"
+        quality = "" if seen.quality == "Good" else seen.quality
+        line = f"  {seen.signal:<24} {value:>20} {seen.unit:<6} {age:<12} {quality} {seen.note}"
+        lines.append(line.rstrip())
+    lines += [f"  REFUSED {signal}: {reason}" for signal, reason in machine.refused.items()]
+    return lines
+
+
+async def check(path: Path, clock: Callable[[], int]) -> Report:
+    """Validate a configuration, connect to its servers and look at every signal, without changing anything.
+
+    Args:
+        path: the configuration file.
+        clock: the present, nanoseconds UTC.
+    """
+    try:
+        config = load(path)
+    except ConfigError as error:
+        return Report(str(path), [str(problem) for problem in error.problems], [])
+    machines: list[MachineSeen] = []
+    for server in config.servers:
+        machines += await _look_at(server, clock)
+    return Report(str(path), [], machines)
+
+
+async def _look_at(server: ServerConfig, clock: Callable[[], int]) -> list[MachineSeen]:
+    seen = [MachineSeen(machine.id, server.endpoint) for machine in server.machines]
+    try:
+        own = own_certificate(server.own_certificates, server.publisher, clock()) if server.policy != "none" else None
+        session = await connect(server, own)
+    except (NoAnswerError, RefusedError, CertificateUnusableError) as error:
+        for each in seen:
+            each.error = str(error)
+        return seen
+    try:
+        walker = Walker(session, await session.namespaces())
+        offset = OffsetEstimate()
+        for _ in range(_COMPARISONS):
+            offset.compare(*await session.current_time(clock))
+        for machine, each in zip(server.machines, seen, strict=True):
+            each.offset_seconds = round(offset.offset / SECOND, 3)
+            await _look_at_machine(walker, machine, each, clock() + offset.offset)
+    except (NoAnswerError, RefusedError) as error:
+        for each in seen:
+            each.error = each.error or str(error)
+    finally:
+        await session.close()
+    return seen
+
+
+async def _look_at_machine(walker: Walker, machine: MachineConfig, seen: MachineSeen, now: int) -> None:
+    try:
+        found = await walker.machine(machine, parse_node_id(machine.root) if machine.root else None)
+    except RefusedError as error:
+        seen.error = str(error)
+        return
+    seen.identification = dict(found.identification)
+    jobs = await walker.jobs(found.node)
+    job = next((each.node for each in jobs if each.runs), jobs[0].node if jobs else None)
+    resolution = await walker.resolve(found.node, wanted(machine.nodes, machine.namespaces), job)
+    seen.refused = dict(resolution.refused)
+    answers = await walker.session.read([each.node for each in resolution.found])
+    units = await walker.units([each.node for each in resolution.found])
+    for each, answer, unit in zip(resolution.found, answers, units, strict=True):
+        convert = Converter(each.wish, each.candidate, walker.table)
+        _see(seen, each, answer, convert, unit=unit, now=now)
+
+
+def _see(seen: MachineSeen, found: FoundSignal, answer: Answer, convert: Converter, *, unit: str, now: int) -> None:
+    signal = found.wish.signal
+    value, quality = None, status_name(answer.status)
+    if not answer.status >> 31:
+        raw = Unsupported("of a type that no signal can hold")
+        plain = answer.value is None or isinstance(answer.value, bool | int | float | str | tuple)
+        converted = convert(answer.value if plain else raw)
+        if isinstance(converted, Refused):
+            seen.refused[signal.name] = f"{found.candidate.text}: {converted.reason}"
+            return
+        value = converted
+    age = None if answer.source is None else round((now - answer.source) / SECOND, 1)
+    note = f"{found.others} more nodes fit {found.candidate.text}" if found.others else ""
+    seen.signals.append(SignalSeen(signal.name, value, signal.unit or unit, age, quality, found.candidate.text, note))
+
+
+async def init(endpoint: str, clock: Callable[[], int]) -> str:
+    """Write a configuration from what a server shows.
+
+    Args:
+        endpoint: its address, opc.tcp://host:port/path.
+        clock: the present, nanoseconds UTC.
+
+    Raises:
+        NoAnswerError: when it does not answer.
+        RefusedError: when its answer cannot be used.
+    """
+    ways = sorted(await offers(endpoint), key=_rank)
+    ways = [way for way in ways if way.policy in _PREFERENCE]
+    if not ways:
+        raise RefusedError("the server offers no security policy that the agent knows")
+    best = next((way for way in ways if way.policy == "Basic256Sha256" and way.mode == "SignAndEncrypt"), ways[0])
+    drafts: list[Draft] = []
+    note = ""
+    for way in [best, *(each for each in ways if each.policy == "none" and each != best)]:
+        try:
+            drafts = await _discover(endpoint, way, clock)
+        except (NoAnswerError, RefusedError) as error:
+            note = f"Its machines could not be listed: {error}"
+        else:
+            note = (
+                "" if drafts else "It shows no machine tools: name the machine's node with root, and its signals below."
+            )
+            break
+    mode = best.mode if best.policy != "none" else "SignAndEncrypt"
+    return render(Way(endpoint, best.policy, mode, best.thumbprint), drafts, " ".join(note.split()))
+
+
+def _rank(way: Offer) -> tuple[int, int]:
+    policy = _PREFERENCE.index(way.policy) if way.policy in _PREFERENCE else len(_PREFERENCE)
+    return policy, _MODES.index(way.mode) if way.mode in _MODES else len(_MODES)
+
+
+async def _discover(endpoint: str, way: Offer, clock: Callable[[], int]) -> list[Draft]:
+    """Look at a server with a certificate that is made for this once; nothing secret is told to it."""
+    with tempfile.TemporaryDirectory(prefix="officina-init-") as folder:
+        is_plain = way.policy == "none"
+        own = None if is_plain else own_certificate(Path(folder), "init", clock())
+        server = ServerConfig(
+            endpoint=endpoint,
+            policy=cast("SecurityPolicy", way.policy),
+            mode="Sign" if way.mode == "Sign" else "SignAndEncrypt",
+            user="",
+            password_file=None,
+            trusted_certificate="" if is_plain else way.thumbprint,
+            own_certificates=Path(folder),
+            publisher="init",
+            machines=(),
+        )
+        session = await connect(server, own)
+        try:
+            walker = Walker(session, await session.namespaces())
+            return [await _draft(walker, machine) for machine in await walker.machines()]
+        finally:
+            await session.close()
+
+
+async def _draft(walker: Walker, machine: FoundMachine) -> Draft:
+    jobs = await walker.jobs(machine.node)
+    resolution = await walker.resolve(machine.node, wanted({}), jobs[0].node if jobs else None)
+    standard = [found.wish.signal.name for found in resolution.found]
+    variables = await _others(walker.session, walker, machine)
+    name = machine.identification.get("component_name") or machine.name
+    return Draft(name, machine.product_instance_uri, machine.identification, standard, suggest(variables, standard))
+
+
+async def _others(session: Session, walker: Walker, machine: FoundMachine) -> list[FoundVariable]:
+    """List the variables of a machine that the signal table does not lead to."""
+    variables = await walker.variables(machine.node)
+    places = [
+        place for wish in wanted({}) for place in (each.place for each in wish.candidates) if isinstance(place, tuple)
+    ]
+    known = {each.node for fitting, _ in await walker.find(machine.node, places) for each in fitting}
+    others = [(path, node) for path, node in variables if node not in known]
+    nodes = [node for _, node in others]
+    answers, units, ranks = await session.read(nodes), await walker.units(nodes), await session.value_ranks(nodes)
+    found = []
+    for (path, _), answer, unit, rank in zip(others, answers, units, ranks, strict=True):
+        readable = isinstance(answer.value, bool | int | float | str) and not answer.status >> 31
+        if not (isinstance(rank.value, int) and rank.value >= 0) and (readable or answer.value is None):
+            found.append(FoundVariable(path, unit, answer.value if readable else None))
+    return found

@@ -1,0 +1,243 @@
+"""The whole chain as processes, any of which can be killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Literal
+
+import urllib3
+
+from shopfloor import mqtt
+from shopfloor.periods import parse_instant
+from shopfloor.settings import write_secret
+from shopfloor.wire import messages, topics
+from simulators import logins
+from tests.faults import counting
+from tests.services.stores import free_port, program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+AGENT, COLLECTOR, API = "site-a", "collector", "api"
+SIGNALS = ["item_state", "observed", "unreachable", "hole", "clock_offset_seconds"]
+SIGNALS += [f"{name}.counter" for name in counting.COUNTERS]
+START_SECONDS = 40.0
+
+Role = Literal["machine", "agent", "broker", "collector", "store"]
+
+_MOSQUITTO = """
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+max_inflight_messages 2000
+max_queued_messages 0
+"""
+_INFLUX = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+[monitor]
+  store-enabled = false
+[http]
+  bind-address = "127.0.0.1:{port}"
+  log-enabled = false
+[logging]
+  level = "warn"
+"""
+
+
+class Chain:
+    """A counting machine, an agent, a broker, a collector and a store, each a process of its own.
+
+    Args:
+        folder: private to this chain.
+        broker: which broker.
+        store: which store; SQLite is no process, InfluxDB 1.6 is.
+        bytes_max: bound of the agent's spool.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        broker: Literal["mosquitto", "amqtt"],
+        store: Literal["sqlite", "influxdb"],
+        bytes_max: int = 2_000_000_000,
+    ) -> None:
+        self.folder = folder
+        self.broker = broker
+        self.ports = {name: free_port() for name in ("machine", "broker", "store", "rpc", "metrics")}
+        self.store_url = (
+            f"sqlite:///{folder / 'telemetry.db'}"
+            if store == "sqlite"
+            else f"influx1+http://127.0.0.1:{self.ports['store']}"
+        )
+        self.roles: list[Role] = ["agent", "broker", "collector", *(["store"] if store == "influxdb" else [])]  # type: ignore[list-item]
+        self.processes: dict[Role, subprocess.Popen[bytes]] = {}
+        self.passwords = {name: secrets.token_urlsafe(16) for name in (AGENT, COLLECTOR, API)}
+        self.health: dict[str, object] = {}
+        self._registry_task: asyncio.Task[None] | None = None
+        self._copies = 0
+        self._write_settings(bytes_max)
+
+    @property
+    def served_log(self) -> Path:
+        """What the machine has served: a line for each value."""
+        return self.folder / "served.log"
+
+    def start(self, role: Role) -> None:
+        """Start a program; it need not be ready at once."""
+        with (self.folder / f"{role}.log").open("ab") as log:
+            self.processes[role] = subprocess.Popen(self._command(role), cwd=self.folder, stdout=log, stderr=log,
+                                                    env={**os.environ, "PYTHONPATH": os.getcwd()})  # fmt: skip  # noqa: PTH109
+
+    def kill(self, role: Role) -> None:
+        """End a program with `kill -9`."""
+        process = self.processes[role]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    async def __aenter__(self) -> Chain:
+        """Start everything and wait until the first samples are stored."""
+        for role in ("machine", *(each for each in ("store", "broker", "collector") if each in self.roles)):
+            self.start(role)  # type: ignore[arg-type]
+        await self.until(self._machine_answers, "the machine's server answers")
+        self.start("agent")
+        self._registry_task = asyncio.create_task(self._keep_registry())
+        await self.until(lambda: self.stored_samples() > 0, "the first samples are stored")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End everything."""
+        if self._registry_task is not None:
+            self._registry_task.cancel()
+            await asyncio.gather(self._registry_task, return_exceptions=True)
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                tails = {each.name: each.read_text(errors="replace")[-1500:] for each in self.folder.glob("*.log")
+                         if each != self.served_log}  # fmt: skip
+                raise AssertionError(f"not within {seconds} s: {what}\n" + json.dumps(tails, indent=1))
+            await asyncio.sleep(0.1)
+
+    def stored_samples(self) -> int:
+        """Return how many samples the running collector has stored, 0 while it does not answer."""
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            answer = urllib3.request(
+                "GET", f"http://127.0.0.1:{self.ports['metrics']}/metrics", retries=False, timeout=1
+            )
+            for line in answer.data.decode().splitlines():
+                if line.startswith("officina_stored_samples_total"):
+                    return int(float(line.split()[1]))
+        return 0
+
+    def spooled(self) -> set[tuple[str, str, int]]:
+        """Return every (machine, signal, stamp) that waits in the spool of an agent that does not run."""
+        self._copies += 1
+        copy = self.folder / f"copy-{self._copies}"
+        copy.mkdir()
+        for file in self.folder.glob("spool.db*"):
+            shutil.copy(file, copy)
+        database = sqlite3.connect(copy / "spool.db")
+        found = set()
+        for (body,) in database.execute("SELECT body FROM row"):
+            message = messages.decode(messages.with_id(messages.RowId(AGENT, "0", 1), body))
+            assert isinstance(message.Messages, list)
+            for each in message.Messages:
+                for name, field in (each.Payload or {}).items():
+                    assert isinstance(field, messages.DataValue)
+                    stamp = parse_instant(field.SourceTimestamp or "") + field.SourcePicoseconds // 100
+                    found.add((str(each.DataSetWriterName), name, stamp))
+        database.close()
+        return found
+
+    def _machine_answers(self) -> bool:
+        return "ready" in (self.folder / "machine.log").read_text()
+
+    def _command(self, role: Role) -> list[str]:
+        python = [sys.executable, "-m"]
+        ports, folder = self.ports, self.folder
+        match role:
+            case "machine":
+                return [*python, "tests.faults.counting", str(folder / "machine"), str(ports["machine"]),
+                        str(self.served_log)]  # fmt: skip
+            case "agent":
+                return [*python, "shopfloor", "edge", "run", str(folder / "edge.toml")]
+            case "collector":
+                return [*python, "shopfloor", "collector", "--config", str(folder / "collector.toml")]
+            case "store":
+                return [program("influxd", "influxdb"), "-config", str(folder / "influxdb.conf")]
+            case "broker" if self.broker == "mosquitto":
+                path = os.environ["PATH"] + ":/usr/sbin"
+                found = shutil.which("mosquitto", path=path) or program("mosquitto", "mosquitto")
+                return [found, "-c", str(folder / "mosquitto.conf")]
+            case "broker":
+                return [*python, "simulators.broker", str(folder / "logins.json"), str(ports["broker"])]
+
+    def _write_settings(self, bytes_max: int) -> None:
+        folder, ports = self.folder, self.ports
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=ports["broker"]))
+        (folder / "influxdb.conf").write_text(_INFLUX.format(folder=folder, port=ports["store"], rpc=ports["rpc"]))
+        logins.write_logins(
+            folder / "logins.json",
+            {
+                AGENT: logins.edge_login(self.passwords[AGENT], AGENT),
+                COLLECTOR: logins.collector_login(self.passwords[COLLECTOR]),
+                API: logins.api_login(self.passwords[API]),
+            },
+        )
+        for name, password in self.passwords.items():
+            write_secret(folder / f"password-{name}", password)
+        (folder / "nodes.toml").write_text(counting.nodes())
+        (folder / "collector.toml").write_text(
+            f'store = "{self.store_url}"\nquarantine = "quarantine.db"\nmetrics_port = {ports["metrics"]}\n'
+            + self._broker_table(COLLECTOR),
+        )
+        (folder / "edge.toml").write_text(
+            f'[agent]\nid = "{AGENT}"\n[spool]\npath = "spool.db"\nbytes_max = {bytes_max}\n'
+            f'[[machine]]\nid = "{counting.MACHINE}"\n'
+            f'endpoint = "opc.tcp://127.0.0.1:{ports["machine"]}/officina/simulator/"\n'
+            f'trusted_certificate = "machine/server.der"\nnodes_file = "nodes.toml"\n' + self._broker_table(AGENT),
+        )
+
+    def _broker_table(self, login: str) -> str:
+        return (
+            f'[broker]\nhost = "127.0.0.1"\nport = {self.ports["broker"]}\nusername = "{login}"\n'
+            f'password_file = "password-{login}"\ninsecure = true\n'
+        )
+
+    async def _keep_registry(self) -> None:
+        """Do what the API does for the chain: publish the registry at every connect, and hear the agent's health."""
+        broker = mqtt.Broker("127.0.0.1", self.ports["broker"], API, self.passwords[API])
+        registry = messages.Registry(AGENT, [messages.RegisteredMachine(counting.MACHINE, SIGNALS)])
+        async with mqtt.Client(broker, client_id="registry") as client:
+            while True:
+                for event in await client.events():
+                    if isinstance(event, mqtt.Connected):
+                        client.subscribe(topics.health(AGENT))
+                        client.publish(topics.registry(AGENT), messages.encode_registry(registry), retain=True)
+                    elif isinstance(event, mqtt.Message):
+                        client.acknowledge(event)
+                        self.health = json.loads(event.payload)
