@@ -115,6 +115,10 @@ def _publish_result(reader: _Reader) -> Published:
             status = reader.uint32()
         reader.at = end
     results = [reader.uint32() for _ in range(reader.count())]
+    for _ in range(reader.count()):
+        reader.diagnostic_info()
+    if reader.at > len(reader.body):
+        raise MalformedError("the publish response is shorter than what it holds")
     return Published(0, subscription, sequence, changes, carries=notifications > 0, status=status,
                      refused_acknowledgements=[result for result in results if result >> 30])  # fmt: skip
 

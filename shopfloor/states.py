@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.periods import SECOND, Period, format_instant, parse_instant, union
-from shopfloor.signals import DECIDING
+from shopfloor.signals import DECIDING, TEXT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,15 +54,18 @@ class Hole(NamedTuple):
     cause: str
 
     def encode(self) -> str:
-        """Write it as the text value of a `hole` sample, whose stamp is the end of the hole."""
-        return json.dumps(
-            {
-                "from": format_instant(self.period.start),
-                "to": format_instant(self.period.end),
-                "signals": list(self.signals),
-                "cause": self.cause,
-            },
-        )
+        """Write it as the text value of a `hole` sample, whose stamp is the end of the hole.
+
+        More signals than a text may name are written as all signals.
+        """
+        entry = {
+            "from": format_instant(self.period.start),
+            "to": format_instant(self.period.end),
+            "signals": list(self.signals),
+            "cause": self.cause,
+        }
+        text = json.dumps(entry)
+        return text if len(text) <= TEXT_MAX else json.dumps(entry | {"signals": []})
 
     @classmethod
     def decode(cls, machine: str, text: str) -> Hole:
@@ -167,7 +170,8 @@ def timeline(
         before: last value of each deciding signal before the period.
         changes: samples of the deciding signals within the period, in order of their stamps.
         coverage: observation, unreachability and holes that touch the period.
-        now: the present; observation is taken to last until then if its last proof is at most 60 s old.
+        now: the present; observation is taken to last until then if its last proof is at most 60 s old and no
+            later proof says that the server did not answer.
 
     Returns:
         Adjoining stretches, neighbours of one state merged; empty when the period has not begun.
@@ -175,8 +179,9 @@ def timeline(
     span = period.clip(Period(min(period.start, now), now))
     if span is None:
         return []
-    observed = _until_now(coverage.observed, now)
-    unreachable = _until_now(coverage.unreachable, now)
+    unreachable = union(coverage.unreachable)
+    observed = _until_now(coverage.observed, now, broken_by=unreachable)
+    unreachable = _until_now(unreachable, now)
     holes = [hole for hole in coverage.holes if not hole.signals or not _DECIDING.isdisjoint(hole.signals)]
     blind = union(hole.period for hole in holes)
     forgets = _forgets(holes, observed)
@@ -219,11 +224,13 @@ class _Cursor:
         return self._index < len(self._periods) and instant in self._periods[self._index]
 
 
-def _until_now(spans: Sequence[Period], now: int) -> list[Period]:
-    """Merge the spans and let the last one reach the present when its proof is fresh."""
+def _until_now(spans: Sequence[Period], now: int, *, broken_by: Sequence[Period] = ()) -> list[Period]:
+    """Merge the spans and let the last one reach the present, or what broke it, when its proof is fresh."""
     merged = union(spans)
     if merged and 0 <= now - merged[-1].end <= SILENCE_SECONDS_MAX * SECOND:
-        merged[-1] = Period(merged[-1].start, now)
+        last = merged[-1]
+        end = min([now, *(each.start for each in broken_by if each.start >= last.end)])
+        merged[-1] = Period(last.start, end)
     return merged
 
 

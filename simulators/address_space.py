@@ -133,6 +133,13 @@ def engineering_units(code: str) -> Any:
     )
 
 
+def namespace_order(server: str) -> list[str]:
+    """Return the prefixes of the namespaces in the order in which a server of this name registers them."""
+    prefixes = [prefix for prefix in NAMESPACES if prefix != "UA"]
+    dice(server, "namespaces").shuffle(prefixes)
+    return prefixes
+
+
 def variant(value: Any, built_in: BuiltIn | str) -> Any:
     """Return a value in a built-in type, whole where the type is."""
     if built_in in {"Double", "Float"}:
@@ -155,9 +162,7 @@ class AddressSpace:
 
     async def open(self, name: str) -> None:
         """Register the namespaces and add the types and the folder of the machines."""
-        prefixes = [prefix for prefix in NAMESPACES if prefix != "UA"]
-        dice(name, "namespaces").shuffle(prefixes)
-        for prefix in prefixes:
+        for prefix in namespace_order(name):
             self._index[prefix] = await self._server.register_namespace(NAMESPACES[prefix])
         for each in TYPES:
             await self._add_type(each)

@@ -22,7 +22,7 @@ def simulate(
     speed: Annotated[float, typer.Option(min=0.001, max=1000, help="Seconds of the recording in a second.")] = 1.0,
     moved_to_now: Annotated[bool, typer.Option(help="Shift the recording so that it begins now.")] = False,
     folder: Annotated[Path, typer.Option(help="Where keys and certificates are made.")] = Path("var/simulate"),
-    port: Annotated[int, typer.Option(help="First TCP port; 0 takes free ones.")] = 0,
+    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
     allow_none: Annotated[bool, typer.Option(help="Offer an endpoint without security too.")] = False,
     machine: Annotated[str, typer.Option(help="Identifier of the replayed machine.")] = "integrex",
     site: Annotated[Path | None, typer.Option(hidden=True)] = None,
@@ -55,20 +55,20 @@ def _live(
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     from shopfloor.errors import ExpectedError
     from shopfloor.runtime import clock
-    from simulators.serve import SiteFile, live_servers, serve
+    from simulators.serve import SiteFile, live_server, serve
 
     if site is not None:
         import msgspec
 
-        wanted = msgspec.json.decode(site.read_bytes(), type=SiteFile)
+        wanted = msgspec.json.decode(site.read_bytes(), type=SiteFile, dec_hook=lambda kind, value: kind(value))
     else:
-        wanted = SiteFile(clock.now(), folder, {"mc-1": port, "tn-1": port + 1 if port else 0})
+        wanted = SiteFile(clock.now(), "workshop", ["mc-1", "tn-1"], folder, port)
 
     async def program(stop: asyncio.Event) -> None:
         try:
-            await serve(live_servers(wanted, allow_none=allow_none), stop)
+            await serve(live_server(wanted, allow_none=allow_none), stop)
         except OSError as error:
-            raise ExpectedError(f"{error.strerror or error}: give other ports with --port") from error
+            raise ExpectedError(f"{error.strerror or error}: give another port with --port") from error
 
     return program
 
@@ -89,7 +89,7 @@ def _replay(
     async def program(stop: asyncio.Event) -> None:
         reporting = asyncio.create_task(report(source, stop), name="replay.report")
         try:
-            await serve([server], stop)
+            await serve(server, stop)
         except OSError as error:
             raise ExpectedError(f"{error.strerror or error}: give another port with --port") from error
         finally:

@@ -40,7 +40,7 @@ class State(msgspec.Struct):
 
     Attributes:
         started: the first start; the machines' lives depend on it.
-        ports: of the broker and of every machine, taken again if they are free.
+        ports: of the broker and of each site's OPC UA server, taken again if they are free.
         passwords: of the MQTT logins.
         api_keys: tokens, by role, members as `member:<id>`.
     """
@@ -123,7 +123,7 @@ class Demo:
             raise ExpectedError(f"{path} cannot be read ({error}): remove {self._folder} to begin anew") from error
 
     def _choose_ports(self, state: State) -> None:
-        names = ["broker", *(place.identity.id for place in workshop.PLACES)]
+        names = ["broker", *workshop.SITES]
         held: list[socket.socket] = []
         for name in names:
             taken = _bind(state.ports.get(name, 0)) or _bind(0)
@@ -216,21 +216,17 @@ class Demo:
 
     def _write_site(self, site: str, state: State) -> None:
         places = [place for place in workshop.PLACES if place.site == site]
-        wanted = SiteFile(
-            state.started,
-            self._folder / "machines",
-            {place.identity.id: state.ports[place.identity.id] for place in places},
-        )
-        (self._folder / f"simulate-{site}.json").write_bytes(msgspec.json.encode(wanted))
+        machines = [place.identity.id for place in places]
+        wanted = SiteFile(state.started, site, machines, self._folder / f"machines-{site}", state.ports[site])
+        (self._folder / f"simulate-{site}.json").write_bytes(msgspec.json.encode(wanted, enc_hook=str))
         lines = [f'[agent]\nid = "{site}"\ncertificates = "pki-{site}"\n\n[spool]\npath = "spool-{site}.db"\n']
         for place in places:
-            machine = place.identity.id
             (self._folder / f"nodes-{place.kind}.toml").write_text(workshop.live_node_map(place.kind), encoding="utf-8")
             lines.append(
-                f'\n[[machine]]\nid = "{machine}"\n'
-                f'endpoint = "opc.tcp://127.0.0.1:{state.ports[machine]}/officina/simulator/"\n'
+                f'\n[[machine]]\nid = "{place.identity.id}"\n'
+                f'endpoint = "opc.tcp://127.0.0.1:{state.ports[site]}/officina/simulator/"\n'
                 f'product_instance_uri = "{place.identity.product_instance_uri}"\n'
-                f'trusted_certificate = "machines/{machine}/server.der"\nnodes_file = "nodes-{place.kind}.toml"\n',
+                f'trusted_certificate = "machines-{site}/server.der"\nnodes_file = "nodes-{place.kind}.toml"\n',
             )
         self._write(f"edge-{site}.toml", "".join(lines), state, site)
 

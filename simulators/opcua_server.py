@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import uuid
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from simulators.address_space import AddressSpace, MachineNodes, variant
 from simulators.honest import HonestServer
 from simulators.machine_tables import JobTable, ToolTable
 from simulators.tree import BLOCKS, MESSAGES, NOTIFICATION, PROGNOSIS, Served
+from simulators.workdays import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,6 +83,7 @@ class MachineServer:
         self._server = Server(HonestServer(limit))
         self._machines = [_MachineOnServer(self._server, source, clock) for source in sources]
         self._ticking: asyncio.Task[None] | None = None
+        self._told = 0
 
     @property
     def endpoint(self) -> str:
@@ -101,6 +104,7 @@ class MachineServer:
         server = self._server
         server.set_server_name(f"Officina simulator {self._name}")
         server.iserver.bind_condition_methods = True
+        server.disable_clock()  # the server tells the time of its own clock, which may be set wrong on purpose
         await server.init()
         await server.set_application_uri(self.application_uri)
         await server.iserver.serve_limits()
@@ -112,6 +116,7 @@ class MachineServer:
             await machine.build(space, now)
         server.set_endpoint(self.endpoint)
         await server.start()
+        await self._tell_time(now)
         self._port = server.bserver.port
         self._ticking = asyncio.create_task(self._tick(), name=f"simulator.{self._name}.tick")
 
@@ -150,11 +155,22 @@ class MachineServer:
         policies = [_SECURE, ua.SecurityPolicyType.NoSecurity] if self._allow_none else [_SECURE]
         self._server.set_security_policy(policies)
 
+    async def _tell_time(self, now: int) -> None:
+        """Serve CurrentTime (OPC 10000-5, 12.10), once a second."""
+        if now // SECOND == self._told // SECOND:
+            return
+        self._told = now
+        status = copy(await self._server.iserver.server_status_node.read_value())
+        status.CurrentTime = _time(now)
+        await self._server.iserver.server_status_node.write_value(status)
+        await self._server.iserver.current_time_node.write_value(status.CurrentTime)
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self._tick_seconds)
             now = self._clock()
             try:
+                await self._tell_time(now)
                 for machine in self._machines:
                     await machine.serve(now)
             except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,47 +33,42 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         started: first start of the demonstration; the machines' lives depend on it.
-        folder: where keys and certificates are kept, one folder for each machine.
-        ports: port of each machine, by its identifier.
+        name: of the server.
+        machines: identifiers of the machines that it serves.
+        folder: where its key and certificate are kept.
+        port: where it listens, 0 for a free port.
     """
 
     started: int
+    name: str
+    machines: list[str]
     folder: Path
-    ports: dict[str, int]
+    port: int = 0
 
 
-def live_servers(site: SiteFile, *, allow_none: bool = False) -> list[MachineServer]:
-    """Make a server for each machine of a site."""
-    places = [place for place in workshop.PLACES if place.identity.id in site.ports]
-    return [
-        MachineServer(
-            place.identity.id,
-            [LiveSource(workshop.machine(place, site.started), place.identity)],
-            site.folder / place.identity.id,
-            clock.now,
-            port=site.ports[place.identity.id],
-            allow_none=allow_none,
-        )
-        for place in places
-    ]
+def live_server(site: SiteFile, *, allow_none: bool = False) -> MachineServer:
+    """Make the server of a site, as a gateway that speaks for all its machines."""
+    places = [place for place in workshop.PLACES if place.identity.id in site.machines]
+    sources = [LiveSource(workshop.machine(place, site.started), place.identity) for place in places]
+    return MachineServer(site.name, sources, site.folder, clock.now, port=site.port, allow_none=allow_none)
 
 
-async def serve(servers: Sequence[MachineServer], stop: asyncio.Event) -> None:
-    """Serve until stopped; writes one line for each server when it is ready, then `ready`."""
-    async with contextlib.AsyncExitStack() as stack:
-        for server in servers:
-            stack.push_async_callback(server.stop)
-            await server.start()
-            sys.stdout.write(f"{server.endpoint}  certificate {server.certificate}\n")
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        failures = [asyncio.create_task(server.wait()) for server in servers]
-        stopping = asyncio.create_task(stop.wait())
-        done, rest = await asyncio.wait({*failures, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in rest:
-            task.cancel()
-        for task in done:
-            task.result()
+async def serve(server: MachineServer, stop: asyncio.Event) -> None:
+    """Serve until stopped; writes the address and the certificate when it is ready, then `ready`."""
+    gc.disable()  # a server makes some ten thousand objects that stay: looking for garbage among them takes seconds
+    await server.start()
+    gc.freeze()
+    gc.enable()
+    sys.stdout.write(f"{server.endpoint}  certificate {server.certificate}\nready\n")
+    sys.stdout.flush()
+    serving = asyncio.create_task(server.wait())
+    stopping = asyncio.create_task(stop.wait())
+    done, rest = await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await server.stop()
+    for task in done:
+        task.result()
 
 
 def replay_server(

@@ -42,10 +42,20 @@ class DataValue(msgspec.Struct, gc=False):
     ServerTimestamp: str | None = None
 
 
+Field: TypeAlias = DataValue | bool | int | float | str | None
+"""A field as it is read: a DataValue, or the bare value of RawData."""
+
+
+class Unreadable(NamedTuple):
+    """Stands in place of a field that is none, so that its neighbours can be read."""
+
+    reason: str
+
+
 class DataSetMessage(msgspec.Struct, gc=False):
     """One set of fields of one machine (OPC 10000-14, 7.2.5.4)."""
 
-    Payload: dict[str, DataValue | bool | int | float | str | None] | None = None
+    Payload: dict[str, Field] | dict[str, Field | Unreadable] | None = None
     DataSetWriterId: int | str | None = None
     DataSetWriterName: str | None = None
     Timestamp: str | None = None

@@ -90,14 +90,14 @@ def test_the_overflow_bit_is_kept():
 
 
 def test_ticks_of_100_nanoseconds_and_picoseconds_are_kept():
-    whole = response(data_value(1.5, ua.VariantType.Double))
     ticks = struct.pack("<q", 116_444_736_000_000_000 + 17_000_000_000_000_001)
     item = struct.pack("<IBBd", 1, 0b10101, 11, 1.5) + ticks + struct.pack("<H", 4200)
-    at = whole.index(struct.pack("<IBB", 1, 0b1111, 11))
-    length = whole.index(struct.pack("<i", len(whole) - at + 12 - 0)) if False else at - 8
-    body = struct.pack("<i", 1) + item + struct.pack("<i", -1)
-    head = whole[:length] + struct.pack("<i", len(body)) + body + struct.pack("<ii", 0, 0)
-    assert decode(head).changes == [(1, 1.5, 0, 1_700_000_000_000_000_100 + 42, None)]
+    raw = struct.pack("<i", 1) + item + struct.pack("<i", -1)
+    message = ua.PublishResponse()
+    message.Parameters.NotificationMessage.NotificationData = [
+        ua.ExtensionObject(TypeId=ua.FourByteNodeId(811), Body=raw)
+    ]
+    assert decode(bytes(struct_to_binary(message))).changes == [(1, 1.5, 0, 1_700_000_000_000_000_100 + 42, None)]
 
 
 def test_a_keep_alive_carries_nothing():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -79,8 +80,8 @@ def test_an_instant_is_written_with_no_three_six_or_nine_digits() -> None:
         "2026-11-22T11:04:41.5ZZ",
         "2026-11-22T11:04:41.5Z+01:00",
         "2026-11-22T11:04:41+01:00.5",
-        "2026-11-22T11:04:41.١Z",
-        "٢026-11-22T11:04:41Z",
+        "2026-11-22T11:04:41.\u0661Z",
+        "\u0662026-11-22T11:04:41Z",
         "2026-W47-7T11:04:41Z",
         "2026-11-22T25:04:41Z",
         "2026-11-22T11:04:60Z",
@@ -156,7 +157,7 @@ def test_a_period_cannot_end_before_it_starts() -> None:
 @given(st.lists(st.integers(0, 10 * SECOND), min_size=2, max_size=20))
 def test_the_seconds_of_adjoining_periods_add_exactly(cuts: list[int]) -> None:
     cuts.sort()
-    parts = [Period(start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+    parts = [Period(start, end) for start, end in pairwise(cuts)]
     assert sum(part.seconds for part in parts) == Period(cuts[0], cuts[-1]).seconds
 
 
@@ -186,7 +187,7 @@ def test_a_union_holds_the_same_instants_sorted_apart_and_none_empty(parts: list
     merged = union(parts)
     assert members(merged) == members(parts)
     assert all(merged)
-    assert all(one.end < other.start for one, other in zip(merged, merged[1:], strict=False))
+    assert all(one.end < other.start for one, other in pairwise(merged))
 
 
 @given(periods, st.lists(periods, max_size=8))
@@ -194,4 +195,4 @@ def test_a_difference_and_what_was_taken_away_tile_the_whole(whole: Period, part
     left = list(subtract(whole, parts))
     assert members(left) == members([whole]) - members(parts)
     assert all(left)
-    assert all(one.end < other.start for one, other in zip(left, left[1:], strict=False))
+    assert all(one.end < other.start for one, other in pairwise(left))

@@ -49,7 +49,7 @@ REFUSED = [
     ("parts", 2**63),
     ("parts", "9223372036854775808"),
     ("parts", "1e3"),
-    ("parts", "١"),
+    ("parts", "\u0661"),
     ("parts", " 1"),
     ("parts", ""),
     ("parts", math.nan),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,17 @@ from simulators.plan import Planner
 from simulators.workdays import SECOND, Calendar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loop_of_the_session() -> Iterator[None]:
+    """Own the loop that pytest-asyncio would otherwise make for the main thread and never close."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 MEMBERS = (Member("FER"), Member("RIV", weight=2.0), Member("BOS", weight=0.5))
@@ -34,7 +45,8 @@ def make_machine() -> Callable[..., Machine]:
 def instant() -> Callable[..., int]:
     """Make an instant from a date and time in UTC."""
 
-    def make(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:
+    def make(*parts: int) -> int:
+        year, month, day, hour, minute, second = (*parts, 0, 0, 0)[:6]
         return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()) * SECOND
 
     return make

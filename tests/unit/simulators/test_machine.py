@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulators.machine import Machine
+
+
+def known(machine: Machine, stamp: int) -> dict[str, Any]:
+    return dict(machine.records(stamp))
 
 
 @pytest.mark.parametrize("kind", ["mill", "lathe"])
@@ -39,7 +43,7 @@ def test_counters_never_fall_and_agree_with_one_another(
     machine = make_machine(busy_from=busy_from)
     start = instant(2026, 10, 5)
 
-    seen = [machine.records(start + minutes * 60 * SECOND) for minutes in range(0, 20 * 24 * 60, 7)]
+    seen = [known(machine, start + minutes * 60 * SECOND) for minutes in range(0, 20 * 24 * 60, 7)]
 
     for signal in (*COUNTERS, "parts", "operation_cycles"):
         assert all(left[signal] <= right[signal] for left, right in pairwise(seen))
@@ -109,11 +113,11 @@ def test_changes_applied_to_the_values_before_give_the_values_after(
     machine = make_machine()
     start, end = instant(2026, 10, 6, 7), instant(2026, 10, 8, 16, 20)
 
-    values = machine.records(start - 1)
+    values = known(machine, start - 1)
     for change in machine.changes(start, end):
         values[change.signal] = change.value
 
-    after = machine.records(end - 1)
+    after = known(machine, end - 1)
     assert {signal: value for signal, value in values.items() if signal not in COUNTERS} == {
         signal: value for signal, value in after.items() if signal not in COUNTERS
     }
@@ -178,7 +182,7 @@ def test_energy_is_the_integral_of_power(make_machine: Callable[..., Machine], i
 
     measured = sum(gauges["power_watts"] * 5 / 3600 for _, gauges in machine.samples(start, end, step_seconds=5))
 
-    counted = machine.records(end)["energy_watt_hours"] - machine.records(start)["energy_watt_hours"]
+    counted = known(machine, end)["energy_watt_hours"] - known(machine, start)["energy_watt_hours"]
     assert counted == pytest.approx(measured, rel=0.01)
 
 

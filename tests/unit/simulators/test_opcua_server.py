@@ -12,6 +12,7 @@ from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.observer import Observer
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from simulators.address_space import namespace_order
 from simulators.live import LiveSource
 from simulators.mazak import Mazak
 from simulators.opcua_server import MachineServer
@@ -121,7 +122,7 @@ async def watch(browser: Browser, listener: Listener, nodes: list[Any], queue: i
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait until something is true; fail when it takes too long."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # polls a server, with a deadline
             await asyncio.sleep(0.02)  # polls a server, with a deadline
 
 
@@ -197,13 +198,31 @@ async def test_without_being_asked_there_is_no_endpoint_without_security(
 
 async def test_namespace_indexes_differ_from_server_to_server(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
-    first, second = [await serve(LiveSource(machine, MACHINE), clock, name) for name in ("s1", "s2")]
+    server = await serve(LiveSource(machine, MACHINE), clock)
 
-    async with connected(first) as one, connected(second) as other:
-        orders = [(await each.client.get_namespace_array())[2:] for each in (one, other)]
+    async with connected(server) as browser:
+        served = await browser.client.get_namespace_array()
 
-    assert set(orders[0]) == set(orders[1])
-    assert orders[0] != orders[1]
+    assert served[:2] == [NAMESPACES["UA"], "urn:officina:simulator:s1"]
+    assert served[2:] == [NAMESPACES[prefix] for prefix in namespace_order("s1")]
+    assert len({tuple(namespace_order(f"s{number}")) for number in range(1, 9)}) > 4
+
+
+async def test_a_server_of_the_first_edition_has_programs_but_no_building_blocks(
+    serve: Callable[..., Any], live: tuple[Any, Any]
+) -> None:
+    machine, clock = live
+    server = await serve(LiveSource(machine, MACHINE, edition="1.00"), clock)
+
+    async with connected(server) as browser:
+        program = await browser.value("MT:Production/MT:ActiveProgram/MT:State/UA:CurrentState/UA:Id")
+        hours = await browser.value("MT:Monitoring/MT:MachineTool/MT:PowerOnDuration")
+        with pytest.raises(ua.UaStatusCodeError):
+            await browser.below("MY:MachineryBuildingBlocks")
+
+    records = machine.records(clock.now - 1)
+    assert program == browser.node_id(f"MT:{(135, 138, 140, 139, 141)[records['program_state']]}")
+    assert hours == int(records["power_on_seconds"] / 3600)
 
 
 async def test_changes_arrive_with_the_instants_of_the_model(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
@@ -276,13 +295,29 @@ async def test_an_alarm_is_an_event_with_its_code_and_says_when_it_goes(
     assert events[0].Message.Text == alarm.text
 
 
+async def test_the_server_tells_the_time_of_its_own_clock(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
+    machine, clock = live
+    server = await serve(LiveSource(machine, MACHINE), clock)
+
+    async with connected(server) as browser:
+        node = browser.client.get_node(ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime))
+        before = await node.read_value()
+        clock.now += 90 * SECOND
+        async with asyncio.timeout(5):
+            while await node.read_value() == before:  # noqa: ASYNC110  # polls a server, with a deadline
+                await asyncio.sleep(0.02)
+        after = await node.read_value()
+
+    assert (before, after) == (time_of(clock.now - 90 * SECOND), time_of(clock.now))
+
+
 async def test_a_client_may_not_write(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock)
 
     async with connected(server) as browser:
         mode = await browser.below("MT:Monitoring/MT:MachineTool/MT:OperationMode")
-        with pytest.raises(ua.UaStatusCodeError, match="denied"):
+        with pytest.raises(ua.UaStatusCodeError, match="BadUserAccessDenied"):
             await mode.write_value(ua.Variant(2, ua.VariantType.Int32))
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -139,7 +139,7 @@ def test_a_gzipped_recording_reads_like_a_plain_one(write_log: Callable[..., Pat
     assert list(mapped_lines([plain], Mazak())) == list(mapped_lines([packed], Mazak()))
 
 
-def player(path: Path, **pace: object) -> Replay:
+def player(path: Path, **pace: Any) -> Replay:
     return Replay([path], Mazak, Identity("mazak", "Mazak", "Mazak", "Integrex", "1"), Pace(**pace))
 
 

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.access.scope import Role, Scope
+from api.machines.park import Machine, Park, ParkError, UnknownMachineError, read_park
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVERYWHERE = Scope(Role.OPERATOR)
+NORTH = Scope(Role.OPERATOR, sites=frozenset({"north"}))
+
+
+def machine(name: str, site: str = "north", publisher: str = "edge", **more: object) -> Machine:
+    return Machine(id=name, name=name.upper(), kind="", site=site, publisher=publisher, **more)  # type: ignore[arg-type]
+
+
+def test_a_scope_bound_to_a_site_sees_that_site_alone() -> None:
+    park = Park([machine("a"), machine("b", "south")])
+
+    assert [each.id for each in park.visible(EVERYWHERE)] == ["a", "b"]
+    assert [each.id for each in park.visible(NORTH)] == ["a"]
+
+
+def test_a_machine_of_another_site_is_as_unknown_as_one_that_does_not_exist() -> None:
+    park = Park([machine("a"), machine("b", "south")])
+
+    for name in ("b", "nowhere"):
+        with pytest.raises(UnknownMachineError):
+            park.get(NORTH, name)
+
+
+def test_a_registry_names_what_its_publisher_may_say_and_what_every_agent_adds() -> None:
+    park = Park([machine("a", signals=("parts",), writer_id=3), machine("b", publisher="other")])
+
+    registries = park.registries()
+
+    assert set(registries) == {"edge", "other"}
+    entry = registries["edge"].machines[0]
+    assert (entry.machine, entry.writer_id) == ("a", 3)
+    assert set(entry.signals) == {"parts", "observed", "unreachable", "hole", "clock_offset_seconds"}
+    assert "spindle_load" in registries["other"].machines[0].signals
+
+
+@pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a/b", "a+", "#", "x" * 64])
+def test_a_machine_that_cannot_be_called_so_is_refused(name: str) -> None:
+    with pytest.raises(ParkError, match="identifier"):
+        Park([machine(name)])
+
+
+def test_two_machines_with_one_id_are_refused() -> None:
+    with pytest.raises(ParkError, match="one id"):
+        Park([machine("a"), machine("a", "south")])
+
+
+def test_a_signal_that_does_not_exist_is_refused_by_name() -> None:
+    with pytest.raises(ParkError, match="no_such_signal"):
+        Park([machine("a", signals=("no_such_signal",))])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.toml", '[[machine]]\nid="a"\nname="A"\nkind="mill"\nsite="north"\npublisher="edge"\n'),
+        ("m.json", '{"machine": [{"id":"a","name":"A","kind":"mill","site":"north","publisher":"edge"}]}'),
+    ],
+)
+def test_the_file_is_toml_or_json(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+
+    assert [each.id for each in read_park(tmp_path / name)] == ["a"]
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"machine": [{"id": "a"}]}', '{"machine": [], "other": 1}'])
+def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.json").write_text(text)
+
+    with pytest.raises(ParkError, match=r"m\.json"):
+        read_park(tmp_path / "m.json")
+
+
+def test_a_missing_file_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    with pytest.raises(ParkError, match=r"\[\[machine\]\]"):
+        read_park(tmp_path / "m.toml")

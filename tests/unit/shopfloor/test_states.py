@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shopfloor.periods import SECOND, Period, union
+from shopfloor.samples import Sample, Value
+from shopfloor.signals import DECIDING, TEXT_MAX
+from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Hole, State, Stretch, state_of, timeline
+
+MACHINE = "mill-1"
+LATER = 10_000 * SECOND
+EXECUTING, NOT_EXECUTING, OUT_OF_SERVICE, OFF = 3, 2, 1, 0
+DAY_OF_WORK = Period(0, 100)
+
+
+def said(stamp: int, value: Value | None, signal: str = "item_state") -> Sample:
+    return Sample(MACHINE, signal, stamp, value)
+
+
+def hole(start: int, end: int, *signals: str) -> Hole:
+    return Hole(MACHINE, Period(start, end), signals, "overflow")
+
+
+def watched(
+    observed: list[Period] | None = None, unreachable: list[Period] | None = None, holes: list[Hole] | None = None
+) -> Coverage:
+    return Coverage([DAY_OF_WORK] if observed is None else observed, unreachable or [], holes or [])
+
+
+def tiled(stretches: list[Stretch]) -> list[tuple[int, int, State]]:
+    return [(each.period.start, each.period.end, each.state) for each in stretches]
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({}, State.UNKNOWN),
+        ({"item_state": None}, State.UNKNOWN),
+        ({"item_state": None, "operation_mode": 3, "program_state": 1}, State.UNKNOWN),
+        ({"item_state": OFF, "operation_mode": 1}, State.OFF),
+        ({"item_state": OFF, "alarm_blocking": True}, State.OFF),
+        ({"item_state": OUT_OF_SERVICE, "operation_mode": 1}, State.OUT_OF_SERVICE),
+        ({"item_state": EXECUTING, "operation_mode": 1}, State.MAINTENANCE),
+        ({"item_state": EXECUTING, "control_mode": 4}, State.MAINTENANCE),
+        ({"item_state": EXECUTING, "operation_mode": 2}, State.SETUP),
+        ({"item_state": NOT_EXECUTING, "operation_mode": 2, "alarm_blocking": True}, State.SETUP),
+        ({"item_state": NOT_EXECUTING, "control_mode": 2}, State.SETUP),
+        ({"item_state": EXECUTING, "operation_mode": 3, "control_mode": 2}, State.PROCESSING),
+        ({"item_state": EXECUTING, "operation_mode": 3, "control_mode": 4}, State.PROCESSING),
+        ({"item_state": EXECUTING, "alarm_blocking": True}, State.INTERRUPTED),
+        ({"item_state": EXECUTING, "program_state": 3}, State.INTERRUPTED),
+        ({"item_state": NOT_EXECUTING, "program_state": 4}, State.INTERRUPTED),
+        ({"item_state": NOT_EXECUTING, "channel_state": 1}, State.INTERRUPTED),
+        ({"item_state": EXECUTING, "alarm_blocking": False}, State.PROCESSING),
+        ({"item_state": EXECUTING, "program_state": 2, "channel_state": 2}, State.PROCESSING),
+        ({"item_state": NOT_EXECUTING, "program_state": 1, "channel_state": 0}, State.IDLE),
+        ({"item_state": NOT_EXECUTING}, State.IDLE),
+        ({"item_state": 7}, State.IDLE),
+        # Without item state and mode (OPC 40501-1 1.00, CNC only).
+        ({"program_state": 1}, State.PROCESSING),
+        ({"program_state": 2, "channel_state": 0}, State.IDLE),
+        ({"program_state": 0}, State.IDLE),
+        ({"channel_state": 0}, State.PROCESSING),
+        ({"channel_state": 2}, State.IDLE),
+        ({"control_mode": 1}, State.IDLE),
+        ({"control_mode": 2, "channel_state": 0}, State.SETUP),
+        ({"operation_mode": 3}, State.IDLE),
+        ({"program_state": None, "channel_state": None}, State.UNKNOWN),
+    ],
+)
+def test_the_first_match_of_the_table_is_the_state(facts: dict[str, Value | None], state: State) -> None:
+    assert state_of(facts) is state
+
+
+def test_an_alarm_alone_says_nothing_of_the_state() -> None:
+    assert state_of({"alarm_blocking": True}) is State.UNKNOWN
+
+
+facts_or_none = st.dictionaries(
+    st.sampled_from(DECIDING), st.none() | st.integers(-1, 5) | st.booleans() | st.text(max_size=3)
+)
+
+
+@given(facts_or_none)
+def test_any_facts_have_exactly_one_state_and_none_means_unreachable(facts: dict[str, Value | None]) -> None:
+    assert state_of(facts) in set(State) - {State.UNREACHABLE}
+
+
+def test_changes_cut_an_observed_period() -> None:
+    changes = [said(10, EXECUTING), said(30, NOT_EXECUTING)]
+    assert tiled(timeline(DAY_OF_WORK, {"item_state": OFF}, changes, watched(), now=LATER)) == [
+        (0, 10, State.OFF),
+        (10, 30, State.PROCESSING),
+        (30, 100, State.IDLE),
+    ]
+
+
+def test_neighbours_of_one_state_are_one_stretch() -> None:
+    changes = [said(10, EXECUTING), said(20, EXECUTING), said(30, 2, "program_state")]
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, changes, watched(), now=LATER)
+    assert tiled(found) == [(0, 100, State.PROCESSING)]
+
+
+def test_the_last_of_two_values_with_one_stamp_counts() -> None:
+    changes = [said(10, EXECUTING), said(10, OFF)]
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, changes, watched(), now=LATER)
+    assert tiled(found) == [(0, 10, State.PROCESSING), (10, 100, State.OFF)]
+
+
+def test_what_no_proof_covers_is_unknown_whatever_was_said() -> None:
+    coverage = watched([Period(10, 20), Period(60, 70)])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(40, OFF)], coverage, now=LATER)
+    assert tiled(found) == [
+        (0, 10, State.UNKNOWN),
+        (10, 20, State.PROCESSING),
+        (20, 60, State.UNKNOWN),
+        (60, 70, State.OFF),
+        (70, 100, State.UNKNOWN),
+    ]
+
+
+def test_a_server_that_does_not_answer_its_agent_is_unreachable() -> None:
+    coverage = watched([Period(0, 20)], [Period(15, 60)])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 60, State.UNREACHABLE), (60, 100, State.UNKNOWN)]
+
+
+def test_a_hole_over_unreachable_time_leaves_it_unreachable() -> None:
+    coverage = watched([Period(0, 20), Period(60, 100)], [Period(25, 55)], [hole(20, 60)])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    assert tiled(found) == [
+        (0, 20, State.PROCESSING),
+        (20, 25, State.UNKNOWN),
+        (25, 55, State.UNREACHABLE),
+        (55, 60, State.UNKNOWN),
+        (60, 100, State.PROCESSING),
+    ]
+
+
+def test_a_hole_inside_of_observation_makes_its_signals_unknown_until_they_speak_again() -> None:
+    coverage = watched(holes=[hole(20, 40, "item_state")])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(70, EXECUTING)], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 70, State.UNKNOWN), (70, 100, State.PROCESSING)]
+
+
+def test_a_value_within_a_hole_is_not_carried_beyond_it() -> None:
+    coverage = watched(holes=[hole(20, 40)])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(30, OFF)], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 100, State.UNKNOWN)]
+
+
+def test_a_value_at_the_end_of_a_hole_speaks_again() -> None:
+    coverage = watched(holes=[hole(20, 40)])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(40, OFF)], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 40, State.UNKNOWN), (40, 100, State.OFF)]
+
+
+def test_a_hole_that_ends_where_observation_begins_forgets_nothing() -> None:
+    coverage = watched([Period(0, 20), Period(40, 100)], holes=[hole(20, 40)])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 40, State.UNKNOWN), (40, 100, State.PROCESSING)]
+
+
+def test_a_hole_of_signals_that_decide_nothing_changes_nothing() -> None:
+    coverage = watched(holes=[hole(20, 40, "power_watts", "program")])
+    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    assert tiled(found) == [(0, 100, State.PROCESSING)]
+
+
+def test_nothing_said_before_the_period_or_after_it_leaks_in() -> None:
+    period = Period(50, 100)
+    changes = [said(40, OFF), said(100, OFF), said(120, OFF)]
+    found = timeline(period, {}, changes, watched([Period(0, 200)]), now=LATER)
+    assert tiled(found) == [(50, 100, State.UNKNOWN)]
+    found = timeline(period, {"item_state": EXECUTING}, changes, watched([Period(0, 200)]), now=LATER)
+    assert tiled(found) == [(50, 100, State.PROCESSING)]
+
+
+def test_a_period_that_has_not_begun_has_no_states() -> None:
+    assert timeline(Period(50, 100), {}, [], watched(), now=50) == []
+    assert timeline(Period(50, 100), {}, [], watched(), now=7) == []
+
+
+def live(silence_seconds: float, unreachable: list[Period] | None = None) -> list[tuple[int, int, State]]:
+    now = 1000 * SECOND
+    proven = now - round(silence_seconds * SECOND)
+    coverage = watched([Period(0, proven)], unreachable)
+    return tiled(timeline(Period(0, now + SECOND), {"item_state": EXECUTING}, [], coverage, now=now))
+
+
+def test_observation_lasts_until_the_present_while_its_proof_is_at_most_sixty_seconds_old() -> None:
+    now = 1000 * SECOND
+    assert live(0) == [(0, now, State.PROCESSING)]
+    assert live(SILENCE_SECONDS_MAX) == [(0, now, State.PROCESSING)]
+
+
+def test_after_sixty_seconds_of_silence_all_of_it_is_unknown() -> None:
+    now = 1000 * SECOND
+    assert live(SILENCE_SECONDS_MAX + 0.001) == [
+        (0, now - SILENCE_SECONDS_MAX * SECOND - SECOND // 1000, State.PROCESSING),
+        (now - SILENCE_SECONDS_MAX * SECOND - SECOND // 1000, now, State.UNKNOWN),
+    ]
+
+
+def test_a_server_that_is_proven_not_to_answer_ends_the_observation_at_once() -> None:
+    now = 1000 * SECOND
+    assert live(40, [Period(now - 35 * SECOND, now - 10 * SECOND)]) == [
+        (0, now - 35 * SECOND, State.PROCESSING),
+        (now - 35 * SECOND, now, State.UNREACHABLE),
+    ]
+
+
+def test_a_proof_from_a_clock_ahead_of_ours_does_not_tile_the_future() -> None:
+    coverage = watched([Period(0, 70)])
+    assert tiled(timeline(DAY_OF_WORK, {"item_state": OFF}, [], coverage, now=50)) == [(0, 50, State.OFF)]
+
+
+near = st.integers(-20, 120)
+spans = st.lists(st.tuples(near, near).map(lambda pair: Period(min(pair), max(pair))), max_size=4)
+some_holes = st.lists(
+    st.builds(
+        lambda pair, names: Hole(MACHINE, Period(min(pair), max(pair)), tuple(names), "overflow"),
+        st.tuples(near, near),
+        st.lists(st.sampled_from([*DECIDING, "power_watts"]), max_size=2, unique=True),
+    ),
+    max_size=3,
+)
+values = st.none() | st.integers(0, 4)
+some_changes = st.lists(st.builds(Sample, st.just(MACHINE), st.sampled_from(DECIDING), near, values), max_size=12).map(
+    lambda items: sorted(items, key=lambda each: each.stamp)
+)
+
+
+@settings(max_examples=300)
+@given(
+    spans.filter(bool).map(lambda found: found[0]),
+    st.dictionaries(st.sampled_from(DECIDING), values),
+    some_changes,
+    spans,
+    spans,
+    some_holes,
+    st.integers(-10, 130) | st.just(LATER),
+)
+def test_a_timeline_tiles_its_period_and_knows_only_what_is_proven(  # noqa: PLR0917
+    period: Period,
+    before: dict[str, Value | None],
+    changes: list[Sample],
+    observed: list[Period],
+    unreachable: list[Period],
+    holes: list[Hole],
+    now: int,
+) -> None:
+    coverage = Coverage(union(observed), union(unreachable), holes)
+    found = timeline(period, before, changes, coverage, now=now)
+    expected = period.clip(Period(min(period.start, now), now))
+    if expected is None:
+        assert found == []
+        return
+    assert found[0].period.start == expected.start
+    assert found[-1].period.end == expected.end
+    assert all(stretch.period for stretch in found)
+    assert all(one.period.end == other.period.start for one, other in pairwise(found))
+    assert all(one.state is not other.state for one, other in pairwise(found))
+    if now != LATER:
+        return  # near the present a fresh proof reaches until now
+    blind = [each.period for each in holes if not each.signals or set(each.signals) & set(DECIDING)]
+    for stretch in found:
+        for instant in range(stretch.period.start, stretch.period.end):
+            if not any(instant in span for span in coverage.observed):
+                is_unreachable = any(instant in span for span in coverage.unreachable)
+                assert stretch.state is (State.UNREACHABLE if is_unreachable else State.UNKNOWN)
+            elif any(instant in each for each in blind):
+                assert stretch.state is State.UNKNOWN
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.sampled_from(DECIDING), values), some_changes, spans, st.integers(1, 99))
+def test_two_halves_of_a_period_say_what_the_whole_says(
+    before: dict[str, Value | None], changes: list[Sample], observed: list[Period], cut: int
+) -> None:
+    coverage = Coverage(union(observed), [], [])
+    known = dict(before)
+    for sample in changes:
+        if 0 <= sample.stamp < cut:
+            known[sample.signal] = sample.value
+
+    def state_at(instant: int, stretches: list[Stretch]) -> State:
+        return next(each.state for each in stretches if instant in each.period)
+
+    whole = timeline(DAY_OF_WORK, before, changes, coverage, now=LATER)
+    halves = [
+        *timeline(Period(0, cut), before, changes, coverage, now=LATER),
+        *timeline(Period(cut, 100), known, changes, coverage, now=LATER),
+    ]
+    assert [state_at(instant, whole) for instant in range(100)] == [state_at(instant, halves) for instant in range(100)]
+
+
+def test_a_hole_survives_being_written_and_read() -> None:
+    written = Hole(MACHINE, Period(1, 2 * SECOND), ("item_state", "program"), "evicted")
+    assert Hole.decode(MACHINE, written.encode()) == written
+
+
+def test_a_hole_of_more_signals_than_a_text_can_name_is_one_of_all_signals() -> None:
+    names = tuple(f"a_signal_with_a_rather_long_name_of_number_{number}.double" for number in range(200))
+    text = Hole(MACHINE, Period(1, 2), names, "evicted").encode()
+    assert len(text) <= TEXT_MAX
+    assert Hole.decode(MACHINE, text).signals == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "null", "5", '{"from": 1, "to": 2, "signals": [], "cause": "x"}',
+     '{"from": "2026-01-01T00:00:00Z", "to": "2025-01-01T00:00:00Z", "signals": [], "cause": "x"}',
+     '{"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "signals": 5, "cause": "x"}'],
+)  # fmt: skip
+def test_a_text_that_is_no_hole_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no hole"):
+        Hole.decode(MACHINE, text)
