@@ -27,9 +27,10 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, publisher TEXT NOT NULL, topic TEXT NOT NULL,
     reasons TEXT NOT NULL, details TEXT NOT NULL, samples INTEGER NOT NULL, size INTEGER NOT NULL, raw BLOB NOT NULL,
-    retry INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, raw, reasons));
+    marks INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, raw));
 CREATE TABLE IF NOT EXISTS lost (entries INTEGER NOT NULL, samples INTEGER NOT NULL);
 """
+_ENTRY = "id, at, publisher, topic, reasons, details, samples, size, raw, marks"
 
 
 class QuarantineError(ExpectedError):
@@ -49,6 +50,7 @@ class Entry(NamedTuple):
         samples: how many values are concerned.
         size: bytes of the payload.
         raw: the payload.
+        marks: how often it was marked for another try that has not ended yet.
     """
 
     id: int
@@ -60,6 +62,7 @@ class Entry(NamedTuple):
     samples: int
     size: int
     raw: bytes
+    marks: int
 
 
 class Quarantine:
@@ -95,22 +98,28 @@ class Quarantine:
         samples: int,
         now: int,
     ) -> None:
-        """Put a message aside, durably. The same message with the same reasons is kept once.
+        """Put a message aside, durably. The same message is kept once, with what is wrong with it now.
 
         Raises:
             QuarantineError: it is not put aside.
         """
         kept = raw[:RAW_BYTES_MAX]
-        row = (now, publisher, topic, ",".join(sorted(set(reasons))), "\n".join(details), samples, len(raw), kept)
+        wrong = (",".join(sorted(set(reasons))), "\n".join(details), samples)
         try:
             with self._lock:
-                added = self._db.execute(
-                    "INSERT INTO entry (at, publisher, topic, reasons, details, samples, size, raw) "
-                    "VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-                    row,
+                known = self._db.execute(
+                    "UPDATE entry SET reasons = ?, details = ?, samples = ? WHERE topic = ? AND raw = ?",
+                    (*wrong, topic, kept),
                 ).rowcount
-                self._held += added
-                self._bytes += added * len(kept)
+                if known:
+                    return
+                self._db.execute(
+                    "INSERT INTO entry (reasons, details, samples, at, publisher, topic, size, raw) "
+                    "VALUES (?,?,?,?,?,?,?,?)",
+                    (*wrong, now, publisher, topic, len(raw), kept),
+                )
+                self._held += 1
+                self._bytes += len(kept)
                 self._trim()
         except sqlite3.Error as error:
             raise QuarantineError(f"the quarantine file {self._path} took nothing ({error})") from error
@@ -119,8 +128,7 @@ class Quarantine:
         """Return entries with a higher id, lowest first."""
         with self._lock:
             found = self._db.execute(
-                "SELECT id, at, publisher, topic, reasons, details, samples, size, raw FROM entry WHERE id > ? "
-                "ORDER BY id LIMIT ?",
+                f"SELECT {_ENTRY} FROM entry WHERE id > ? ORDER BY id LIMIT ?",
                 (after, limit),
             ).fetchall()
         return [Entry(*row) for row in found]
@@ -148,27 +156,28 @@ class Quarantine:
             clauses.append(f"id IN ({','.join('?' * len(numbers))})")
             values += numbers
         with self._lock:
-            return self._db.execute(f"UPDATE entry SET retry = 1 WHERE {' AND '.join(clauses)}", values).rowcount  # noqa: S608 - placeholders only
+            return self._db.execute(
+                f"UPDATE entry SET marks = marks + 1 WHERE {' AND '.join(clauses)}", values
+            ).rowcount  # noqa: S608 - placeholders only
 
     def marked(self) -> list[Entry]:
         """Return entries to be tried again now."""
         with self._lock:
             found = self._db.execute(
-                "SELECT id, at, publisher, topic, reasons, details, samples, size, raw FROM entry WHERE retry = 1 "
-                "ORDER BY id LIMIT ?",
+                f"SELECT {_ENTRY} FROM entry WHERE marks > 0 ORDER BY id LIMIT ?",
                 (RETRY_AT_ONCE,),
             ).fetchall()
         return [Entry(*row) for row in found]
 
-    def settle(self, number: int, *, stored: bool) -> None:
-        """End a try: the entry goes when all of it is stored, else it stays, unmarked."""
+    def settle(self, entry: Entry, *, stored: bool) -> None:
+        """End a try: the entry goes when all of it is stored, else it stays; a mark that came meanwhile holds."""
         with self._lock:
             if stored:
-                gone = self._db.execute("DELETE FROM entry WHERE id = ? RETURNING length(raw)", (number,)).fetchone()
+                gone = self._db.execute("DELETE FROM entry WHERE id = ? RETURNING length(raw)", (entry.id,)).fetchone()
                 self._held -= 1 if gone else 0
                 self._bytes -= gone[0] if gone else 0
             else:
-                self._db.execute("UPDATE entry SET retry = 0 WHERE id = ?", (number,))
+                self._db.execute("UPDATE entry SET marks = max(marks - ?, 0) WHERE id = ?", (entry.marks, entry.id))
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many entries and samples are held, and how many entries had to go at the bound."""

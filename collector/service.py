@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BATCH_MESSAGES_MAX = 512
 BATCH_BYTES_MAX = 3 * 1024 * 1024
 """What is written in one commit at most."""
+PENDING_BYTES_MAX = 256 * 1024 * 1024
+"""Received and not yet in work; a message beyond it is dropped unacknowledged, counted, and asked for again later."""
 ECHO_SECONDS = 5.0
 """How often the collector sends a message to itself."""
 DEAF_SECONDS = 15.0
@@ -45,8 +47,8 @@ log = structlog.get_logger(__name__)
 
 class _Pending(NamedTuple):
     message: mqtt.Message
-    row: bytes | None
-    """The head of an agent's message, which names its row: what tells a redelivery while the first still waits."""
+    row: tuple[str, bytes] | None
+    """Topic and head of an agent's message, which name its row: tells a redelivery while the first still waits."""
 
 
 class Collector:
@@ -82,7 +84,10 @@ class Collector:
         self._writers = writers
         self._allowed = Allowed()
         self._pending: deque[_Pending] = deque()
-        self._waiting: set[bytes | None] = set()
+        self._pending_bytes = 0
+        self._dropped = 0
+        self._asked_again = 0
+        self._waiting: set[tuple[str, bytes] | None] = set()
         self._work = asyncio.Event()
         self._heard_at = 0.0
         self._echo_mid: int | None = None
@@ -127,12 +132,16 @@ class Collector:
         topic = message.topic
         if topic.startswith(topics.DATA):
             match = _AGENT_ROW.match(message.payload)
-            row = match[0] if match else None
+            row = (topic, match[0]) if match else None
             if row in self._waiting:  # a redelivery of what waits here already: its acknowledgement will be for both
                 self._client.acknowledge(message)
                 return
+            if self._pending_bytes + len(message.payload) > PENDING_BYTES_MAX:
+                self._dropped += 1
+                return
             if row is not None:
                 self._waiting.add(row)
+            self._pending_bytes += len(message.payload)
             self._pending.append(_Pending(message, row))
             return
         self._client.acknowledge(message)
@@ -151,6 +160,7 @@ class Collector:
                 self._registered = self._listening = False
                 self._data_mid = None
                 self._waiting.clear()
+                self._pending_bytes = 0
                 self._pending.clear()  # the broker or the publisher sends again what this connection left open
                 # Registries are retained: they come before the echo, and the echo before data is asked for.
                 self._echo_mid = self._client.subscribe(topics.REGISTRY_FILTER, topics.echo(self._name))
@@ -161,6 +171,7 @@ class Collector:
                     self._client.publish(topics.echo(self._name), b"1")
                 elif mid == self._data_mid:
                     self._listening = True
+                    log.info("collector.listening", publishers=len(self._allowed.publishers))
                     self._say_hello()
             case mqtt.Disconnected(reason=reason):
                 if self._listening:
@@ -210,6 +221,7 @@ class Collector:
         while True:
             batch = self._next_batch()
             if not batch:
+                self._ask_again()
                 self._work.clear()
                 await self._work.wait()
                 continue
@@ -218,13 +230,24 @@ class Collector:
             self._count(committed)
 
     def _next_batch(self) -> list[_Pending]:
+        """Take what comes next; nothing before it is known who may publish what."""
         batch: list[_Pending] = []
         size = 0
-        while self._pending and len(batch) < BATCH_MESSAGES_MAX and size < BATCH_BYTES_MAX:
+        while self._registered and self._pending and len(batch) < BATCH_MESSAGES_MAX and size < BATCH_BYTES_MAX:
             pending = self._pending.popleft()
             size += len(pending.message.payload)
             batch.append(pending)
+        self._pending_bytes -= size
         return batch
+
+    def _ask_again(self) -> None:
+        """Connect anew after messages were dropped, now that there is room: what is unacknowledged comes again."""
+        dropped = self._dropped + self._client.dropped_messages
+        if dropped > self._asked_again and not self._pending and self._client.is_connected:
+            log.warning("collector.dropped", messages=dropped - self._asked_again)
+            self._metrics.dropped.inc(dropped - self._asked_again)
+            self._asked_again = dropped
+            self._client.reconnect()
 
     async def _commit(self, batch: Sequence[Raw]) -> Committed:
         """Commit a batch, however long the store is away."""
@@ -269,5 +292,5 @@ class Collector:
             self._metrics.quarantine_samples.set(samples)
             for entry in self._quarantine.marked():
                 committed = await self._commit([Raw(entry.topic, entry.raw)])
-                self._quarantine.settle(entry.id, stored=not committed.put_aside[0])
+                self._quarantine.settle(entry, stored=not committed.put_aside[0])
                 self._metrics.samples.inc(committed.samples)

@@ -127,6 +127,7 @@ class Spool:
     ) -> None:
         self._bytes_max = bytes_max
         self._age_max = age_days_max * DAY
+        self._stored: set[int] = set()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -213,15 +214,20 @@ class Spool:
         return machine, signal_class, messages.with_id(messages.RowId(publisher, self._epoch, n), body)
 
     def delete(self, rows: Iterable[int]) -> None:
-        """Forget rows that a collector has stored or quarantined, dead ones too."""
-        numbers = [(n,) for n in rows]
-        with self._transaction():
-            for (n,) in numbers:
-                found = self._db.execute("DELETE FROM row WHERE n = ? RETURNING size", (n,)).fetchone()
-                if found:
-                    self._rows -= 1
-                    self._bytes -= found[0]
-            self._db.executemany("DELETE FROM dead WHERE n = ?", numbers)
+        """Forget rows that a collector has stored or quarantined, dead ones too.
+
+        What a full disk does not let go is deleted with the next ones.
+        """
+        self._stored.update(rows)
+        with contextlib.suppress(sqlite3.Error):
+            with self._transaction():
+                for n in self._stored:
+                    found = self._db.execute("DELETE FROM row WHERE n = ? RETURNING size", (n,)).fetchone()
+                    if found:
+                        self._rows -= 1
+                        self._bytes -= found[0]
+                    self._db.execute("DELETE FROM dead WHERE n = ?", (n,))
+            self._stored = set()
 
     def kill(self, n: int, reason: str) -> None:
         """Move a row to the dead table and count its samples."""

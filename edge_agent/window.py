@@ -148,9 +148,9 @@ class Window:
         An acknowledgement without rows is the hello of a collector that has just started: what was sent before may have
         been lost with another one, and is due at once.
         """
-        if epoch and epoch != self._epoch:
-            return []
         ranges = list(ranges)
+        if epoch != self._epoch and (epoch or ranges):
+            return []
         if not ranges:
             for flight in self._flights.values():
                 if flight.sent_at is not None and now - flight.sent_at >= _HELLO_SECONDS * SECOND:

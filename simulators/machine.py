@@ -303,8 +303,8 @@ class Machine:
         active = [each for each in self._plan_of(stamp).day.alarms if each.start <= stamp < each.end]
         newest = active[-1] if active else None
         return {
-            "alarm": f"{newest.code} {newest.text}" if newest else "",
             "alarm_blocking": any(each.blocking for each in active),
+            "alarm": f"{newest.code} {newest.text}" if newest else "",
         }
 
     def _marks(self, activity: Activity, first: int, last: int, grid: int) -> list[tuple[int, bool]]:

@@ -201,5 +201,5 @@ class Mazak:
             self._alarms = {key: alarm for key, alarm in self._alarms.items() if key[0] != line.item}
         lost = level == _GONE
         newest = next(reversed(self._alarms.values()), ("", False))[0]
-        yield Served(line.stamp, "alarm", None if lost else newest)
         yield Served(line.stamp, "alarm_blocking", None if lost else any(fault for _, fault in self._alarms.values()))
+        yield Served(line.stamp, "alarm", None if lost else newest)

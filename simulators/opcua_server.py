@@ -238,6 +238,8 @@ class _MachineOnServer:
                 await self._write(node, value, served.stamp)
         if served.signal == "job":
             await self._write(self._jobs.job_node_id, self._jobs.reference(served.value), served.stamp)
+        elif served.signal == "alarm_blocking":
+            self._alerts.blocking = bool(served.value)
         elif served.signal == "alarm":
             await self._alerts.show(served)
 
@@ -286,7 +288,11 @@ class _Binding:
 
 
 class _Alerts:
-    """Alarm events of one machine (OPC 40501-1, 9.1), raised at its Messages object and at the Server object."""
+    """Alarm events of one machine (OPC 40501-1, 9.1), raised at its Messages object and at the Server object.
+
+    Attributes:
+        blocking: an alarm that stops the machine is active; told before the alarm itself.
+    """
 
     def __init__(self, server: Server, space: AddressSpace, nodes: MachineNodes) -> None:
         self._server = server
@@ -294,6 +300,7 @@ class _Alerts:
         self._nodes = nodes
         self._event: Any = None
         self._active = ""
+        self.blocking = False
 
     async def build(self) -> None:
         messages = self._nodes.at(MESSAGES)
@@ -310,6 +317,7 @@ class _Alerts:
         if self._active:
             await self._raise(self._active, served.stamp, active=False)
         if text:
+            self._event.Severity = ALARM_SEVERITY if self.blocking else WARNING_SEVERITY
             await self._raise(text, served.stamp, active=True)
         self._active = text
 
@@ -319,7 +327,6 @@ class _Alerts:
         event.EventId = uuid.uuid4().bytes
         event.Time = event.ReceiveTime = _time(stamp)
         event.Message, event.ErrorCode = ua.LocalizedText(text), code
-        event.Severity = ALARM_SEVERITY
         event.Retain = active
         event.NodeId = self._nodes.at(f"{NOTIFICATION}/SIM:Alert-{code}")
         event.ActiveState = ua.LocalizedText("Active" if active else "Inactive")

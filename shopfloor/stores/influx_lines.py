@@ -118,7 +118,7 @@ class LineBuilder:
 
     def _plan(self, machine: str, names: tuple[str, ...]) -> tuple[_Part, ...]:
         parts = []
-        for signal_class, of_class in _by_class(names).items():
+        for signal_class, of_class in by_class(names).items():
             fields = b",".join(
                 name.encode() + (b"=%bi" if find(name).type in _INTEGERS else b"=%b") for name in of_class
             )
@@ -132,7 +132,7 @@ class LineBuilder:
 
     def _build_odd(self, each: Slice, made: Mapping[SignalClass, Lines]) -> None:
         """Write status and source out."""
-        for signal_class, names in _by_class(tuple(each.values)).items():
+        for signal_class, names in by_class(tuple(each.values)).items():
             fields = b",".join(field for name in names for field in self._fields(each, name))
             made[signal_class].lines.append(b"%b %b %d" % (_series(TELEMETRY, each.machine), fields, each.stamp))
             made[signal_class].origins.append(each)
@@ -241,7 +241,8 @@ def _sample(machine: str, row: Sequence[Value | None], column: _Column) -> Sampl
     return Sample(machine, column.signal, stamp, None if code & ABSENT else value, code & ~ABSENT, own_time)
 
 
-def _by_class(names: tuple[str, ...]) -> dict[SignalClass, tuple[str, ...]]:
+def by_class(names: tuple[str, ...]) -> dict[SignalClass, tuple[str, ...]]:
+    """Part signals into records and gauges; a class without a signal is left out."""
     classes: dict[SignalClass, tuple[str, ...]] = {}
     for name in names:
         signal_class = find(name).signal_class

@@ -1,4 +1,4 @@
-"""How to talk to an InfluxDB server: version 1 by its own endpoints, version 2 with its client; both queried in InfluxQL.
+"""How to talk to an InfluxDB server: version 1 by its own endpoints, version 2 with its client; InfluxQL to both.
 
 A bucket is called `<database>/record` and `<database>/gauge`: in version 1 a database and its retention policies, in
 version 2 buckets whose names the server maps to a database and its retention policies by itself.
@@ -75,6 +75,26 @@ class Series(NamedTuple):
     rows: Sequence[Sequence[Value | None]]
 
 
+class _Series(msgspec.Struct):
+    columns: list[str] = []
+    tags: dict[str, str] = {}
+    values: list[list[bool | int | float | str | None]] = []
+
+
+class _Result(msgspec.Struct):
+    statement_id: int = 0
+    series: list[_Series] = []
+    error: str = ""
+
+
+class _Answer(msgspec.Struct):
+    results: list[_Result] = []
+    error: str = ""
+
+
+_decode_lines = msgspec.json.Decoder(_Answer).decode_lines
+
+
 class Server(Protocol):
     """What the store needs of a server."""
 
@@ -131,13 +151,12 @@ class _Http:
             raise refusal(status, _reason(data), f"{database}/{bucket}") or StoreRefusedError(
                 f"{self.url} does not understand a query: {_reason(data)}",
             )
-        for piece in msgspec.json.decode_lines(data):
-            for result in piece.get("results", ()):
-                if "error" in result:
-                    raise _query_error(f"{self.url}: {result['error']}"[:REASON_MAX])
-                for series in result.get("series", ()):
-                    tags, rows = series.get("tags", {}), series.get("values", ())
-                    yield Series(result["statement_id"], tags, series["columns"], rows)
+        for answer in _decode_lines(data):
+            for result in answer.results:
+                if result.error:
+                    raise _query_error(f"{self.url}: {result.error}"[:REASON_MAX])
+                for series in result.series:
+                    yield Series(result.statement_id, series.tags, series.columns, series.values)
 
     def close(self) -> None:
         self._pool.clear()
@@ -164,14 +183,15 @@ class Version1:
     def setup(self) -> None:
         """See `Server`."""
         name = identifier(self._database)
-        policies = ("record", "INF", RECORD_SHARD_DAYS, " DEFAULT"), ("gauge", f"{GAUGE_DAYS}d", GAUGE_SHARD_DAYS, "")
-        statements = [f"CREATE DATABASE {name}"]
         existing = {row[0] for each in self._policies() for row in each.rows}
-        statements += [
-            f'CREATE RETENTION POLICY "{policy}" ON {name} DURATION {duration} REPLICATION 1 SHARD DURATION {days}d{end}'
-            for policy, duration, days, end in policies
-            if policy not in existing
-        ]
+        statements = [f"CREATE DATABASE {name}"]
+        for policy, duration, days, end in (
+            ("record", "INF", RECORD_SHARD_DAYS, " DEFAULT"),
+            ("gauge", f"{GAUGE_DAYS}d", GAUGE_SHARD_DAYS, ""),
+        ):
+            if policy not in existing:
+                policy_of = f'CREATE RETENTION POLICY "{policy}" ON {name}'
+                statements.append(f"{policy_of} DURATION {duration} REPLICATION 1 SHARD DURATION {days}d{end}")
         for statement in statements:
             list(self._http.query("", "", statement))
 
@@ -193,12 +213,18 @@ class Version2:
 
     def __init__(self, url: str, database: str, *, org: str, token: str) -> None:
         # Imported here: it takes half a second that a program on another store need not wait.
-        from influxdb_client import InfluxDBClient
+        from influxdb_client.client.influxdb_client import InfluxDBClient
         from influxdb_client.client.write_api import SYNCHRONOUS
 
-        milliseconds = (int(CONNECT_SECONDS * 1000), int(WRITE_SECONDS * 1000))
-        self._client = InfluxDBClient(url, token, org=org, timeout=milliseconds, connection_pool_maxsize=CONNECTIONS_MAX)
-        self._write = self._client.write_api(write_options=SYNCHRONOUS)
+        timeout = (int(CONNECT_SECONDS * 1000), int(WRITE_SECONDS * 1000))
+        self._client: Any = InfluxDBClient(
+            url,
+            token,
+            org=org,
+            timeout=timeout,
+            connection_pool_maxsize=CONNECTIONS_MAX,
+        )
+        self._write: Any = self._client.write_api(write_options=SYNCHRONOUS)
         self._http = _Http(url, {"Authorization": f"Token {token}"})
         self._database = database
         self._org = org
@@ -214,15 +240,13 @@ class Version2:
 
     def setup(self) -> None:
         """See `Server`."""
-        from influxdb_client import BucketRetentionRules
-
         buckets = self._client.buckets_api()
         for bucket, days in (("record", 0), ("gauge", GAUGE_DAYS)):
             name = f"{self._database}/{bucket}"
             with self._translated(name):
                 found = buckets.find_bucket_by_name(name)
                 if found is None:
-                    rules = [BucketRetentionRules(type="expire", every_seconds=days * 86_400)] if days else None
+                    rules = [{"type": "expire", "everySeconds": days * 86_400}] if days else None
                     found = buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self._org)
             self._map(bucket, found.id)
 

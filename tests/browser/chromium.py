@@ -91,7 +91,9 @@ class Page:
     async def press_enter(self) -> None:
         """Press the enter key where the focus is."""
         for kind in ("keyDown", "keyUp"):
-            await self._send("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r")
+            await self._send(
+                "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r"
+            )
 
     async def text(self) -> str:
         """Return the text that a person sees."""
@@ -156,7 +158,7 @@ async def _debugger(folder: Path) -> tuple[str, str]:
     deadline = time.monotonic() + START_SECONDS
     while True:
         with contextlib.suppress(FileNotFoundError, ValueError):
-            port, path = file.read_text().split()
+            port, path = (await asyncio.to_thread(file.read_text)).split()
             return port, path
         assert time.monotonic() < deadline, "chromium did not start"
         await asyncio.sleep(0.05)

@@ -7,6 +7,8 @@ import socket
 from collections import defaultdict, deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +17,11 @@ from edge_agent import check, opcua
 from edge_agent.config import MachineConfig, ServerConfig
 from edge_agent.nodemap import NAMESPACES, Entry
 from edge_agent.opcua import watch
+from edge_agent.watched import MachineHealth
 from shopfloor.runtime import clock
 from shopfloor.samples import BAD_NO_COMMUNICATION
 from shopfloor.signals import DECIDING
+from simulators.jobs import Member, OrderBook
 from simulators.machine import PlannedJob
 from simulators.opcua_server import MachineServer
 from simulators.tree import NAMESPACES as SIMULATED
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from edge_agent.opcua import MachineHealth
     from shopfloor.samples import Reading
     from shopfloor.states import Hole
 
@@ -36,6 +39,7 @@ pytestmark = pytest.mark.services
 WAIT_SECONDS = 20.0
 MACHINE = "m01"
 PREFIXES = {**NAMESPACES, "SIM": SIMULATED["SIM"]}
+PLANS = OrderBook("m01", "mill", 0, 7, (Member("FER"),), unmarked_share=0.0)
 FIRST: Mapping[str, object] = {
     "item_state": 3,
     "operation_mode": 3,
@@ -191,6 +195,14 @@ async def until(condition: Callable[[], object], what: str) -> None:
         await asyncio.sleep(0.02)
 
 
+def told_since(notebook: Notebook, signal: str, value: object, stamp: int) -> bool:
+    """Tell whether a signal has this value, and has it from this microsecond on or later."""
+    if not notebook.values[signal]:
+        return False
+    last = notebook.values[signal][-1]
+    return last.value == value and last.source is not None and last.source >= stamp // 1000 * 1000
+
+
 @pytest.fixture
 def notebook() -> Notebook:
     return Notebook()
@@ -201,7 +213,9 @@ def script() -> Script:
     return Script()
 
 
-async def test_a_machine_is_found_by_its_type_and_all_its_signals_are_read(tmp_path, script, notebook):
+async def test_a_machine_is_found_by_its_type_and_all_its_signals_are_read(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
         await until(lambda: notebook.proofs, "observed")
         health = notebook.health[MACHINE]
@@ -214,7 +228,9 @@ async def test_a_machine_is_found_by_its_type_and_all_its_signals_are_read(tmp_p
     assert notebook.values["item_state"][0].source is not None
 
 
-async def test_a_change_arrives_once_with_the_machines_own_time(tmp_path, script, notebook):
+async def test_a_change_arrives_once_with_the_machines_own_time(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
         await until(lambda: notebook.proofs, "observed")
         stamp = script.say("item_state", 2)
@@ -224,7 +240,9 @@ async def test_a_change_arrives_once_with_the_machines_own_time(tmp_path, script
     ]
 
 
-async def test_what_came_within_one_interval_is_handed_on_in_one_call_and_in_order(tmp_path, script, notebook):
+async def test_what_came_within_one_interval_is_handed_on_in_one_call_and_in_order(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     config = machine(publishing_milliseconds=500)
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path, config), notebook):
         await until(lambda: notebook.proofs, "observed")
@@ -232,11 +250,15 @@ async def test_what_came_within_one_interval_is_handed_on_in_one_call_and_in_ord
         for number in range(50):
             script.say("feed_override", float(number), start + number * 1_000_000)
         await until(lambda: notebook.last("feed_override") == 49.0, "changed")
-    assert [reading.value for reading in notebook.values["feed_override"]][-50:] == [float(number) for number in range(50)]
+    assert [reading.value for reading in notebook.values["feed_override"]][-50:] == [
+        float(number) for number in range(50)
+    ]
     assert len(notebook.calls) - before <= 3
 
 
-async def test_a_queue_that_overflows_leaves_a_hole_of_that_signal(tmp_path, script, notebook):
+async def test_a_queue_that_overflows_leaves_a_hole_of_that_signal(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     config = machine(publishing_milliseconds=500, queue_size=10)
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path, config), notebook):
         await until(lambda: notebook.proofs, "observed")
@@ -252,7 +274,9 @@ async def test_a_queue_that_overflows_leaves_a_hole_of_that_signal(tmp_path, scr
     assert notebook.health[MACHINE].overflows == 1
 
 
-async def test_a_deciding_signal_that_turns_bad_breaks_the_observation_until_it_is_good(tmp_path, script, notebook):
+async def test_a_deciding_signal_that_turns_bad_breaks_the_observation_until_it_is_good(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
         await until(lambda: notebook.proofs, "observed")
         since = notebook.health[MACHINE].observed_since
@@ -267,7 +291,9 @@ async def test_a_deciding_signal_that_turns_bad_breaks_the_observation_until_it_
     assert all(at <= hole.period.start for begun, at in notebook.proofs if begun == since)
 
 
-async def test_a_server_that_restarts_leaves_a_hole_and_a_new_span(tmp_path, script, notebook, monkeypatch):
+async def test_a_server_that_restarts_leaves_a_hole_and_a_new_span(
+    tmp_path: Path, script: Script, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(opcua, "RETRY_SECONDS_MAX", 1.0)
     port = free_port()
     async with serving(tmp_path, script, port=port) as server:
@@ -278,16 +304,19 @@ async def test_a_server_that_restarts_leaves_a_hole_and_a_new_span(tmp_path, scr
     await until(lambda: "Connect call failed" in notebook.health[MACHINE].reason, "gone")
     async with serving(tmp_path, Script(), port=port):
         await until(lambda: notebook.health[MACHINE].observed_since not in {None, first}, "observed again")
+        again = notebook.health[MACHINE].observed_since
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
     (hole,) = notebook.holes
     last = max(at for since, at in notebook.proofs if since == first)
     assert (hole.period.start, hole.signals, hole.cause) == (last, (), "unreachable")
-    assert hole.period.end in {since for since, _ in notebook.proofs} | {notebook.health[MACHINE].observed_since, hole.period.end}
+    assert hole.period.end == again
 
 
-async def test_a_server_that_does_not_answer_is_proven_silent(tmp_path, script, notebook, monkeypatch):
+async def test_a_server_that_does_not_answer_is_proven_silent(
+    tmp_path: Path, script: Script, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(opcua, "RETRY_SECONDS_MAX", 0.5)
     monkeypatch.setattr(opcua, "RETRY_SECONDS_MIN", 0.1)
     monkeypatch.setattr(opcua, "_UNREACHABLE_EVERY", 1)
@@ -300,14 +329,16 @@ async def test_a_server_that_does_not_answer_is_proven_silent(tmp_path, script, 
     assert notebook.proofs == []
 
 
-async def test_after_a_restart_of_the_agent_the_hole_begins_at_the_last_proof(tmp_path, script):
+async def test_after_a_restart_of_the_agent_the_hole_begins_at_the_last_proof(tmp_path: Path, script: Script) -> None:
     notebook = Notebook(proven=clock.now() - 10**11)
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
         await until(lambda: notebook.holes, "hole")
     assert (notebook.holes[0].period.start, notebook.holes[0].cause) == (notebook.proven, "agent_restart")
 
 
-async def test_two_machines_of_one_server_share_a_session_and_are_told_apart(tmp_path, notebook):
+async def test_two_machines_of_one_server_share_a_session_and_are_told_apart(
+    tmp_path: Path, notebook: Notebook
+) -> None:
     scripts = Script("M01"), Script("M02")
     configs = [machine(each.identity.product_instance_uri, id=each.identity.id.lower()) for each in scripts]
     async with serving(tmp_path, *scripts) as server, watching(reach(server, tmp_path, *configs), notebook):
@@ -317,14 +348,19 @@ async def test_two_machines_of_one_server_share_a_session_and_are_told_apart(tmp
     assert {name for name, _, _ in notebook.calls} == {"m01", "m02"}
 
 
-async def test_a_machine_that_is_not_there_is_refused_and_its_neighbour_is_watched(tmp_path, script, notebook):
+async def test_a_machine_that_is_not_there_is_refused_and_its_neighbour_is_watched(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     configs = machine("urn:nobody", id="ghost"), machine(script.identity.product_instance_uri)
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path, *configs), notebook):
         await until(lambda: notebook.proofs, "observed")
-    assert "urn:nobody is not there; the server has: urn:officina.example:machine:M01" in notebook.health["ghost"].reason
+        reason = notebook.health["ghost"].reason
+    assert reason == "the machine urn:nobody is not there; the server has: urn:officina.example:machine:M01"
 
 
-async def test_a_node_map_is_followed_and_its_mistakes_do_not_hide_the_rest(tmp_path, script, notebook):
+async def test_a_node_map_is_followed_and_its_mistakes_do_not_hide_the_rest(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     nodes = {
         "spindle_load": Entry(path="MT:Monitoring/SIM:Spindle/SIM:ActLoad", deadband=1.0),
         "feed": Entry(path="MT:Monitoring/SIM:Channel/SIM:NoSuchNode"),
@@ -345,13 +381,17 @@ async def test_a_node_map_is_followed_and_its_mistakes_do_not_hide_the_rest(tmp_
     assert notebook.values["program_text.double"][-1].value is None
 
 
-async def test_a_server_with_small_limits_is_asked_in_small_pieces(tmp_path, script, notebook):
+async def test_a_server_with_small_limits_is_asked_in_small_pieces(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     async with serving(tmp_path, script, limit=5) as server, watching(reach(server, tmp_path), notebook):
         await until(lambda: notebook.proofs, "observed")
         assert notebook.health[MACHINE].actual == notebook.health[MACHINE].desired > 5
 
 
-async def test_a_server_whose_certificate_is_not_trusted_is_told_nothing(tmp_path, script, notebook):
+async def test_a_server_whose_certificate_is_not_trusted_is_told_nothing(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
     async with serving(tmp_path, script) as server:
         config = reach(server, tmp_path, trusted="sha256:" + "00" * 32)
         async with watching(config, notebook):
@@ -360,7 +400,7 @@ async def test_a_server_whose_certificate_is_not_trusted_is_told_nothing(tmp_pat
     assert notebook.silences == []
 
 
-async def test_a_clock_that_is_far_off_is_not_trusted(tmp_path, script, notebook):
+async def test_a_clock_that_is_far_off_is_not_trusted(tmp_path: Path, script: Script, notebook: Notebook) -> None:
     config = machine(clock_limit_seconds=0.000_001)
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path, config), notebook):
         await until(lambda: notebook.proofs, "observed")
@@ -369,18 +409,54 @@ async def test_a_clock_that_is_far_off_is_not_trusted(tmp_path, script, notebook
     assert len(notebook.offsets) == 1
 
 
-async def test_a_refused_signal_is_looked_for_again(tmp_path, script, notebook, monkeypatch):
-    monkeypatch.setattr(opcua, "RECONCILE_SECONDS", 0.2)
-    nodes = {"job_in_plan.string": Entry(path="MT:Production/MT:ProductionPlan/<MT:30>/MT:Identifier")}
-    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path, machine(nodes=nodes)), notebook):
-        await until(lambda: "job_in_plan.string" in notebook.health.get(MACHINE, _UNKNOWN).refused, "refused")
-        since = notebook.health[MACHINE].observed_since
+async def test_the_order_of_the_job_in_hand_counts_from_when_it_came_in_hand(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
+    first, second = (PLANS.job(number, date(2026, 11, 20), number) for number in range(2))
+    script.planned = (PlannedJob(first, 1, 0, 0, clock.now()), PlannedJob(second, 0, 0, 0, clock.now()))
+    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
         await until(lambda: notebook.proofs, "observed")
-        await asyncio.sleep(0.5)
-        assert since is None or notebook.health[MACHINE].observed_since == since
+        for job in (first, second):
+            stamp = script.say("job", job.id)
+            await until(partial(told_since, notebook, "order", job.order, stamp), "followed")
+            await until(partial(told_since, notebook, "customer_order", job.customer_order, stamp), "followed")
+        stamp = script.say("job", "")
+        script.planned = ()
+        await until(lambda: notebook.last("order") == "", "ended")
+    assert notebook.values["order"][-1].source == stamp // 1000 * 1000
+    assert notebook.last("runs_planned") is None
 
 
-async def test_what_is_configured_from_discovery_is_right_and_every_signal_has_a_live_value(tmp_path, script):
+async def test_a_value_that_repeats_is_a_sample_only_where_that_is_asked_for(
+    tmp_path: Path, script: Script, notebook: Notebook
+) -> None:
+    config = machine(repeats=True)
+    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path, config), notebook):
+        await until(lambda: notebook.proofs, "observed")
+        stamps = [script.say("feed_override", 100.0) // 1000 * 1000 for _ in range(3)]
+        await until(lambda: len(notebook.values["feed_override"]) == 4, "repeated")
+    assert [reading.source for reading in notebook.values["feed_override"]][1:] == stamps
+
+
+async def test_a_refused_signal_is_looked_for_again(
+    tmp_path: Path, script: Script, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opcua, "RECONCILE_SECONDS", 0.2)
+    job = PLANS.job(0, date(2026, 11, 20), 0)
+    nodes = {"second_job.string": Entry(path=f"MT:Production/MT:ProductionPlan/SIM:{job.id}/MT:Identifier")}
+    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path, machine(nodes=nodes)), notebook):
+        await until(lambda: notebook.proofs, "observed")
+        since = notebook.health[MACHINE].observed_since
+        assert "no node fits" in notebook.health[MACHINE].refused["second_job.string"]
+        script.planned = (PlannedJob(job, 1, 0, 0, clock.now()),)
+        await until(lambda: notebook.last("second_job.string") == job.id, "found")
+        assert notebook.health[MACHINE].observed_since == since
+        assert notebook.health[MACHINE].refused == {}
+
+
+async def test_what_is_configured_from_discovery_is_right_and_every_signal_has_a_live_value(
+    tmp_path: Path, script: Script
+) -> None:
     async with serving(tmp_path, script) as server:
         text = await check.init(server.endpoint, clock.now)
         path = tmp_path / "edge.toml"
@@ -395,7 +471,7 @@ async def test_what_is_configured_from_discovery_is_right_and_every_signal_has_a
     assert '"exit_code": 0' in report.json()
 
 
-async def test_a_check_tells_a_wrong_file_from_a_server_that_is_away(tmp_path, script):
+async def test_a_check_tells_a_wrong_file_from_a_server_that_is_away(tmp_path: Path, script: Script) -> None:
     path = tmp_path / "edge.toml"
     path.write_text("[agent]\n")
     assert (await check.check(path, clock.now)).exit_code == check.EXIT_INVALID
@@ -406,4 +482,4 @@ async def test_a_check_tells_a_wrong_file_from_a_server_that_is_away(tmp_path, s
     assert "NOT READ" in report.text()
 
 
-_UNKNOWN = opcua.MachineHealth("", "")
+_UNKNOWN = MachineHealth("", "")

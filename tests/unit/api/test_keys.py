@@ -22,7 +22,9 @@ def test_a_token_proves_its_own_key_and_no_other() -> None:
     assert keys.by_token(other) is None
 
 
-@pytest.mark.parametrize("wrong", ["", "officina", "officina__", "officina_{id}_", "officina_{id}_x", "x_{id}_{rest}", "{t}x"])
+@pytest.mark.parametrize(
+    "wrong", ["", "officina", "officina__", "officina_{id}_", "officina_{id}_x", "x_{id}_{rest}", "{t}x"]
+)
 def test_a_damaged_token_proves_nothing(wrong: str) -> None:
     token, key = make_key(role=Role.OPERATOR, now=0)
 

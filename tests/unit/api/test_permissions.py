@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from starlette.routing import BaseRoute
 
 from api.access.keys import add_key, make_key
 from api.access.permissions import ROLES, RULES, Rule, allows, rule_of
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
+    from starlette.routing import BaseRoute
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from api.live.present import SAMPLES_MAX, WINDOW_SECONDS, Present
 from api.machines.history import tile
 from shopfloor.periods import MINUTE, SECOND, Period, union
-from shopfloor.samples import Sample
+from shopfloor.samples import Sample, Value
 from shopfloor.states import Coverage, Hole, State, Stretch
 
 NOW = 1_800_000_000 * SECOND
 M = "m"
 
 
-def sample(signal: str, at: int, value: bool | int | str) -> Sample:
+def sample(signal: str, at: int, value: Value) -> Sample:
     return Sample(M, signal, NOW + at * SECOND, value)
 
 
@@ -134,7 +134,7 @@ def test_a_state_that_began_before_the_window_began_when_the_store_says() -> Non
 
 def test_the_window_moves_on_and_the_beginning_of_the_state_stays_known() -> None:
     it = present(observed(-600, 0), sample("item_state", -600, 3))
-    for minute in range(0, 3 * WINDOW_SECONDS // 60):
+    for minute in range(3 * WINDOW_SECONDS // 60):
         it.learn(observed(-600, minute * 60))
         it.evaluate(NOW + minute * MINUTE)
 
@@ -162,7 +162,12 @@ _FACTS = st.one_of(
     st.builds(lambda at, value: sample("operation_mode", at, value), _AT, st.integers(0, 3)),
     st.builds(lambda at, value: sample("alarm_blocking", at, value), _AT, st.booleans()),
     st.builds(lambda at, length: unreachable(at, at + length), _AT, st.integers(0, 100)),
-    st.builds(lambda at, length, one: hole(at, at + length, *one), _AT, st.integers(1, 60), st.sampled_from([(), ("item_state",)])),
+    st.builds(
+        lambda at, length, one: hole(at, at + length, *one),
+        _AT,
+        st.integers(1, 60),
+        st.sampled_from([(), ("item_state",)]),
+    ),
 )
 
 
@@ -177,12 +182,18 @@ def observations(edges: list[int]) -> list[Sample]:
 
 def history(facts: list[Sample], now: int) -> list[Stretch]:
     known = [fact for fact in facts if fact.stamp <= now]
-    changes = {(each.stamp, each.signal): each for each in known if each.signal in {"item_state", "operation_mode", "alarm_blocking"}}
+    changes = {
+        (each.stamp, each.signal): each
+        for each in known
+        if each.signal in {"item_state", "operation_mode", "alarm_blocking"}
+    }
     spans = {
         name: union(Period(int(each.value or 0), each.stamp) for each in known if each.signal == name)
         for name in ("observed", "unreachable")
     }
-    holes = sorted({Hole.decode(M, str(each.value)) for each in known if each.signal == "hole"}, key=lambda each: each.period)
+    holes = sorted(
+        {Hole.decode(M, str(each.value)) for each in known if each.signal == "hole"}, key=lambda each: each.period
+    )
     window = Period(NOW - WINDOW_SECONDS * SECOND, now)
     ordered = [changes[key] for key in sorted(changes, key=lambda key: key[0])]
     return tile(window, {}, ordered, Coverage(spans["observed"], spans["unreachable"], holes), now=now)

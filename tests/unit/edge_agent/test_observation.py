@@ -1,10 +1,17 @@
 """Proofs and holes of a machine's watching."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.observation import Missed, Observation, Proof
 from shopfloor.periods import SECOND, Period
+
+if TYPE_CHECKING:
+    from edge_agent.observation import Event
 
 SLACK = SECOND // 2
 
@@ -21,7 +28,7 @@ def watching(proven: int | None = None) -> Observation:
     return observation
 
 
-def test_observation_begins_when_the_last_deciding_signal_has_spoken():
+def test_observation_begins_when_the_last_deciding_signal_has_spoken() -> None:
     observation = Observation(None, SLACK)
     observation.subscribed({"item_state", "program_state"}, at(0))
     observation.said("item_state", good=True, stamp=at(-5), now=at(1))
@@ -30,25 +37,25 @@ def test_observation_begins_when_the_last_deciding_signal_has_spoken():
     assert observation.since == at(2)
 
 
-def test_a_machine_without_deciding_signals_is_never_observed():
+def test_a_machine_without_deciding_signals_is_never_observed() -> None:
     observation = Observation(None, SLACK)
     observation.subscribed(set(), at(0))
     assert observation.alive(at(30)) == []
     assert observation.since is None
 
 
-def test_the_first_sign_of_life_proves_up_to_what_surely_has_arrived():
+def test_the_first_sign_of_life_proves_up_to_what_surely_has_arrived() -> None:
     assert watching().alive(at(5)) == [Proof(at(2), at(4.5))]
 
 
-def test_proofs_follow_every_twenty_seconds():
+def test_proofs_follow_every_twenty_seconds() -> None:
     observation = watching()
     proofs = [event for second in range(3, 63) for event in observation.alive(at(second))]
     assert [proof.at for proof in proofs] == [at(2.5), at(22.5), at(42.5)]
     assert {proof.since for proof in proofs} == {at(2)}
 
 
-def test_a_lost_session_leaves_a_last_proof_of_the_last_sign_of_life():
+def test_a_lost_session_leaves_a_last_proof_of_the_last_sign_of_life() -> None:
     observation = watching()
     observation.alive(at(5))
     observation.alive(at(9))
@@ -56,7 +63,7 @@ def test_a_lost_session_leaves_a_last_proof_of_the_last_sign_of_life():
     assert observation.lost("session") == []
 
 
-def test_after_a_break_a_hole_reaches_from_the_last_proof_to_the_new_start():
+def test_after_a_break_a_hole_reaches_from_the_last_proof_to_the_new_start() -> None:
     observation = watching()
     observation.alive(at(9))
     observation.lost("session")
@@ -65,7 +72,7 @@ def test_after_a_break_a_hole_reaches_from_the_last_proof_to_the_new_start():
     assert events == [Missed(Period(at(8.5), at(31)), (), "session")]
 
 
-def test_a_server_that_did_not_answer_meanwhile_gives_the_cause():
+def test_a_server_that_did_not_answer_meanwhile_gives_the_cause() -> None:
     observation = watching()
     observation.alive(at(9))
     observation.lost("session")
@@ -75,20 +82,20 @@ def test_a_server_that_did_not_answer_meanwhile_gives_the_cause():
     assert missed.cause == "unreachable"
 
 
-def test_after_a_restart_of_the_agent_the_hole_starts_at_the_last_durable_proof():
+def test_after_a_restart_of_the_agent_the_hole_starts_at_the_last_durable_proof() -> None:
     observation = Observation(at(-100), SLACK)
     observation.subscribed({"item_state"}, at(0))
     events = observation.said("item_state", good=True, stamp=at(-5), now=at(1))
     assert events == [Missed(Period(at(-100), at(1)), (), "agent_restart")]
 
 
-def test_the_very_first_observation_leaves_no_hole():
+def test_the_very_first_observation_leaves_no_hole() -> None:
     observation = Observation(None, SLACK)
     observation.subscribed({"item_state"}, at(0))
     assert observation.said("item_state", good=True, stamp=at(-5), now=at(1)) == []
 
 
-def test_a_deciding_signal_that_turns_bad_ends_the_observation_where_it_did():
+def test_a_deciding_signal_that_turns_bad_ends_the_observation_where_it_did() -> None:
     observation = watching()
     observation.alive(at(5))
     assert observation.said("item_state", good=False, stamp=at(9.25), now=at(9.5)) == [Proof(at(2), at(9))]
@@ -98,7 +105,7 @@ def test_a_deciding_signal_that_turns_bad_ends_the_observation_where_it_did():
     assert observation.since == at(20.2)
 
 
-def test_nothing_is_observed_while_one_of_two_bad_signals_is_still_bad():
+def test_nothing_is_observed_while_one_of_two_bad_signals_is_still_bad() -> None:
     observation = watching()
     observation.said("item_state", good=False, stamp=at(9), now=at(9))
     observation.said("program_state", good=False, stamp=at(10), now=at(10))
@@ -109,7 +116,7 @@ def test_nothing_is_observed_while_one_of_two_bad_signals_is_still_bad():
     assert observation.since == at(12)
 
 
-def test_a_signal_that_is_read_anew_interrupts_until_it_speaks():
+def test_a_signal_that_is_read_anew_interrupts_until_it_speaks() -> None:
     observation = watching()
     observation.alive(at(5))
     observation.alive(at(8))
@@ -120,7 +127,7 @@ def test_a_signal_that_is_read_anew_interrupts_until_it_speaks():
     assert observation.since == at(10)
 
 
-def test_a_stepped_clock_begins_a_new_span_at_once():
+def test_a_stepped_clock_begins_a_new_span_at_once() -> None:
     observation = watching()
     observation.alive(at(5))
     observation.alive(at(9))
@@ -129,11 +136,21 @@ def test_a_stepped_clock_begins_a_new_span_at_once():
     assert observation.since == at(40)
 
 
-def test_a_clock_that_was_set_back_leaves_no_hole_and_is_proven_on():
+def test_a_clock_that_was_set_back_leaves_no_hole_and_is_proven_on() -> None:
     observation = watching()
     observation.alive(at(100))
     assert observation.clock_changed(at(50)) == []
     assert observation.alive(at(55)) == [Proof(at(50), at(54.5))]
+
+
+def happen(observation: Observation, step: str, now: int) -> list[Event]:
+    if step == "alive":
+        return observation.alive(now)
+    if step == "lost":
+        return observation.lost("session")
+    if step == "subscribed":
+        return observation.subscribed({"item_state"}, now)
+    return observation.said("item_state", good=step == "good", stamp=now - SECOND, now=now)
 
 
 @given(
@@ -145,20 +162,13 @@ def test_a_clock_that_was_set_back_leaves_no_hole_and_is_proven_on():
         max_size=60,
     ),
 )
-def test_proofs_never_overlap_a_hole_and_never_reach_beyond_the_present(steps):
+def test_proofs_never_overlap_a_hole_and_never_reach_beyond_the_present(steps: list[tuple[str, float]]) -> None:
     observation, now = Observation(None, SLACK), at(0)
     spans: dict[int, int] = {}
     holes: list[Period] = []
     for step, seconds in steps:
         now += int(seconds * SECOND)
-        events = {
-            "alive": lambda: observation.alive(now),
-            "bad": lambda: observation.said("item_state", good=False, stamp=now - SECOND, now=now),
-            "good": lambda: observation.said("item_state", good=True, stamp=now - SECOND, now=now),
-            "lost": lambda: observation.lost("session"),
-            "subscribed": lambda: observation.subscribed({"item_state"}, now),
-        }[step]()
-        for event in events:
+        for event in happen(observation, step, now):
             if isinstance(event, Proof):
                 assert event.since < event.at <= now
                 spans[event.since] = event.at

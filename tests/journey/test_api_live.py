@@ -1,0 +1,196 @@
+"""The live stream end to end: from an agent's message over a real broker to a reader."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from api.access.keys import add_key, make_key
+from api.access.scope import Role
+from shopfloor.periods import SECOND
+from shopfloor.runtime import clock
+from shopfloor.samples import Sample
+from tests.journey.api_world import World, api, follow, mosquitto, until, world, write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.services
+
+STREAMS_MAX = 3
+
+
+@pytest.fixture
+def it(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, live=f"heartbeat_seconds = 1\nstreams_per_caller_max = {STREAMS_MAX}") as made:
+        now = clock.now()
+        made.say(
+            Sample("mill-1", "observed", now, now - 600 * SECOND), Sample("mill-1", "item_state", now - 600 * SECOND, 2)
+        )
+        yield made
+
+
+def test_a_reader_is_sent_a_snapshot_and_then_what_changes(it: World) -> None:
+    with follow(it, "operator") as stream:
+        kind, snapshot = stream.read()
+        assert kind == "snapshot"
+        assert [each["id"] for each in snapshot["machines"]] == ["lathe-1", "mill-1", "mill-2"]
+
+        at = clock.now()
+        it.say(Sample("mill-1", "item_state", at, 3), Sample("mill-1", "program", at, "O4711"))
+
+        changed = stream.until(lambda kind, data: kind == "machine" and data["state"] == "processing")
+        assert changed["id"] == "mill-1"
+        assert changed["values"]["program"]["value"] == "O4711"
+
+
+def test_what_is_sent_is_what_the_list_says(it: World) -> None:
+    with follow(it, "operator") as stream:
+        it.say(Sample("mill-1", "item_state", clock.now(), 3))
+        changed = stream.until(lambda kind, data: kind == "machine" and data["state"] == "processing")
+
+        listed = it.get("/api/v1/machines/mill-1").json()
+
+        assert (listed["state"], listed["since"]) == (changed["state"], changed["since"])
+
+
+def test_a_member_hears_of_states_and_of_nothing_else(it: World) -> None:
+    with follow(it, "member") as stream:
+        at = clock.now()
+        it.say(
+            Sample("mill-1", "item_state", at, 3),
+            Sample("mill-1", "program", at, "SEGRETO"),
+            Sample("mill-1", "spindle_load", at, 55.0),
+        )
+
+        stream.until(lambda kind, data: kind == "machine" and data["state"] == "processing")
+
+        text = json.dumps(stream.events)
+        assert "SEGRETO" not in text
+        assert "values" not in text
+
+
+def test_an_operator_of_one_site_hears_of_that_site_alone(it: World) -> None:
+    with follow(it, "operator of Sud") as stream:
+        assert [each["id"] for each in stream.read()[1]["machines"]] == ["lathe-1"]
+        it.say(Sample("mill-1", "item_state", clock.now(), 3))
+        at = clock.now()
+        it.say(Sample("lathe-1", "item_state", at, 3), Sample("lathe-1", "observed", at, at), publisher="south-1")
+
+        stream.until(lambda kind, data: kind == "machine" and data["state"] == "processing")
+
+        assert "mill-1" not in json.dumps(stream.events)
+
+
+def test_an_agent_cannot_speak_for_a_machine_of_another_one(it: World) -> None:
+    with follow(it, "operator") as stream:
+        at = clock.now()
+        forged = [Sample("mill-1", "item_state", at, 0), Sample("mill-1", "program", at, "FORGED")]
+        it.say(*forged, publisher="south-1", is_stored=False)
+        it.say(Sample("lathe-1", "program", clock.now(), "HONEST"), publisher="south-1")
+
+        stream.until(lambda _, data: "HONEST" in json.dumps(data))
+
+        assert "FORGED" not in json.dumps(stream.events)
+
+
+def test_one_stream_more_than_a_key_may_have_is_refused_and_may_come_back_when_one_ends(it: World) -> None:
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(follow(it, "operator")) for _ in range(STREAMS_MAX)]
+        assert {stream.read()[0] for stream in streams} == {"snapshot"}
+
+        refused = it.get("/api/v1/live", "operator")
+
+        assert refused.status_code == 429
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert int(refused.headers["retry-after"]) > 0
+        with follow(it, "member") as other:
+            assert other.read()[0] == "snapshot"
+
+    def reopened() -> bool:
+        with follow(it, "operator") as stream:
+            return stream.response.status_code == 200
+
+    until(reopened, "the place of a stream that ended")
+
+
+def test_names_that_do_not_exist_are_refused(it: World) -> None:
+    assert it.get("/api/v1/live", "operator", names="no_such").status_code == 422
+
+
+def test_a_silent_stream_beats(it: World) -> None:
+    with follow(it, "kiosk") as stream:
+        assert [stream.read()[0], stream.read()[0], stream.read()[0]] == ["snapshot", "heartbeat", "heartbeat"]
+
+
+def test_a_removed_key_loses_its_open_stream_within_seconds(it: World) -> None:
+    with follow(it, "operator") as stream:
+        stream.read()
+        keys = json.loads((it.folder / "keys.json").read_text())
+        keys["keys"] = [key for key in keys["keys"] if key["name"] != "operator"]
+        (it.folder / "keys.json").write_text(json.dumps(keys))
+        began = time.monotonic()
+
+        with pytest.raises(EOFError):
+            stream.until(lambda *_: False)
+
+        assert time.monotonic() - began < 5
+    assert it.get("/api/v1/machines", "operator").status_code == 401
+
+
+def test_a_new_key_is_known_within_seconds(it: World) -> None:
+    it.keys["new"], key = make_key(role=Role.OPERATOR, now=clock.now())
+    add_key(it.folder / "keys.json", key)
+
+    until(lambda: it.get("/api/v1/machines", "new").status_code == 200, "the new key")
+
+
+def test_it_stops_within_seconds_while_streams_are_open(it: World) -> None:
+    with follow(it, "operator") as stream:
+        stream.read()
+        began = time.monotonic()
+        it.process.send_signal(signal.SIGTERM)
+
+        with pytest.raises((EOFError, httpx.RemoteProtocolError)):
+            stream.until(lambda *_: False)
+
+        assert it.process.wait(10) == 0
+        assert time.monotonic() - began < 5
+
+
+def test_a_restart_shows_at_once_what_the_store_knows(it: World) -> None:
+    it.say(Sample("mill-1", "item_state", clock.now(), 3), Sample("mill-1", "program", clock.now(), "O4711"))
+    before = until(lambda: _processing(it), "the state")
+    it.process.send_signal(signal.SIGTERM)
+    it.process.wait(10)
+
+    with api(it.folder) as (process, url, _):
+        again = it._replace(process=process, url=url)
+        after = until(lambda: _processing(again), "the state after the restart")
+
+    assert (after["state"], after["since"], after["work"]) == (before["state"], before["since"], before["work"])
+
+
+def _processing(it: World) -> dict[str, object] | None:
+    answer: dict[str, object] = it.get("/api/v1/machines/mill-1").json()
+    return answer if answer["state"] == "processing" else None
+
+
+def test_without_a_broker_it_serves_what_it_knows_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker:
+        keys = write_files(tmp_path, broker)
+    with api(tmp_path) as (_, url, _):
+        ready = httpx.get(f"{url}/readyz")
+
+        assert ready.status_code == 503
+        assert "broker: not ready, not connected" in ready.text.splitlines()
+        assert "store: ready" in ready.text.splitlines()
+        headers = {"Authorization": f"Bearer {keys['member']}"}
+        assert len(httpx.get(f"{url}/api/v1/machines", headers=headers).json()["items"]) == 3

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from api.access.scope import Caller, Role, Scope
+from api.live.present import Present
+from api.live.streams import FRAMES_MAX, Change, Stream, Streams, TooManyStreamsError, View
+from api.machines.park import Machine
+from shopfloor.periods import SECOND
+from shopfloor.samples import Sample
+
+NOW = 1_800_000_000 * SECOND
+NORTH = Machine(id="a", name="A", kind="mill", site="north", publisher="edge")
+SOUTH = Machine(id="b", name="B", kind="lathe", site="south", publisher="edge")
+OPERATOR = Caller("op", "operator", Scope(Role.OPERATOR))
+MEMBER = Caller("me", "member", Scope(Role.MEMBER, "firm"))
+BOUND = Caller("no", "north", Scope(Role.OPERATOR, sites=frozenset({"north"})))
+
+
+def present() -> Present:
+    it = Present(NOW)
+    it.learn(Sample("a", "observed", NOW, NOW - 60 * SECOND))
+    it.learn(Sample("a", "item_state", NOW - 60 * SECOND, 3))
+    it.learn(Sample("a", "program", NOW - 30 * SECOND, "O4711"))
+    it.learn(Sample("a", "spindle_load", NOW - SECOND, 41.5))
+    it.evaluate(NOW)
+    return it
+
+
+@pytest.fixture
+def streams() -> Streams:
+    return Streams(per_caller_max=2, heartbeat_seconds=10)
+
+
+def events(data: bytes) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for block in data.decode().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines())
+        if lines:
+            found.append((lines["event"], json.loads(lines["data"])))
+    return found
+
+
+async def read(streams: Streams, stream: Stream) -> list[tuple[str, dict[str, Any]]]:
+    """Read all that waits for a stream."""
+    stream.close()
+    stream.is_closed = False
+    taken: list[tuple[str, dict[str, Any]]] = []
+    snapshot = streams.snapshot(stream.view, [(NORTH, present())], now=NOW)
+    iterator = stream.frames(lambda _: snapshot)
+    while stream.is_behind or stream._frames:
+        taken += events(await anext(iterator))
+    return taken
+
+
+async def test_a_stream_begins_with_all_that_its_view_shows(streams: Streams) -> None:
+    stream = streams.open(OPERATOR, None)
+
+    ((kind, data),) = await read(streams, stream)
+
+    assert kind == "snapshot"
+    (machine,) = data["machines"]
+    assert (machine["id"], machine["site"], machine["state"]) == ("a", "north", "processing")
+    assert machine["values"]["spindle_load"]["value"] == 41.5
+
+
+async def test_a_change_holds_what_changed_and_nothing_else(streams: Streams) -> None:
+    stream = streams.open(OPERATOR, None)
+    await read(streams, stream)
+
+    streams.publish([Change(NORTH, present(), state=False, names={"spindle_load"})], now=NOW)
+
+    ((kind, data),) = await read(streams, stream)
+    assert kind == "machine"
+    assert set(data["values"]) == {"spindle_load"}
+    assert "name" not in data
+
+
+@pytest.mark.parametrize("names", [None, frozenset({"program", "spindle_load"})])
+async def test_a_member_is_sent_states_and_never_what_a_machine_works_on(
+    streams: Streams, names: frozenset[str] | None
+) -> None:
+    stream = streams.open(MEMBER, names)
+
+    streams.publish([Change(NORTH, present(), state=True, names={"program", "spindle_load"})], now=NOW)
+    sent = await read(streams, stream)
+    streams.publish([Change(NORTH, present(), state=True, names={"program"})], now=NOW)
+    sent += await read(streams, stream)
+
+    assert [kind for kind, _ in sent] == ["snapshot", "machine"]
+    assert "values" not in json.dumps(sent)
+    assert "O4711" not in json.dumps(sent)
+
+
+async def test_values_alone_are_no_event_for_a_member_except_that_data_still_arrives_now_and_then(
+    streams: Streams,
+) -> None:
+    stream = streams.open(MEMBER, None)
+    await read(streams, stream)
+
+    for _ in range(20):
+        streams.publish([Change(NORTH, present(), state=False, names={"spindle_load"})], now=NOW)
+
+    assert len(await read(streams, stream)) == 1
+
+
+async def test_a_stream_bound_to_a_site_hears_of_that_site_alone(streams: Streams) -> None:
+    stream = streams.open(BOUND, None)
+    await read(streams, stream)
+
+    streams.publish([Change(SOUTH, present(), state=True, names={"program"})], now=NOW)
+
+    assert await read(streams, stream) == []
+
+
+async def test_a_stream_hears_of_the_signals_that_it_asked_for(streams: Streams) -> None:
+    stream = streams.open(OPERATOR, frozenset({"program"}))
+    ((_, snapshot),) = await read(streams, stream)
+    streams.publish([Change(NORTH, present(), state=True, names={"program", "spindle_load"})], now=NOW)
+
+    ((_, change),) = await read(streams, stream)
+
+    assert set(snapshot["machines"][0]["values"]) == {"program"}
+    assert set(change["values"]) == {"program"}
+
+
+async def test_those_who_see_the_same_share_one_encoding(streams: Streams) -> None:
+    first, second = streams.open(OPERATOR, None), streams.open(OPERATOR, None)
+    for stream in (first, second):
+        await read(streams, stream)
+
+    streams.publish([Change(NORTH, present(), state=True, names=set())], now=NOW)
+
+    assert first._frames[0] is second._frames[0]
+
+
+async def test_a_slow_reader_is_sent_a_snapshot_in_place_of_what_waits_and_holds_nobody_up(streams: Streams) -> None:
+    slow, quick = streams.open(OPERATOR, None), streams.open(BOUND, None)
+    for stream in (slow, quick):
+        await read(streams, stream)
+    for _ in range(FRAMES_MAX + 5):
+        streams.publish([Change(NORTH, present(), state=True, names=set())], now=NOW)
+        assert len(await read(streams, quick)) == 1
+
+    assert [kind for kind, _ in await read(streams, slow)] == ["snapshot"]
+    assert streams.overflows == 1
+
+
+def test_one_stream_more_than_a_caller_may_have_is_refused_until_one_ends(streams: Streams) -> None:
+    first = streams.open(OPERATOR, None)
+    streams.open(OPERATOR, None)
+    with pytest.raises(TooManyStreamsError, match="limit"):
+        streams.open(OPERATOR, None)
+    streams.open(MEMBER, None)
+
+    streams.release(first)
+
+    streams.open(OPERATOR, None)
+
+
+async def test_a_silent_stream_is_sent_a_heartbeat(streams: Streams) -> None:
+    stream = streams.open(OPERATOR, None)
+    await read(streams, stream)
+
+    for seconds in range(25):
+        streams.beat(lambda _: True, now=NOW + seconds * SECOND)
+
+    assert [kind for kind, _ in await read(streams, stream)] == ["heartbeat", "heartbeat"]
+
+
+async def test_the_stream_of_a_key_that_is_gone_ends(streams: Streams) -> None:
+    stream = streams.open(OPERATOR, None)
+    await read(streams, stream)
+
+    streams.beat(lambda caller: caller is not OPERATOR, now=NOW)
+
+    assert [part async for part in stream.frames(lambda _: b"")] == []
+    assert len(streams) == 0
+
+
+async def test_a_stop_ends_a_reader_that_waits_and_lets_nobody_in_any_more(streams: Streams) -> None:
+    stream = streams.open(OPERATOR, None)
+    await read(streams, stream)
+    waiting = asyncio.create_task(anext(stream.frames(lambda _: b""), None))
+    await asyncio.sleep(0)
+
+    streams.close()
+
+    assert await waiting is None
+    with pytest.raises(TooManyStreamsError, match="stopping"):
+        streams.open(OPERATOR, None)
+
+
+def test_an_event_is_one_line_whatever_a_program_is_called(streams: Streams) -> None:
+    it = present()
+    it.learn(Sample("a", "program", NOW, "A\nevent: forged\r\n\r\ndata: x"))
+    view = View(OPERATOR.scope, None)
+
+    data = streams.snapshot(view, [(NORTH, it)], now=NOW)
+
+    assert [kind for kind, _ in events(data)] == ["snapshot"]
