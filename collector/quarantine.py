@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS entry (
     marks INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, raw));
 CREATE TABLE IF NOT EXISTS lost (entries INTEGER NOT NULL, samples INTEGER NOT NULL);
 """
-_ENTRY = "id, at, publisher, topic, reasons, details, samples, size, raw, marks"
+_SELECT = "SELECT id, at, publisher, topic, reasons, details, samples, size, raw, marks FROM entry"
 
 
 class QuarantineError(ExpectedError):
@@ -127,10 +127,7 @@ class Quarantine:
     def entries(self, *, after: int = 0, limit: int = 50) -> list[Entry]:
         """Return entries with a higher id, lowest first."""
         with self._lock:
-            found = self._db.execute(
-                f"SELECT {_ENTRY} FROM entry WHERE id > ? ORDER BY id LIMIT ?",
-                (after, limit),
-            ).fetchall()
+            found = self._db.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
         return [Entry(*row) for row in found]
 
     def entry(self, number: int) -> Entry | None:
@@ -156,17 +153,13 @@ class Quarantine:
             clauses.append(f"id IN ({','.join('?' * len(numbers))})")
             values += numbers
         with self._lock:
-            return self._db.execute(
-                f"UPDATE entry SET marks = marks + 1 WHERE {' AND '.join(clauses)}", values
-            ).rowcount  # noqa: S608 - placeholders only
+            query = f"UPDATE entry SET marks = marks + 1 WHERE {' AND '.join(clauses)}"  # noqa: S608 - placeholders only
+            return self._db.execute(query, values).rowcount
 
     def marked(self) -> list[Entry]:
         """Return entries to be tried again now."""
         with self._lock:
-            found = self._db.execute(
-                f"SELECT {_ENTRY} FROM entry WHERE marks > 0 ORDER BY id LIMIT ?",
-                (RETRY_AT_ONCE,),
-            ).fetchall()
+            found = self._db.execute(f"{_SELECT} WHERE marks > 0 ORDER BY id LIMIT ?", (RETRY_AT_ONCE,)).fetchall()
         return [Entry(*row) for row in found]
 
     def settle(self, entry: Entry, *, stored: bool) -> None:

@@ -498,7 +498,8 @@ class ServerWatch:
             walker = Walker(session, await session.namespaces())
             jobs = await walker.jobs(machine.node)
             job = next((job.node for job in jobs if (job.identifier == identifier if identifier else job.runs)), None)
-            if (job, identifier) != followed and (jobs or "job" in machine.items):
+            had_one = followed is not None and followed[0] is not None
+            if (job, identifier) != followed and (jobs or had_one):
                 followed = job, identifier
                 await self._change_job(walker, machine, job, stamp)
 

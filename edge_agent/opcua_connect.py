@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from edge_agent.config import read_secret
-from edge_agent.opcua_client import REQUEST_SECONDS, RefusedError, Session, answered, status_name
+from edge_agent.opcua_client import REQUEST_SECONDS, NoAnswerError, RefusedError, Session, answered, status_name
 
 if TYPE_CHECKING:
     from edge_agent.certificate import OwnCertificate
@@ -112,9 +112,21 @@ async def connect(config: ServerConfig, own: OwnCertificate | None) -> Session:
         await _secure(client, config, own)
     try:
         await answered(client.connect())
+    except NoAnswerError as error:
+        if own is None or config.policy == "none":
+            raise
+        raise _closed(own, error) from error  # it has just told its endpoints, so it does answer
     except RefusedError as error:
+        if own is not None and isinstance(error.__cause__, AssertionError):  # the library's way to say the same
+            raise _closed(own, error) from error
         raise RefusedError(f"{error}{_mend(str(error), own)}") from error
     return Session(client)
+
+
+def _closed(own: OwnCertificate, error: Exception) -> RefusedError:
+    reason = str(error.__cause__ or error) or "it closed the connection"
+    return RefusedError(f"the server answers, but opens no secure channel ({reason}): let it trust the agent's "
+                        f"certificate {own.certificate}")  # fmt: skip
 
 
 async def _secure(client: Client, config: ServerConfig, own: OwnCertificate) -> None:

@@ -230,8 +230,8 @@ class Spool:
             self._stored = set()
 
     def kill(self, n: int, reason: str) -> None:
-        """Move a row to the dead table and count its samples."""
-        with self._transaction():
+        """Move a row to the dead table and count its samples. On a full disk it stays a row, for the next run."""
+        with contextlib.suppress(sqlite3.Error), self._transaction():
             row = self._db.execute(
                 "DELETE FROM row WHERE n = ? RETURNING machine, class, first, last, samples, body",
                 (n,),
@@ -286,10 +286,10 @@ class Spool:
                     "SELECT n FROM row WHERE class = ? ORDER BY n LIMIT ?",
                     (signal_class, EVICT_ROWS + len(spare)),
                 )
-                candidates = [n for (n,) in rows if n not in spare][: self._rows // 20 + 1]
-                if not candidates:
+                dropped = self._drop([n for (n,) in rows if n not in spare][: self._rows // 20 + 1], "evicted")
+                if not dropped:
                     break
-                evicted += self._drop(candidates, "evicted")
+                evicted += dropped
         return evicted
 
     def count(self, machine: str, name: str, amount: int) -> None:

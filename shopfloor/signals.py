@@ -191,7 +191,7 @@ _TABLE = (
     Signal("program_state", "Int32", "", "record", "Program state", "Stato del programma",
            (f"{_PROGRAM}/MT:State/UA:CurrentState",),
            {"MT:5039": 0, "MT:5041": 1, "MT:5038": 2, "MT:5040": 3, "MT:5037": 4,
-            "MT:135": 0, "MT:138": 1, "MT:139": 2, "MT:140": 3, "MT:141": 4}),
+            "MT:135": 0, "MT:138": 1, "MT:139": 3, "MT:140": 2, "MT:141": 4}),
     Signal("channel_state", "Int32", "", "record", "Channel state", "Stato del canale",
            ("MT:Monitoring/<MT:16>/MT:ChannelState",)),
     Signal("channel_mode", "Int32", "", "record", "Channel mode", "Modo del canale",

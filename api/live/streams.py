@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from fastapi.sse import format_sse_event
 
+from api.machines.past import shown_value
 from shopfloor.periods import SECOND, format_instant
 from shopfloor.samples import quality
 
@@ -251,7 +252,7 @@ def _describe(machine: Machine, present: Present, view: View, names: set[str] | 
 
 
 def _value(sample: Sample) -> dict[str, Any]:
-    entry: dict[str, Any] = {"value": sample.value, "at": format_instant(sample.stamp)}
+    entry: dict[str, Any] = {"value": shown_value(sample), "at": format_instant(sample.stamp)}
     if sample.status:
         entry["quality"] = quality(sample.status)
     return entry

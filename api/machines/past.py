@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.machines.history import tile
-from shopfloor.periods import DAY, SECOND, Period
-from shopfloor.signals import DECIDING
+from shopfloor.periods import DAY, SECOND, Period, format_instant
+from shopfloor.signals import DECIDING, find
 from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shopfloor.samples import Sample
+    from shopfloor.samples import Sample, Value
     from shopfloor.stores.port import Store
 
 STATE_SAMPLES_MAX = 100_000
@@ -27,6 +27,13 @@ NOTHING_KNOWN = Coverage((), (), ())
 
 class TooMuchDataError(ValueError):
     """The range holds more than one answer may; the sentence says what to do."""
+
+
+def shown_value(sample: Sample) -> Value | None:
+    """Return a value as the API shows it: an instant in RFC 3339, anything else as it is."""
+    if isinstance(sample.value, int) and find(sample.signal).type == "DateTime":
+        return format_instant(sample.value)
+    return sample.value
 
 
 class Memory(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from api.machines.history import totals
 from api.machines.paging import page
-from api.machines.past import TooMuchDataError, read_states
+from api.machines.past import TooMuchDataError, read_states, shown_value
 from api.machines.schemas import (
     MachineList,
     MachineNow,
@@ -19,7 +19,7 @@ from api.machines.schemas import (
     StretchOut,
     Work,
 )
-from shopfloor.periods import DAY, HOUR, SECOND, Period, format_instant
+from shopfloor.periods import DAY, HOUR, SECOND, Period, format_instant, parse_instant
 from shopfloor.samples import quality
 from shopfloor.signals import find
 
@@ -44,7 +44,7 @@ RANGE_DEFAULT_HOURS = 8
 SIGNALS_DAYS_MAX = 400
 """Longest range of signals."""
 RAW_HOURS_MAX = 6
-"""Longest range of which gauges are returned raw when no resolution is asked for."""
+"""Longest range of which gauges are returned raw, when no resolution is asked for and they are not too many."""
 NAMES_MAX = 100
 """Most signals of one answer."""
 POINTS_MAX = 20_000
@@ -146,17 +146,11 @@ class Machines:
         machine = self._live.park.get(scope, machine_id)
         chosen = _check_names(machine, names)
         _check_length(period, SIGNALS_DAYS_MAX)
-        step = resolution or _step_for(period)
-        gauges = [name for name in chosen if step and find(name).signal_class == "gauge"]
-        if step and len(gauges) * (period.seconds // step + 1) > POINTS_MAX:
-            raise TooMuchDataError(f"that is more than {POINTS_MAX} points: ask for fewer names or a larger resolution")
-        raws = [name for name in chosen if name not in gauges]
-        series = await self._ask(lambda: self._reduced(machine.id, gauges, period, step or 1) if gauges else {})
-        series |= await self._ask(lambda: self._raw(machine.id, raws, period) if raws else {})
+        series, step = await self._ask(lambda: self._series(machine.id, chosen, period, resolution))
         return SignalList(
             items=[
                 Series(
-                    name=name, unit=find(name).unit, resolution=step if name in gauges else None, points=series[name]
+                    name=name, unit=find(name).unit, resolution=step if _is_gauge(name) else None, points=series[name]
                 )
                 for name in chosen
             ],
@@ -184,20 +178,35 @@ class Machines:
         async with self._turns:
             return await asyncio.to_thread(call)
 
-    def _raw(self, machine: str, names: Sequence[str], period: Period) -> dict[str, list[RawPoint | ReducedPoint]]:
-        samples = self._store.read([machine], names, period, limit=POINTS_MAX + 1)
-        if len(samples) > POINTS_MAX:
+    def _series(
+        self, machine: str, names: Sequence[str], period: Period, resolution: int | None
+    ) -> tuple[dict[str, list[RawPoint | ReducedPoint]], int | None]:
+        """Read the points of each signal. Returns them with the step of the gauges, None when these are raw too."""
+        if resolution is None and period.end - period.start <= RAW_HOURS_MAX * HOUR:
+            raw = self._raw(machine, names, period)
+            if raw is not None:
+                return raw, None
+        gauges = [name for name in names if _is_gauge(name)]
+        step = resolution or _step_for(period, len(gauges))
+        if len(gauges) * (period.seconds // step + 1) > POINTS_MAX:
+            raise TooMuchDataError(f"that is more than {POINTS_MAX} points: ask for fewer names or a larger resolution")
+        series = self._raw(machine, [name for name in names if name not in gauges], period)
+        if series is None:
             raise TooMuchDataError(f"that is more than {POINTS_MAX} points: ask for fewer names or a shorter range")
+        reduced = self._store.reduce(machine, gauges, period, step_seconds=step) if gauges else {}
+        return series | {name: [_step(each) for each in reduced.get(name, ())] for name in gauges}, step
+
+    def _raw(
+        self, machine: str, names: Sequence[str], period: Period
+    ) -> dict[str, list[RawPoint | ReducedPoint]] | None:
+        """Read samples as they were stored; None when there are more than `POINTS_MAX`."""
+        samples = self._store.read([machine], names, period, limit=POINTS_MAX + 1) if names else []
+        if len(samples) > POINTS_MAX:
+            return None
         series: dict[str, list[RawPoint | ReducedPoint]] = {name: [] for name in names}
         for sample in samples:
             series[sample.signal].append(_point(sample))
         return series
-
-    def _reduced(
-        self, machine: str, names: Sequence[str], period: Period, step: int
-    ) -> dict[str, list[RawPoint | ReducedPoint]]:
-        reduced = self._store.reduce(machine, names, period, step_seconds=step)
-        return {name: [_step(each) for each in reduced.get(name, ())] for name in names}
 
 
 def period_of(start: str | None, end: str | None, *, now: int) -> Period:
@@ -207,8 +216,6 @@ def period_of(start: str | None, end: str | None, *, now: int) -> Period:
         InvalidInstantError: one of both cannot be read.
         InvalidQueryError: it would end before it starts.
     """
-    from shopfloor.periods import parse_instant
-
     until = parse_instant(end) if end is not None else now
     since = parse_instant(start) if start is not None else until - RANGE_DEFAULT_HOURS * HOUR
     if until < since:
@@ -234,11 +241,14 @@ def _check_names(machine: Machine, names: Sequence[str] | None) -> list[str]:
     return chosen
 
 
-def _step_for(period: Period) -> int | None:
-    """Choose the step of a range without a resolution; None to return it raw."""
-    if period.end - period.start <= RAW_HOURS_MAX * HOUR:
-        return None
-    return next((step for step in _STEPS_SECONDS if period.seconds <= step * STEPS_DEFAULT), _STEPS_SECONDS[-1])
+def _is_gauge(name: str) -> bool:
+    return find(name).signal_class == "gauge"
+
+
+def _step_for(period: Period, gauges: int) -> int:
+    """Choose the step of gauges: the finest with which neither one signal nor the answer has too many points."""
+    steps = min(STEPS_DEFAULT, POINTS_MAX // max(1, gauges)) - 1
+    return next((step for step in _STEPS_SECONDS if period.seconds <= step * steps), _STEPS_SECONDS[-1])
 
 
 def _work(present: Present) -> Work:
@@ -261,10 +271,7 @@ def _work(present: Present) -> Work:
 
 
 def _point(sample: Sample) -> RawPoint:
-    value: bool | int | float | str | None = sample.value
-    if value is not None and find(sample.signal).type == "DateTime" and isinstance(value, int):
-        value = format_instant(value)
-    return RawPoint(at=format_instant(sample.stamp), value=value, quality=quality(sample.status))
+    return RawPoint(at=format_instant(sample.stamp), value=shown_value(sample), quality=quality(sample.status))
 
 
 def _step(reduced: Reduced) -> ReducedPoint:

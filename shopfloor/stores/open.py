@@ -17,9 +17,9 @@ DATABASE = "officina"
 """Database, and first part of the buckets' names, where the address names none."""
 
 _FORMS = """a store's address is one of
-  sqlite:///relative/path.db          a file, from the working directory
-  sqlite:////absolute/path.db         a file
-  sqlite://:memory:                   this process, nothing is kept
+  sqlite:///srv/officina/telemetry.db   the file /srv/officina/telemetry.db
+  sqlite:var/telemetry.db               a file below the working directory
+  sqlite://:memory:                     this process, nothing is kept
   influx+http://HOST:PORT[/DATABASE]?org=ORG&token_file=FILE            InfluxDB 2.x
   influx1+http://[USER@]HOST:PORT[/DATABASE][?password_file=FILE]       InfluxDB 1.x
 with https instead of http over a network"""
@@ -33,7 +33,7 @@ def open_store(address: str, *, secret: str = "", create: bool = False) -> Store
     """Open a telemetry store.
 
     Args:
-        address: `sqlite:///path` as SQLAlchemy writes it (three slashes: relative, four: absolute), `sqlite://:memory:`,
+        address: `sqlite:///absolute/path.db`, `sqlite:relative/path.db`, `sqlite://:memory:`,
             `influx+http://host:8086/officina?org=consortium&token_file=/etc/officina/token` for InfluxDB 2.x, or
             `influx1+http://user@host:8086/officina?password_file=/etc/officina/password` for 1.x.
         secret: token (2.x) or password (1.x), in place of a file.
@@ -59,11 +59,11 @@ _SCHEMES = ("influx+http", "influx+https", "influx1+http", "influx1+https")
 
 
 def _file(parts: SplitResult) -> str:
-    if parts.netloc == ":memory:" or parts.path == "/:memory:":
+    if parts.netloc == ":memory:":
         return ":memory:"
-    if parts.netloc or len(parts.path) < 2:  # noqa: PLR2004 - a slash and a name
+    if parts.netloc or not parts.path.strip("/"):
         raise StoreAddressError(f"no file: {_FORMS}")
-    return unquote(parts.path[1:])
+    return unquote(parts.path)
 
 
 def _open_influx(parts: SplitResult, secret: str, *, create: bool) -> Store:

@@ -21,11 +21,13 @@ CREATE TABLE IF NOT EXISTS series (
 );
 CREATE TABLE IF NOT EXISTS record (
     block INTEGER NOT NULL, stamp INTEGER NOT NULL, value, status INTEGER, source INTEGER,
-    PRIMARY KEY (block, stamp), CHECK (value IS NOT NULL OR ifnull(status, 0))
+    PRIMARY KEY (block, stamp),
+    CHECK (value IS NOT NULL OR ifnull(status, 0)), CHECK (value NOT IN (9e999, -9e999))
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gauge (
     block INTEGER NOT NULL, stamp INTEGER NOT NULL, value, status INTEGER, source INTEGER,
-    PRIMARY KEY (block, stamp), CHECK (value IS NOT NULL OR ifnull(status, 0))
+    PRIMARY KEY (block, stamp),
+    CHECK (value IS NOT NULL OR ifnull(status, 0)), CHECK (value NOT IN (9e999, -9e999))
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS minute (
     series INTEGER NOT NULL, stamp INTEGER NOT NULL, n INTEGER NOT NULL,

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import psutil
 import urllib3
+from tests.services.brokers import mosquitto
 
 from shopfloor import mqtt
 from shopfloor.runtime import clock
@@ -25,7 +26,6 @@ from shopfloor.samples import slices
 from shopfloor.stores.open import open_store
 from shopfloor.wire import messages, topics
 from tests.benchmarks import load
-from tests.services.brokers import mosquitto
 from tests.services.stores import free_port, influxdb
 
 MESSAGES = 12_000

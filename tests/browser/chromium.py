@@ -102,7 +102,7 @@ class Page:
     async def screenshot(self, path: Path, *, is_whole: bool = False) -> None:
         """Save a picture."""
         answer = await self._send("Page.captureScreenshot", captureBeyondViewport=is_whole)
-        path.write_bytes(base64.b64decode(answer["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 
     async def start(self) -> Self:
         """Ask to be told of what the page complains about."""
@@ -154,14 +154,17 @@ async def chromium(folder: Path) -> AsyncIterator[Page]:
 
 
 async def _debugger(folder: Path) -> tuple[str, str]:
-    file = folder / "DevToolsActivePort"
     deadline = time.monotonic() + START_SECONDS
     while True:
         with contextlib.suppress(FileNotFoundError, ValueError):
-            port, path = (await asyncio.to_thread(file.read_text)).split()
+            port, path = (await asyncio.to_thread(_read, folder)).split()
             return port, path
         assert time.monotonic() < deadline, "chromium did not start"
         await asyncio.sleep(0.05)
+
+
+def _read(folder: Path) -> str:
+    return (folder / "DevToolsActivePort").read_text()
 
 
 async def _attach(socket: ClientConnection) -> Page:

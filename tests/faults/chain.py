@@ -13,12 +13,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import urllib3
 
+from api.access import scope
+from api.access.keys import add_key, make_key
 from shopfloor import mqtt
 from shopfloor.periods import parse_instant
+from shopfloor.runtime import clock
 from shopfloor.settings import write_secret
 from shopfloor.wire import messages, topics
 from simulators import logins
@@ -30,11 +33,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AGENT, COLLECTOR, API = "site-a", "collector", "api"
-SIGNALS = ["item_state", "observed", "unreachable", "hole", "clock_offset_seconds"]
-SIGNALS += [f"{name}.counter" for name in counting.COUNTERS]
+DERIVED = ["item_state", "observed", "unreachable", "hole", "clock_offset_seconds"]
 START_SECONDS = 40.0
 
-Role = Literal["machine", "agent", "broker", "collector", "store"]
+Role = Literal["machine", "agent", "broker", "collector", "store", "api"]
 
 _MOSQUITTO = """
 listener {port} 127.0.0.1
@@ -69,6 +71,11 @@ class Chain:
         broker: which broker.
         store: which store; SQLite is no process, InfluxDB 1.6 is.
         bytes_max: bound of the agent's spool.
+        count: counters of the machine.
+        hertz: how often they count in a second.
+        kind: `counter` for record signals, `double` for gauges.
+        logged: whether the machine writes down what it serves.
+        api: whether the API runs too, and publishes the registry; else the test does.
     """
 
     def __init__(
@@ -78,16 +85,26 @@ class Chain:
         broker: Literal["mosquitto", "amqtt"],
         store: Literal["sqlite", "influxdb"],
         bytes_max: int = 2_000_000_000,
+        count: int = counting.COUNT,
+        hertz: int = counting.HERTZ,
+        kind: Literal["counter", "double"] = "counter",
+        logged: bool = True,
+        api: bool = False,
     ) -> None:
         self.folder = folder
         self.broker = broker
-        self.ports = {name: free_port() for name in ("machine", "broker", "store", "rpc", "metrics")}
+        self.counters = [f"{name}.{kind}" for name in counting.names(count)]
+        self._nodes = counting.nodes(count, kind)
+        self._counting = [str(self.served_log) if logged else "-", str(count), str(hertz)]
+        self.ports = {name: free_port() for name in ("machine", "broker", "store", "rpc", "metrics", "api")}
+        self.api_key = ""
         self.store_url = (
             f"sqlite:///{folder / 'telemetry.db'}"
             if store == "sqlite"
             else f"influx1+http://127.0.0.1:{self.ports['store']}"
         )
         self.roles: list[Role] = ["agent", "broker", "collector", *(["store"] if store == "influxdb" else [])]  # type: ignore[list-item]
+        self._has_api = api
         self.processes: dict[Role, subprocess.Popen[bytes]] = {}
         self.passwords = {name: secrets.token_urlsafe(16) for name in (AGENT, COLLECTOR, API)}
         self.health: dict[str, object] = {}
@@ -112,12 +129,14 @@ class Chain:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    async def __aenter__(self) -> Chain:
+    async def __aenter__(self) -> Self:
         """Start everything and wait until the first samples are stored."""
         for role in ("machine", *(each for each in ("store", "broker", "collector") if each in self.roles)):
             self.start(role)  # type: ignore[arg-type]
         await self.until(self._machine_answers, "the machine's server answers")
         self.start("agent")
+        if self._has_api:
+            self.start("api")
         self._registry_task = asyncio.create_task(self._keep_registry())
         await self.until(lambda: self.stored_samples() > 0, "the first samples are stored")
         return self
@@ -181,11 +200,13 @@ class Chain:
         match role:
             case "machine":
                 return [*python, "tests.faults.counting", str(folder / "machine"), str(ports["machine"]),
-                        str(self.served_log)]  # fmt: skip
+                        *self._counting]  # fmt: skip
             case "agent":
                 return [*python, "shopfloor", "edge", "run", str(folder / "edge.toml")]
             case "collector":
                 return [*python, "shopfloor", "collector", "--config", str(folder / "collector.toml")]
+            case "api":
+                return [*python, "shopfloor", "api", "--config", str(folder / "api.toml")]
             case "store":
                 return [program("influxd", "influxdb"), "-config", str(folder / "influxdb.conf")]
             case "broker" if self.broker == "mosquitto":
@@ -210,7 +231,7 @@ class Chain:
         )
         for name, password in self.passwords.items():
             write_secret(folder / f"password-{name}", password)
-        (folder / "nodes.toml").write_text(counting.nodes())
+        (folder / "nodes.toml").write_text(self._nodes)
         (folder / "collector.toml").write_text(
             f'store = "{self.store_url}"\nquarantine = "quarantine.db"\nmetrics_port = {ports["metrics"]}\n'
             + self._broker_table(COLLECTOR),
@@ -222,6 +243,27 @@ class Chain:
             f'trusted_certificate = "machine/server.der"\nnodes_file = "nodes.toml"\n' + self._broker_table(AGENT),
         )
 
+        if self._has_api:
+            self._write_api()
+
+    def _write_api(self) -> None:
+        """Write what the API needs: its settings, the machine, one key."""
+        machine = {
+            "id": counting.MACHINE,
+            "name": "Counting",
+            "kind": "counter",
+            "site": "Modena",
+            "publisher": AGENT,
+            "signals": [*DERIVED, *self.counters],
+        }
+        (self.folder / "machines.json").write_text(json.dumps({"machine": [machine]}))
+        self.api_key, key = make_key(role=scope.Role.OPERATOR, now=clock.now())
+        add_key(self.folder / "keys.json", key)
+        (self.folder / "api.toml").write_text(
+            f'store = "{self.store_url}"\nmachines_file = "machines.json"\nkeys_file = "keys.json"\n'
+            f'session_secret_file = "session-secret"\nport = {self.ports["api"]}\n' + self._broker_table(API),
+        )
+
     def _broker_table(self, login: str) -> str:
         return (
             f'[broker]\nhost = "127.0.0.1"\nport = {self.ports["broker"]}\nusername = "{login}"\n'
@@ -231,13 +273,14 @@ class Chain:
     async def _keep_registry(self) -> None:
         """Do what the API does for the chain: publish the registry at every connect, and hear the agent's health."""
         broker = mqtt.Broker("127.0.0.1", self.ports["broker"], API, self.passwords[API])
-        registry = messages.Registry(AGENT, [messages.RegisteredMachine(counting.MACHINE, SIGNALS)])
+        registry = messages.Registry(AGENT, [messages.RegisteredMachine(counting.MACHINE, [*DERIVED, *self.counters])])
         async with mqtt.Client(broker, client_id="registry") as client:
             while True:
                 for event in await client.events():
                     if isinstance(event, mqtt.Connected):
                         client.subscribe(topics.health(AGENT))
-                        client.publish(topics.registry(AGENT), messages.encode_registry(registry), retain=True)
+                        if not self._has_api:
+                            client.publish(topics.registry(AGENT), messages.encode_registry(registry), retain=True)
                     elif isinstance(event, mqtt.Message):
                         client.acknowledge(event)
                         self.health = json.loads(event.payload)

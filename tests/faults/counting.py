@@ -1,15 +1,18 @@
-"""A machine whose counters never stop, and which writes down everything that it serves: `python -m tests.faults.counting`.
+"""A machine whose counters never stop, and which writes down all that it serves: `python -m tests.faults.counting`.
 
-Arguments: folder for key and certificate, port, file for the log. Each line of the log is stamp, signal and value.
+Arguments: folder for key and certificate, port, file for the log or `-`, how many counters, how often a second. Each
+line of the log is stamp, signal and value.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from shopfloor.periods import SECOND
 from shopfloor.runtime import clock, lifecycle
 from simulators.opcua_server import MachineServer
 from simulators.tree import Identity, Served, Variable, machine_variables
@@ -19,64 +22,75 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MACHINE = "counting-1"
-COUNTERS = tuple(f"count_{number}" for number in range(8))
-EVERY = 100_000_000
-"""Nanoseconds between two counts."""
+COUNT, HERTZ = 8, 10
 
 _STATE = tuple(each for each in machine_variables(()) if each.signal == "item_state")
 _EXECUTING = 3
 
 
+def names(count: int = COUNT) -> tuple[str, ...]:
+    """Return the names of the counters."""
+    return tuple(f"count_{number}" for number in range(count))
+
+
 class Counting:
-    """Serves counters that rise by one ten times a second."""
+    """Serves counters that rise by one with every beat."""
 
     identity = Identity(MACHINE, "Counting", "Officina", "Counter", "1")
-    variables = (
-        *_STATE,
-        *(Variable(f"MT:Monitoring/SIM:Counters/SIM:{name}", name, "Double") for name in COUNTERS),
-    )
 
-    def __init__(self, log: TextIO) -> None:
+    def __init__(self, log: TextIO | None, count: int, hertz: int) -> None:
+        self.variables = (
+            *_STATE,
+            *(Variable(f"MT:Monitoring/SIM:Counters/SIM:{name}", name, "Double") for name in names(count)),
+        )
         self._log = log
+        self._names = names(count)
+        self._every = SECOND // hertz
         self._next = 0
         self._number = 0
 
     def open(self, now: int) -> Iterator[Served]:
-        self._next = now // EVERY * EVERY + EVERY
-        self._number = now // EVERY
+        self._next = now // self._every * self._every + self._every
+        self._number = now // self._every
         yield Served(now, "item_state", _EXECUTING)
 
     def due(self, now: int) -> Iterator[Served]:
         while self._next <= now:
             self._number += 1
-            for name in COUNTERS:
-                self._log.write(f"{self._next} {name}.counter {float(self._number)}\n")
+            for name in self._names:
+                if self._log is not None:
+                    self._log.write(f"{self._next} {name}.counter {float(self._number)}\n")
                 yield Served(self._next, name, float(self._number))
-            self._next += EVERY
-        self._log.flush()
+            self._next += self._every
+        if self._log is not None:
+            self._log.flush()
 
-    def jobs(self, now: int) -> tuple[()]:
+    def jobs(self, _: int) -> tuple[()]:
         return ()
 
-    def tools(self, now: int) -> tuple[()]:
+    def tools(self, _: int) -> tuple[()]:
         return ()
 
-    def service_due(self, now: int) -> None:
+    def service_due(self, _: int) -> None:
         return None
 
 
-def nodes() -> str:
+def nodes(count: int = COUNT, kind: str = "counter") -> str:
     """Write the node map of the counting machine."""
-    lines = [f'"{name}.counter" = {{ path = "MT:Monitoring/SIM:Counters/SIM:{name}" }}' for name in COUNTERS]
+    lines = [f'"{name}.{kind}" = {{ path = "MT:Monitoring/SIM:Counters/SIM:{name}" }}' for name in names(count)]
     return node_map(()) + "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    folder, port, log = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    count, hertz = int(sys.argv[4]), int(sys.argv[5])
 
     async def program(stop: asyncio.Event) -> None:
-        with log.open("a") as file:
-            server = MachineServer(MACHINE, [Counting(file)], folder, clock.now, port=port, tick_seconds=0.1)
+        with contextlib.ExitStack() as stack:
+            log = None if sys.argv[3] == "-" else stack.enter_context(Path(sys.argv[3]).open("a"))  # noqa: ASYNC230
+            source = Counting(log, count, hertz)
+            tick = min(0.1, 1 / hertz)
+            server = MachineServer(MACHINE, [source], folder, clock.now, port=port, tick_seconds=tick, limit=1000)
             await server.start()
             sys.stdout.write("ready\n")
             sys.stdout.flush()

@@ -205,10 +205,12 @@ def api(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
     """Run the API by its own command; yields the process, where it serves, and its log."""
     log = folder / "api.log"
     command = [str(Path(sys.executable).with_name("officina")), "api", "--config", str(folder / "api.toml")]
+    log.touch()
+    before = log.stat().st_size
     with log.open("ab") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file, env=os.environ | {"PYTHONWARNINGS": "default"})
     try:
-        yield process, until(lambda: _url(process, log), "the ready line"), log
+        yield process, until(lambda: _url(process, log, before), "the ready line"), log
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -219,9 +221,9 @@ def api(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
             process.wait()
 
 
-def _url(process: subprocess.Popen[bytes], log: Path) -> str | None:
+def _url(process: subprocess.Popen[bytes], log: Path, before: int) -> str | None:
     assert process.poll() is None, log.read_text()
-    for line in reversed(log.read_text().splitlines()):
+    for line in log.read_bytes()[before:].decode().splitlines():
         if '"api.ready"' in line:
             return str(json.loads(line)["url"])
     return None

@@ -82,7 +82,9 @@ def test_an_operator_of_one_site_hears_of_that_site_alone(it: World) -> None:
         assert [each["id"] for each in stream.read()[1]["machines"]] == ["lathe-1"]
         it.say(Sample("mill-1", "item_state", clock.now(), 3))
         at = clock.now()
-        it.say(Sample("lathe-1", "item_state", at, 3), Sample("lathe-1", "observed", at, at), publisher="south-1")
+        it.say(
+            Sample("lathe-1", "item_state", at, 3), Sample("lathe-1", "observed", at, at - SECOND), publisher="south-1"
+        )
 
         stream.until(lambda kind, data: kind == "machine" and data["state"] == "processing")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 import subprocess
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shopfloor import mqtt
+from shopfloor.periods import to_datetime
+from shopfloor.runtime import clock
 from tests.journey.api_world import World, api, free_port, world, write_files
 
 if TYPE_CHECKING:
@@ -106,15 +108,15 @@ def _trust(folder: Path) -> ssl.SSLContext:
 def _make_certificate(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    today = datetime.datetime.now(datetime.UTC)
+    today = to_datetime(clock.now())
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
+        .not_valid_before(today - dt.timedelta(days=1))
+        .not_valid_after(today + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -125,12 +127,13 @@ def _make_certificate(folder: Path) -> None:
     (folder / "key.pem").write_bytes(private)
 
 
-class TestSessions:
-    @pytest.fixture(scope="class")
-    def it(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-        with world(tmp_path_factory.mktemp("sessions")) as made:
-            yield made
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("sessions")) as made:
+        yield made
 
+
+class TestSessions:
     def sign_in(self, it: World, key: str, **headers: str) -> httpx.Response:
         return httpx.post(f"{it.url}/sign-in", data={"key": key}, headers={"Origin": it.url} | headers)
 

@@ -81,7 +81,7 @@ BAD_FIELDS = [
     Bad("program", field("x" * (TEXT_MAX + 1)), Reason.WRONG_TYPE),
     Bad("item_state", field("three"), Reason.WRONG_TYPE),
     Bad("item_state", field(math.nan), Reason.WRONG_TYPE),
-    Bad("power_watts", field(True), Reason.WRONG_TYPE),
+    Bad("power_watts", field(value=True), Reason.WRONG_TYPE),
     Bad("power_watts", field(None), Reason.WRONG_TYPE),
     Bad("power_watts", field([1.0, 2.0]), Reason.WRONG_TYPE),
     Bad("power_watts", field({"Type": 11}), Reason.WRONG_TYPE),
@@ -116,7 +116,9 @@ GOOD_NEIGHBOURS = [Sample(MACHINE, "feed", NOW, 1.5), Sample("mill-2", "feed", N
 def test_a_bad_field_is_put_aside_with_its_reason_and_its_neighbours_flow_on(bad: Bad, *, is_first: bool) -> None:
     fields = [(bad.name, bad.field), ("feed", field(1.5))]
     payload = dict(fields if is_first else reversed(fields))
-    found = opened(written(dataset(payload), {"DataSetWriterName": "mill-2", "Payload": {"feed": field(2.5)}}))
+    found = opened(
+        written(dataset(payload, Timestamp=TIME), {"DataSetWriterName": "mill-2", "Payload": {"feed": field(2.5)}})
+    )
     assert reasons(found) == [bad.reason]
     assert found.refusals[0].machine == MACHINE
     assert found.refusals[0].samples == 1
@@ -259,7 +261,7 @@ def test_rows_are_acknowledged_by_publisher_and_epoch() -> None:
 
 # Whatever the bytes are.
 
-EXAMPLES = 20_000 if LONG else 300
+EXAMPLES = 20_000 if LONG else 200
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 trees = st.recursive(
     scalars | st.sampled_from([TIME, FAR, "NaN", MACHINE, PUBLISHER, "ua-data", f"{PUBLISHER}:ab:1"]),
@@ -329,7 +331,7 @@ def check(payload: bytes) -> None:
     assert all(refusal.detail.encode() for refusal in found.refusals)
     if not stored:
         return
-    said = leaves(json.loads(payload))
+    said = leaves(json.loads(payload.decode(errors="replace")))
     for sample in stored:
         assert sample.machine in {MACHINE, "mill-2"}
         assert sample.signal in SIGNALS
@@ -350,7 +352,7 @@ def test_any_json_is_opened_without_a_fault(tree: Any) -> None:
     check(json.dumps(tree).encode())
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES // 2, deadline=None)
 @given(likely_messages)
 def test_any_message_is_opened_without_a_value_that_it_does_not_hold(message: dict[str, Any]) -> None:
     check(json.dumps(message).encode())

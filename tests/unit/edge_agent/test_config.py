@@ -122,7 +122,7 @@ def test_a_file_that_is_no_toml_is_told_with_its_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nothing.toml:1: cannot be read"):
+    with pytest.raises(ConfigError, match=r"nothing\.toml:1: cannot be read"):
         load(tmp_path / "nothing.toml")
 
 

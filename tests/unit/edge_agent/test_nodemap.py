@@ -133,12 +133,16 @@ def test_a_severity_can_tell_that_an_alarm_blocks() -> None:
 
 @pytest.mark.parametrize("raw", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_a_quality(raw: Any) -> None:
-    assert converter("feed")(raw).status == BAD_OUT_OF_RANGE
+    refused = converter("feed")(raw)
+    assert isinstance(refused, Refused)
+    assert refused.status == BAD_OUT_OF_RANGE
 
 
 @pytest.mark.parametrize("raw", ["12", True, Unsupported("an array"), NodeIdentity(0, 1)])
 def test_a_value_of_another_type_is_refused(raw: Any) -> None:
-    assert converter("feed")(raw).status in {BAD_TYPE_MISMATCH, BAD_OUT_OF_RANGE}
+    refused = converter("feed")(raw)
+    assert isinstance(refused, Refused)
+    assert refused.status in {BAD_TYPE_MISMATCH, BAD_OUT_OF_RANGE}
 
 
 def test_a_null_text_is_an_empty_one_and_a_null_number_is_none() -> None:

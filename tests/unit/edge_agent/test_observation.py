@@ -51,8 +51,7 @@ def test_the_first_sign_of_life_proves_up_to_what_surely_has_arrived() -> None:
 def test_proofs_follow_every_twenty_seconds() -> None:
     observation = watching()
     proofs = [event for second in range(3, 63) for event in observation.alive(at(second))]
-    assert [proof.at for proof in proofs] == [at(2.5), at(22.5), at(42.5)]
-    assert {proof.since for proof in proofs} == {at(2)}
+    assert proofs == [Proof(at(2), at(2.5)), Proof(at(2), at(22.5)), Proof(at(2), at(42.5))]
 
 
 def test_a_lost_session_leaves_a_last_proof_of_the_last_sign_of_life() -> None:
@@ -78,8 +77,8 @@ def test_a_server_that_did_not_answer_meanwhile_gives_the_cause() -> None:
     observation.lost("session")
     observation.lost("unreachable")
     observation.subscribed({"item_state"}, at(30))
-    (missed,) = observation.said("item_state", good=True, stamp=at(25), now=at(31))
-    assert missed.cause == "unreachable"
+    events = observation.said("item_state", good=True, stamp=at(25), now=at(31))
+    assert events == [Missed(Period(at(8.5), at(31)), (), "unreachable")]
 
 
 def test_after_a_restart_of_the_agent_the_hole_starts_at_the_last_durable_proof() -> None:
@@ -107,12 +106,13 @@ def test_a_deciding_signal_that_turns_bad_ends_the_observation_where_it_did() ->
 
 def test_nothing_is_observed_while_one_of_two_bad_signals_is_still_bad() -> None:
     observation = watching()
+    observation.alive(at(8))
     observation.said("item_state", good=False, stamp=at(9), now=at(9))
     observation.said("program_state", good=False, stamp=at(10), now=at(10))
     observation.said("item_state", good=True, stamp=at(11), now=at(11))
     assert observation.since is None
-    (missed,) = observation.said("program_state", good=True, stamp=at(12), now=at(12)) or [None]
-    assert missed is None or missed.signals == ("item_state", "program_state")
+    events = observation.said("program_state", good=True, stamp=at(12), now=at(12))
+    assert events == [Missed(Period(at(8.5), at(12)), ("item_state", "program_state"), "bad_status")]
     assert observation.since == at(12)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +11,7 @@ from simulators.plan import Planner
 from simulators.workdays import SECOND, Calendar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _loop_of_the_session() -> Iterator[None]:
-    """Own the loop that pytest-asyncio would otherwise make for the main thread and never close."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    asyncio.set_event_loop(None)
-    loop.close()
+    from collections.abc import Callable
 
 
 MEMBERS = (Member("FER"), Member("RIV", weight=2.0), Member("BOS", weight=0.5))

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shopfloor.stores.influx import InfluxStore
+from shopfloor.stores.influx_server import Version1, Version2, identifier
+from shopfloor.stores.sqlite import SqliteStore
+from tests.services.stores import influxdb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from shopfloor.stores.port import Store
+
+URL, TOKEN, ORG = (f"OFFICINA_TEST_INFLUX2_{name}" for name in ("URL", "TOKEN", "ORG"))
+ENGINES = ("sqlite-file", "sqlite-memory", "influxdb-1", "influxdb-2")
+
+
+class Engine:
+    """An empty store, and a way to open it once more as another process would."""
+
+    def __init__(self, name: str, open_again: Callable[[], Store]) -> None:
+        self.name = name
+        self.open_again = open_again
+        self.store = open_again()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is written is still there when it is opened again."""
+        return self.name != "sqlite-memory"
+
+
+@pytest.fixture(scope="session")
+def influxdb_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with influxdb(tmp_path_factory.mktemp("influxdb")) as address:
+        yield address
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.services if "influx" in name else ()) for name in ENGINES])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    name: str = request.param
+    with ExitStack() as stack:
+        if name == "influxdb-1":
+            server_1 = stack.enter_context(version_1(request.getfixturevalue("influxdb_1")))
+            made = Engine(name, lambda: InfluxStore(server_1))
+        elif name == "influxdb-2":
+            server_2 = stack.enter_context(version_2())
+            made = Engine(name, lambda: InfluxStore(server_2))
+        else:
+            made = Engine(name, lambda: SqliteStore(":memory:" if name == "sqlite-memory" else tmp_path / "store.db"))
+            stack.callback(made.store.close)
+        yield made
+
+
+@pytest.fixture
+def store(engine: Engine) -> Store:
+    return engine.store
+
+
+@contextmanager
+def version_1(address: str) -> Iterator[Version1]:
+    """Set up a database that goes again."""
+    database = f"test-{secrets.token_hex(4)}"
+    server = Version1(address, database)
+    server.setup()
+    try:
+        yield server
+    finally:
+        list(server.query("record", f"DROP DATABASE {identifier(database)}"))
+        server.close()
+
+
+@contextmanager
+def version_2() -> Iterator[Version2]:
+    """Set up buckets that go again, on the server of the environment; it runs for whoever provides one."""
+    if URL not in os.environ:
+        pytest.skip(f"no InfluxDB 2.x: start one, then set {URL}, {TOKEN} and {ORG} (Debian has no package of it)")
+    database = f"test-{secrets.token_hex(4)}"
+    server = Version2(os.environ[URL], database, org=os.environ[ORG], token=os.environ[TOKEN])
+    server.setup()
+    try:
+        yield server
+    finally:
+        buckets = server._client.buckets_api()
+        for bucket in ("record", "gauge"):
+            buckets.delete_bucket(buckets.find_bucket_by_name(f"{database}/{bucket}"))
+        server.close()

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import resource
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_agent import spool as spool_module
+from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError, host_identity
+from edge_agent.stamps import Known
+from shopfloor.periods import DAY, SECOND, Period
+from shopfloor.samples import Sample
+from shopfloor.wire import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from shopfloor.signals import SignalClass
+
+MACHINE = "mill-1"
+NOW = 1_760_000_000 * SECOND
+NOTHING_IN_FLIGHT: frozenset[int] = frozenset()
+
+
+def row(stamp: int = NOW, *, gauge: bool = False, size: int = 0, machine: str = MACHINE) -> NewRow:
+    """Make a row of one sample; a record of `size` or more bytes."""
+    signal_class: SignalClass = "gauge" if gauge else "record"
+    sample = Sample(machine, "feed", stamp, 1.5) if gauge else Sample(machine, "program", stamp, "x" * size)
+    [body] = messages.pack([sample], publisher="site-a", writer_group=signal_class, writer_id=1)
+    return NewRow(machine, signal_class, stamp, stamp, 1, body.data)
+
+
+def numbers(spool: Spool) -> list[int]:
+    return [each.n for each in spool.waiting(0, spool.newest, 10_000)]
+
+
+class Disk:
+    """A folder whose spool is opened, closed and opened again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spool: Spool | None = None
+
+    def open(self, *, host: str = "host-1", bytes_max: int = 10**9, age_days_max: int = 31) -> Spool:
+        if self.spool is not None:
+            self.spool.close()
+        self.spool = Spool(self.path, host=host, bytes_max=bytes_max, age_days_max=age_days_max, durable=False)
+        return self.spool
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    disk = Disk(tmp_path / "deeper" / "spool.db")
+    yield disk
+    if disk.spool is not None:
+        disk.spool.close()
+
+
+def test_rows_are_numbered_in_order_and_found_again(disk: Disk) -> None:
+    spool = disk.open()
+    assert (spool.newest, spool.rows, spool.bytes_held) == (0, 0, 0)
+    rows = [row(NOW), row(NOW + 1), row(NOW + 2)]
+    assert spool.put(rows) == [1, 2, 3]
+    assert [(each.n, each.size) for each in spool.waiting(1, 3, 10)] == [(2, len(rows[1].body)), (3, len(rows[2].body))]
+    assert [each.n for each in spool.waiting(0, 2, 1)] == [1]
+    assert (spool.newest, spool.rows, spool.bytes_held) == (3, 3, sum(len(each.body) for each in rows))
+
+
+def test_a_number_is_never_given_out_again_though_everything_is_delivered_and_the_agent_restarts(disk: Disk) -> None:
+    spool = disk.open()
+    assert spool.put([row(), row()]) == [1, 2]
+    spool.delete([1, 2])
+    assert (spool.newest, spool.rows, spool.bytes_held) == (2, 0, 0)
+    assert spool.put([row()]) == [3]
+    spool.delete([3])
+    spool = disk.open()
+    assert spool.newest == 3
+    assert spool.put([row()]) == [4]
+
+
+def test_what_is_spooled_is_there_after_a_restart(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row(), row(NOW + 5, gauge=True)])
+    before = [spool.message(n, "site-a") for n in (1, 2)]
+    held = (spool.rows, spool.bytes_held)
+    spool = disk.open()
+    assert [spool.message(n, "site-a") for n in (1, 2)] == before
+    assert (spool.rows, spool.bytes_held) == held
+
+
+def test_a_message_carries_the_id_of_its_row_the_same_each_time(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row(size=3)])
+    first = spool.message(1, "site-a")
+    assert first == spool.message(1, "site-a")
+    assert first is not None
+    machine, signal_class, payload = first
+    assert (machine, signal_class) == (MACHINE, "record")
+    assert messages.decode(payload).MessageId == f"site-a:{spool.epoch}:1"
+    assert spool.message(2, "site-a") is None
+
+
+def test_an_epoch_belongs_to_a_computer_and_a_cloned_disk_gets_another(disk: Disk) -> None:
+    first = disk.open(host="host-1").epoch
+    assert disk.open(host="host-1").epoch == first
+    second = disk.open(host="host-2").epoch
+    assert second != first
+    assert disk.open(host="host-2").epoch == second
+    assert disk.open(host="host-1").epoch not in {first, second}
+
+
+def test_this_computer_has_an_identity_that_stays() -> None:
+    assert host_identity()
+    assert host_identity() == host_identity()
+
+
+def test_only_what_is_named_is_deleted(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row() for _ in range(5)])
+    spool.delete([2, 4, 99])
+    assert numbers(spool) == [1, 3, 5]
+    spool.delete([2])
+    assert spool.rows == 3
+
+
+def test_last_values_are_as_durable_as_their_rows(disk: Disk) -> None:
+    spool = disk.open()
+    last = [
+        (MACHINE, "feed", Known(NOW, 3, 1.5, 0)),
+        (MACHINE, "program", Known(NOW, 0, "P1", 0)),
+        (MACHINE, "alarm_blocking", Known(NOW, 0, None, 0x8031_0000)),
+        ("mill-2", "parts", Known(NOW, 0, 2**63 - 1, 0)),
+    ]
+    spool.put([row()], last)
+    spool.put([row()], [(MACHINE, "feed", Known(NOW + 1, 0, 2.5, 0))])
+    known = disk.open().known()
+    assert known[MACHINE] == {
+        "feed": Known(NOW + 1, 0, 2.5, 0),
+        "program": Known(NOW, 0, "P1", 0),
+        "alarm_blocking": Known(NOW, 0, None, 0x8031_0000),
+    }
+    assert known["mill-2"] == {"parts": Known(NOW, 0, 2**63 - 1, 0)}
+
+
+def test_a_machines_values_are_forgotten_and_its_proofs_are_not(disk: Disk) -> None:
+    spool = disk.open()
+    known = Known(NOW, 0, 1, 0)
+    spool.put([row()], [(MACHINE, "observed", known), (MACHINE, "parts", known), ("mill-2", "parts", known)])
+    spool.forget(MACHINE)
+    assert disk.open().known() == {MACHINE: {"observed": known}, "mill-2": {"parts": known}}
+
+
+def test_a_dead_row_is_kept_aside_counted_and_no_longer_sent(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row(NOW), row(NOW + 1)])
+    spool.kill(1, "the connection broke")
+    spool.kill(1, "again")
+    spool.kill(99, "never was")
+    assert numbers(spool) == [2]
+    assert [(each.n, each.reason, each.first) for each in spool.dead()] == [(1, "the connection broke", NOW)]
+    assert spool.counts() == {MACHINE: {"dead_samples": 1}}
+    assert (spool.rows, spool.message(1, "site-a")) == (1, None)
+    spool = disk.open()
+    assert [each.n for each in spool.dead()] == [1]
+    assert spool.rows == 1
+
+
+def test_a_dead_row_that_was_stored_after_all_is_gone(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row()])
+    spool.kill(1, "no collector stored it")
+    spool.delete([1])
+    assert spool.dead() == []
+
+
+def test_dead_rows_are_bounded_and_the_oldest_go_first(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "DEAD_ROWS_MAX", 3)
+    spool = disk.open()
+    for n in spool.put([row() for _ in range(5)]):
+        spool.kill(n, "poison")
+    assert [each.n for each in spool.dead()] == [3, 4, 5]
+    assert spool.counts() == {MACHINE: {"dead_samples": 5}}
+
+
+def test_the_oldest_unstored_stamp_is_known_by_machine(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row(NOW + 5), row(NOW + 2), row(NOW + 9, machine="mill-2")])
+    assert spool.oldest() == {MACHINE: NOW + 2, "mill-2": NOW + 9}
+    spool.delete([2])
+    assert spool.oldest()[MACHINE] == NOW + 5
+
+
+# At the bounds.
+
+
+def evicted_rows(evicted: list[Evicted]) -> list[int]:
+    return sorted(n for each in evicted for n in each.rows)
+
+
+def test_nothing_goes_while_there_is_room(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row(NOW - 30 * DAY), row()])
+    assert spool.evict(NOW, spare=NOTHING_IN_FLIGHT) == []
+    assert spool.rows == 2
+
+
+def test_rows_past_the_bound_of_age_go_and_leave_a_hole(disk: Disk) -> None:
+    spool = disk.open(age_days_max=31)
+    spool.put([row(NOW - 31 * DAY - 1), row(NOW - 31 * DAY), row(NOW)])
+    [evicted] = spool.evict(NOW, spare=NOTHING_IN_FLIGHT)
+    stamp = NOW - 31 * DAY - 1
+    assert evicted.hole == (MACHINE, Period(stamp, stamp + 1), ("program",), "too_old")
+    assert (evicted.rows, evicted.samples, evicted.signal_class) == ([1], 1, "record")
+    assert numbers(spool) == [2, 3]
+    assert spool.counts() == {MACHINE: {"too_old_samples": 1}}
+
+
+def test_gauges_go_before_records_and_the_oldest_first(disk: Disk) -> None:
+    spool = disk.open(bytes_max=20_000)
+    spool.put([row(NOW + n, gauge=n % 2 == 1) for n in range(100)])
+    gauges = [n for n in numbers(spool) if n % 2 == 0]
+    gone = evicted_rows(spool.evict(NOW, spare=NOTHING_IN_FLIGHT))
+    assert gone == gauges[: len(gone)]
+    assert 0 < len(gone) < len(gauges), "a part of them is enough"
+    assert spool.bytes_held <= 20_000 * spool_module.EVICT_TO
+
+
+def test_records_go_when_no_gauge_is_left(disk: Disk) -> None:
+    spool = disk.open(bytes_max=6_000)
+    spool.put([row(NOW + n, gauge=n % 2 == 1) for n in range(60)])
+    evicted = spool.evict(NOW, spare=NOTHING_IN_FLIGHT)
+    assert {n for each in evicted if each.signal_class == "gauge" for n in each.rows} == set(range(2, 61, 2))
+    records = sorted(n for each in evicted if each.signal_class == "record" for n in each.rows)
+    assert records == list(range(1, 60, 2))[: len(records)]
+    assert records
+    assert spool.bytes_held <= 6_000
+
+
+def test_a_hole_names_machine_signals_and_period_of_what_had_to_go(disk: Disk) -> None:
+    spool = disk.open(bytes_max=1_000)
+    spool.put(
+        [row(NOW + 7, size=900), row(NOW + 3, gauge=True), row(NOW + 9, gauge=True), row(NOW, gauge=True, machine="m2")]
+    )
+    evicted = spool.evict(NOW, spare=NOTHING_IN_FLIGHT)
+    holes = {each.hole.machine: each.hole for each in evicted if each.signal_class == "gauge"}
+    assert {hole.cause for hole in holes.values()} == {"evicted"}
+    assert all(each.hole.signals == ("feed",) for each in evicted if each.signal_class == "gauge")
+    spans = [each.hole.period for each in evicted if each.hole.machine == MACHINE and each.signal_class == "gauge"]
+    assert min(span.start for span in spans) == NOW + 3
+    assert max(span.end for span in spans) == NOW + 10
+    assert holes["m2"].period == Period(NOW, NOW + 1)
+    assert spool.counts()[MACHINE]["evicted_samples"] == sum(
+        each.samples for each in evicted if each.hole.machine == MACHINE
+    )
+
+
+def test_rows_on_their_way_are_spared(disk: Disk) -> None:
+    spool = disk.open(bytes_max=2_000, age_days_max=1)
+    spool.put([row(NOW - 9 * DAY), *(row(NOW + n, gauge=True) for n in range(30))])
+    spare = frozenset({1, 2, 3})
+    gone = evicted_rows(spool.evict(NOW, spare=spare))
+    assert not spare & set(gone)
+    assert gone
+    assert {1, 2, 3} <= set(numbers(spool))
+
+
+def test_room_is_made_for_what_is_about_to_come(disk: Disk) -> None:
+    spool = disk.open(bytes_max=10_000)
+    spool.put([row(NOW + n, size=100) for n in range(20)])
+    assert spool.bytes_held < 10_000
+    assert evicted_rows(spool.evict(NOW, spare=NOTHING_IN_FLIGHT, incoming_bytes=9_000))
+    assert spool.bytes_held + 9_000 <= 10_000
+
+
+# What the disk does.
+
+
+def test_a_full_disk_takes_all_of_a_put_or_nothing(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row()], [(MACHINE, "program", Known(NOW, 0, "P1", 0))])
+    (pages,) = spool._db.execute("PRAGMA page_count").fetchone()
+    spool._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(SpoolFullError):
+        spool.put([row(size=500) for _ in range(100)], [(MACHINE, "program", Known(NOW, 0, "P2", 0))])
+    assert (spool.newest, spool.rows, numbers(spool)) == (1, 1, [1])
+    assert spool.known() == {MACHINE: {"program": Known(NOW, 0, "P1", 0)}}
+    spool._db.execute("PRAGMA max_page_count = 100000")
+    assert spool.put([row()]) == [2]
+
+
+@contextmanager
+def disk_takes_nothing_more() -> Iterator[None]:
+    """Refuse each write beyond the first bytes of any file, as a full disk does, by the limit of this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_takes_nothing_ends_no_agent_and_loses_no_row(disk: Disk) -> None:
+    spool = disk.open(bytes_max=1_000)
+    spool.put([row(NOW + n, size=400) for n in range(4)])
+    held = spool.bytes_held
+    with disk_takes_nothing_more():
+        with pytest.raises(SpoolFullError):
+            spool.put([row()])
+        spool.delete([1])
+        spool.kill(2, "poison")
+        spool.count(MACHINE, "spool_full_samples", 5)
+        assert spool.evict(NOW, spare=NOTHING_IN_FLIGHT) == []
+        spool.forget(MACHINE)
+        assert (spool.rows, spool.bytes_held, spool.newest) == (4, held, 4)
+        assert numbers(spool) == [1, 2, 3, 4]
+    spool.delete([3])
+    assert numbers(spool) == [2, 4], "what could not be deleted then is deleted now"
+    spool = disk.open()
+    assert numbers(spool) == [2, 4]
+    assert spool.put([row()]) == [5]
+
+
+def test_two_agents_do_not_share_a_spool(disk: Disk) -> None:
+    disk.open().put([row()])
+    with pytest.raises(SpoolError, match="no other agent"):
+        Spool(disk.path, host="host-1")
+
+
+def test_a_file_that_is_no_spool_is_refused_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    path.write_bytes(b"this is no database, and it is long enough to be seen as none" * 20)
+    with pytest.raises(SpoolError, match=r"spool\.db cannot be used"):
+        Spool(path)
+
+
+def test_a_spool_is_durable_unless_a_test_says_otherwise(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", host="host-1")
+    assert spool._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert spool._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    spool.close()
+
+
+def test_an_agent_that_was_killed_between_two_commits_finds_the_first(disk: Disk, tmp_path: Path) -> None:
+    spool = disk.open()
+    spool.put([row()])
+    for suffix in ("", "-wal"):
+        source = disk.path.with_name(disk.path.name + suffix)
+        (tmp_path / f"copy.db{suffix}").write_bytes(source.read_bytes())
+    copy = Spool(tmp_path / "copy.db", host="host-1")
+    assert numbers(copy) == [1]
+    copy.close()
+    assert sqlite3.connect(tmp_path / "copy.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
