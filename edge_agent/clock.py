@@ -14,6 +14,8 @@ STEP_SECONDS = 2.0
 RETURN_SHARE = 0.9
 """A clock that lost trust must come back within this share of the limit, so that trust does not flutter."""
 _COMPARISONS_MAX = 64
+_RENEWED = 3 * SECOND // 2
+"""How old a CurrentTime usually is at most; a new span of observation is dated by it, so that it never begins early."""
 _GRAIN = 2 * SECOND
 """How old a server's CurrentTime may be when it is read: servers renew it once a second, some late."""
 
@@ -48,6 +50,13 @@ class OffsetEstimate:
         low = max(comparison.low for comparison in self._window)
         doubt = min(comparison.high - comparison.low for comparison in self._window)
         return low + doubt // 2
+
+    @property
+    def offset_max(self) -> int:
+        """Nanoseconds that the server's clock may be ahead at most, when its CurrentTime was as old as it can be."""
+        if not self._window:
+            return 0
+        return max(self.offset, min(comparison.high for comparison in self._window) + _RENEWED)
 
     def compare(self, sent: int, server: int, received: int) -> bool:
         """Take in one reading of the server's CurrentTime.

@@ -79,7 +79,7 @@ class Observation:
         self._cause = "session"
         return self._end()
 
-    def said(self, signal: str, *, good: bool, stamp: int, now: int) -> list[Event]:
+    def said(self, signal: str, *, good: bool, stamp: int, now: int, latest: int) -> list[Event]:
         """Take in a value of a deciding signal.
 
         Args:
@@ -87,13 +87,14 @@ class Observation:
             good: whether its quality is Good.
             stamp: when it became so.
             now: when it arrived.
+            latest: the same, when the clock is as far ahead as it may be: a new span is not dated earlier.
         """
         if not self._subscribed:
             return []
         self._pending.discard(signal)
         if good:
             self._bad.discard(signal)
-            return self._resume(now)
+            return self._resume(latest)
         self._bad.add(signal)
         self._broken_by.add(signal)
         if self.since is None:
@@ -111,18 +112,19 @@ class Observation:
             return []
         return self._prove(self.since)
 
-    def clock_changed(self, now: int) -> list[Event]:
+    def clock_changed(self, now: int, latest: int) -> list[Event]:
         """Take in that a clock was stepped, so that a new span begins.
 
         Args:
             now: the present after the change.
+            latest: the same, when the clock is as far ahead as it may be.
         """
         if self.since is None:
             return []
         self._cause = "clock"
         events = self._end()
         self._covered = now
-        return events + self._resume(now)
+        return events + self._resume(latest)
 
     def lost(self, cause: str) -> list[Event]:
         """End the observation: nothing arrives any more.

@@ -335,14 +335,17 @@ class ServerWatch:
         for hole in holes:
             self._recorder.hole(hole)
         self._recorder.readings(machine.id, readings, trusted=trusted)
-        self._heed(machine, telling, received + self._shift(machine))
+        self._heed(machine, telling, received)
 
-    def _heed(self, machine: WatchedMachine, telling: list[tuple[Item, Reading, int]], now: int) -> None:
+    def _heed(self, machine: WatchedMachine, telling: list[tuple[Item, Reading, int]], received: int) -> None:
         """Draw the consequences of values that tell the machine's state or its job."""
+        now, latest = received + self._shift(machine), received + self._shift_max(machine)
         for item, reading, stamp in telling:
             if item.decides:
                 good = not reading.status >> 30
-                self._keep(machine, machine.observation.said(item.signal, good=good, stamp=stamp, now=now))
+                self._keep(
+                    machine, machine.observation.said(item.signal, good=good, stamp=stamp, now=now, latest=latest)
+                )
             if item.signs_job:
                 self._job_sign(machine, item.signal, reading.value, stamp)
 
@@ -398,6 +401,10 @@ class ServerWatch:
         """Return what the agent's clock needs to become the machine's, where that is trusted."""
         return self._offset.offset if machine.trust.trusted else 0
 
+    def _shift_max(self, machine: WatchedMachine) -> int:
+        """Return the most that the agent's clock may need to become the machine's."""
+        return self._offset.offset_max if machine.trust.trusted else 0
+
     async def _measure(self, session: Session) -> None:
         while True:
             await asyncio.sleep(MEASURE_EVERY / SECOND)
@@ -418,7 +425,7 @@ class ServerWatch:
                 log.warning(
                     "source.clock_changed", machine=machine.id, offset_seconds=round(seconds, 3), trusted=trusted
                 )
-                self._keep(machine, machine.observation.clock_changed(now))
+                self._keep(machine, machine.observation.clock_changed(now, self._clock() + self._shift_max(machine)))
             moved = machine.told_offset is None or abs(seconds - machine.told_offset) >= _CLOCK_CHANGE_SECONDS
             if moved or trusted != machine.told_trusted:
                 machine.told_offset, machine.told_trusted = seconds, trusted

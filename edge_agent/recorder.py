@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from edge_agent.spool import Evicted, NewRow, Spool, SpoolFullError
+from edge_agent.spool import NewRow, Spool, SpoolFullError
 from edge_agent.stamps import Known, stamp
 from shopfloor import signals
 from shopfloor.periods import Period
@@ -93,9 +93,22 @@ class SpoolRecorder:
 
     def make_room(self, incoming_bytes: int = 0) -> None:
         """Evict what is too old or too much, and write down the holes."""
-        evicted = self._spool.evict(self._clock(), spare=self._in_flight(), incoming_bytes=incoming_bytes)
+        evicted = self._spool.evict(
+            self._clock(), spare=self._in_flight(), note=self._note, incoming_bytes=incoming_bytes
+        )
+        for item in evicted:
+            log.warning(
+                "spool.evicted",
+                machine=item.hole.machine,
+                cause=item.hole.cause,
+                rows=len(item.rows),
+                samples=item.samples,
+                period=str(item.hole.period),
+            )
+            if item.signal_class == "record":
+                self._forget(item.hole.machine)
         if evicted:
-            self._note(evicted)
+            self._spooled()
 
     def _proof(self, machine: str, signal: str, since: int, at: int) -> None:
         last = self._known.get(machine, {}).get(signal)
@@ -130,6 +143,7 @@ class SpoolRecorder:
                 max(sample.stamp for sample in body.samples),
                 len(body.samples),
                 body.data,
+                is_hole=all(sample.signal == "hole" for sample in body.samples),
             )
             for signal_class, members in by_class.items()
             for body in messages.pack(
@@ -152,28 +166,17 @@ class SpoolRecorder:
             samples.append(Sample(hole.machine, "hole", hole.period.end + ordinal, text))
         return samples, changed
 
-    def _note(self, evicted: Sequence[Evicted]) -> None:
-        for item in evicted:
-            log.warning(
-                "spool.evicted",
-                machine=item.hole.machine,
-                cause=item.hole.cause,
-                rows=len(item.rows),
-                samples=item.samples,
-                period=str(item.hole.period),
-            )
-            samples, changed = self._holes([item.hole])
-            try:
-                self._put(item.hole.machine, self._pack(item.hole.machine, samples), changed)
-            except SpoolFullError as error:
-                self._owe(item.hole.machine, samples, str(error))
-            if item.signal_class == "record":
-                self._forget(item.hole.machine)
+    def _note(self, hole: Hole) -> tuple[list[NewRow], list[tuple[str, str, Known]]]:
+        """Make the row that writes a hole down, and the last value that goes with it."""
+        samples, changed = self._holes([hole])
+        self._known.setdefault(hole.machine, {}).update(changed)
+        return self._pack(hole.machine, samples), [(hole.machine, signal, known) for signal, known in changed.items()]
 
     def _owe(self, machine: str, samples: Sequence[Sample], reason: str) -> None:
         """Remember a loss that cannot be written down yet: one hole from the first to the last lost sample."""
         stamps = [sample.stamp for sample in samples]
-        period = Period(min(stamps), max(stamps) + 1)
+        starts = [Hole.decode(machine, str(each.value)).period.start for each in samples if each.signal == "hole"]
+        period = Period(min(stamps + starts), max(stamps) + 1)
         owed = self._owed.get(machine)
         if owed is None:
             log.error("spool.full", machine=machine, reason=reason)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from edge_agent.opcua import MachineHealth, watch
+from edge_agent.opcua import watch
+from edge_agent.watched import MachineHealth
 from edge_agent.recorder import SpoolRecorder
 from edge_agent.spool import Spool
 from edge_agent.uplink import Uplink

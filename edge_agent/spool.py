@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import sqlite3
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,16 +23,18 @@ from shopfloor.states import Hole
 from shopfloor.wire import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from shopfloor.signals import SignalClass
 
 BYTES_MAX = 2 * 1024**3
 AGE_DAYS_MAX = 31
+EVICTION_ORDER = ("gauge", "record", "hole")
+"""What goes first. A row of holes goes last, and not by age: it says what else had to go."""
 EVICT_TO = 0.95
 """A full spool is emptied to this share of its bound, so that it is not at the bound again at once."""
 EVICT_ROWS = 256
-"""Rows evicted in one go."""
+"""Rows past the bound of age that are evicted in one go."""
 DEAD_ROWS_MAX = 10_000
 """Dead rows that are kept for inspection; the oldest go first, and stay counted."""
 _MACHINE_ID = Path("/etc/machine-id")
@@ -72,6 +75,7 @@ class NewRow(NamedTuple):
         last: largest stamp in it.
         samples: how many.
         body: the NetworkMessage without its MessageId.
+        is_hole: whether all its samples are holes.
     """
 
     machine: str
@@ -80,6 +84,7 @@ class NewRow(NamedTuple):
     last: int
     samples: int
     body: bytes
+    is_hole: bool = False
 
 
 class Evicted(NamedTuple):
@@ -128,6 +133,8 @@ class Spool:
         self._bytes_max = bytes_max
         self._age_max = age_days_max * DAY
         self._stored: set[int] = set()
+        self._uncounted: Counter[tuple[str, str]] = Counter()
+        self._newest = self._rows = self._bytes = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -179,25 +186,13 @@ class Spool:
         Raises:
             SpoolFullError: nothing was kept.
         """
-        numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
         try:
             with self._transaction():
-                self._db.executemany(
-                    "INSERT INTO row (n, machine, class, size, first, last, samples, body) VALUES (?,?,?,?,?,?,?,?)",
-                    [
-                        (n, each.machine, each.signal_class, len(each.body), *each[2:])
-                        for n, each in zip(numbers, rows, strict=True)
-                    ],
-                )
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO known VALUES (?,?,?,?,?,?)",
-                    [(machine, signal, k.raw, k.ordinal, k.value, k.status) for machine, signal, k in known],
-                )
+                numbers = self._insert(rows, known)
+                self._write_counts()
         except sqlite3.Error as error:
             raise SpoolFullError(str(error)) from error
-        self._newest += len(rows)
-        self._rows += len(rows)
-        self._bytes += sum(len(each.body) for each in rows)
+        self._uncounted.clear()
         return numbers
 
     def waiting(self, after: int, until: int, limit: int) -> list[SpoolRow]:
@@ -210,8 +205,8 @@ class Spool:
         row = self._db.execute("SELECT machine, class, body FROM row WHERE n = ?", (n,)).fetchone()
         if row is None:
             return None
-        machine, signal_class, body = row
-        return machine, signal_class, messages.with_id(messages.RowId(publisher, self._epoch, n), body)
+        machine, kind, body = row
+        return machine, _signal_class(kind), messages.with_id(messages.RowId(publisher, self._epoch, n), body)
 
     def delete(self, rows: Iterable[int]) -> None:
         """Forget rows that a collector has stored or quarantined, dead ones too.
@@ -264,44 +259,57 @@ class Spool:
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("DELETE FROM known WHERE machine = ? AND signal <> 'observed'", (machine,))
 
-    def evict(self, now: int, *, spare: frozenset[int], incoming_bytes: int = 0) -> list[Evicted]:
-        """Make room: rows past the age bound, then, while the spool is too large, oldest gauges, then oldest records.
+    def evict(
+        self,
+        now: int,
+        *,
+        spare: frozenset[int],
+        note: Callable[[Hole], tuple[Sequence[NewRow], Iterable[tuple[str, str, Known]]]],
+        incoming_bytes: int = 0,
+    ) -> list[Evicted]:
+        """Make room: rows past the age bound, then, while the spool is too large, the oldest in `EVICTION_ORDER`.
 
         Args:
             now: the present.
             spare: rows that are on their way.
+            note: makes the rows, and their last values, that write a hole down: they enter as the others leave.
             incoming_bytes: what is about to be put.
 
         Returns:
-            The holes that this leaves. The caller puts them into the spool as `hole` samples.
+            What had to go; nothing when a full disk does not let it.
         """
-        evicted: list[Evicted] = []
-        old = self._db.execute("SELECT n FROM row WHERE last < ? ORDER BY n LIMIT ?", (now - self._age_max, EVICT_ROWS))
-        evicted += self._drop([n for (n,) in old if n not in spare], "too_old")
-        if self._bytes + incoming_bytes <= self._bytes_max:
-            return evicted
-        for signal_class in ("gauge", "record"):
-            while self._bytes + incoming_bytes > self._bytes_max * EVICT_TO:
-                rows = self._db.execute(
-                    "SELECT n FROM row WHERE class = ? ORDER BY n LIMIT ?",
-                    (signal_class, EVICT_ROWS + len(spare)),
-                )
-                dropped = self._drop([n for (n,) in rows if n not in spare][: self._rows // 20 + 1], "evicted")
-                if not dropped:
-                    break
-                evicted += dropped
+        old = self._db.execute(
+            "SELECT n FROM row WHERE last < ? AND class <> 'hole' ORDER BY n LIMIT ?", (now - self._age_max, EVICT_ROWS)
+        )
+        too_old = [n for (n,) in old if n not in spare]
+        if not too_old and self._bytes + incoming_bytes <= self._bytes_max:
+            return []
+        try:
+            with self._transaction():
+                evicted = self._drop(too_old, "too_old")
+                if self._bytes + incoming_bytes > self._bytes_max:
+                    evicted += self._shrink(spare, incoming_bytes)
+                for item in evicted:
+                    self._insert(*note(item.hole))
+        except sqlite3.Error:
+            return []
         return evicted
 
     def count(self, machine: str, name: str, amount: int) -> None:
-        """Add to a counter of loss of a machine."""
-        with contextlib.suppress(sqlite3.Error), self._transaction():
-            self._count(machine, name, amount)
+        """Add to a counter of loss of a machine. What a full disk does not take is written with the next rows."""
+        self._uncounted[machine, name] += amount
+        with contextlib.suppress(sqlite3.Error):
+            with self._transaction():
+                self._write_counts()
+            self._uncounted.clear()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return every counter of loss, by machine and name."""
         totals: dict[str, dict[str, int]] = {}
         for machine, name, total in self._db.execute("SELECT machine, name, total FROM count"):
             totals.setdefault(machine, {})[name] = total
+        for (machine, name), amount in self._uncounted.items():
+            totals.setdefault(machine, {})[name] = totals.get(machine, {}).get(name, 0) + amount
         return totals
 
     def oldest(self) -> dict[str, int]:
@@ -312,33 +320,51 @@ class Spool:
         """Close the file."""
         self._db.close()
 
+    def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
+        numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
+        self._db.executemany(
+            "INSERT INTO row (n, machine, class, size, first, last, samples, body) VALUES (?,?,?,?,?,?,?,?)",
+            [
+                (n, each.machine, "hole" if each.is_hole else each.signal_class, len(each.body), *each[2:6])
+                for n, each in zip(numbers, rows, strict=True)
+            ],
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO known VALUES (?,?,?,?,?,?)",
+            [(machine, signal, k.raw, k.ordinal, k.value, k.status) for machine, signal, k in known],
+        )
+        self._newest += len(rows)
+        self._rows += len(rows)
+        self._bytes += sum(len(each.body) for each in rows)
+        return numbers
+
+    def _shrink(self, spare: frozenset[int], incoming_bytes: int) -> list[Evicted]:
+        """Delete what is oldest, in `EVICTION_ORDER`, until there is room."""
+        excess = self._bytes + incoming_bytes - round(self._bytes_max * EVICT_TO)
+        chosen: list[int] = []
+        for kind in EVICTION_ORDER:
+            rows = self._db.execute("SELECT n, size FROM row WHERE class = ? ORDER BY n", (kind,))
+            for n, size in rows:
+                if excess <= 0:
+                    break
+                if n not in spare:
+                    chosen.append(n)
+                    excess -= size
+        return self._drop(chosen, "evicted")
+
     def _drop(self, numbers: list[int], cause: str) -> list[Evicted]:
-        groups: dict[tuple[str, SignalClass], list[tuple[int, ...]]] = {}
-        names: dict[tuple[str, SignalClass], set[str]] = {}
-        with self._transaction():
-            for n in numbers:
-                machine, signal_class, size, first, last, samples, body = self._db.execute(
-                    "DELETE FROM row WHERE n = ? RETURNING machine, class, size, first, last, samples, body",
-                    (n,),
-                ).fetchone()
-                groups.setdefault((machine, signal_class), []).append((n, first, last, samples))
-                names.setdefault((machine, signal_class), set()).update(_signals(body))
-                self._count(machine, f"{cause}_samples", samples)
-                self._rows -= 1
-                self._bytes -= size
+        losses: dict[tuple[str, SignalClass], _Loss] = {}
+        for n in numbers:
+            machine, kind, size, *row = self._db.execute(
+                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, n, first, last, samples, body", (n,)
+            ).fetchone()
+            loss = losses.setdefault((machine, _signal_class(kind)), _Loss(machine))
+            self._count(machine, f"{cause}_samples", loss.add(*row))
+            self._rows -= 1
+            self._bytes -= size
         return [
-            Evicted(
-                Hole(
-                    machine,
-                    Period(min(row[1] for row in rows), max(row[2] for row in rows) + 1),
-                    tuple(sorted(names[machine, signal_class])),
-                    cause,
-                ),
-                signal_class,
-                [row[0] for row in rows],
-                sum(row[3] for row in rows),
-            )
-            for (machine, signal_class), rows in groups.items()
+            Evicted(loss.hole(cause), signal_class, loss.rows, loss.samples)
+            for (_, signal_class), loss in losses.items()
         ]
 
     def _count(self, machine: str, name: str, amount: int) -> None:
@@ -346,6 +372,10 @@ class Spool:
             "INSERT INTO count VALUES (?,?,?) ON CONFLICT (machine, name) DO UPDATE SET total = total + excluded.total",
             (machine, name, amount),
         )
+
+    def _write_counts(self) -> None:
+        for (machine, name), amount in self._uncounted.items():
+            self._count(machine, name, amount)
 
     def _load_epoch(self, host: str) -> str:
         found = dict(self._db.execute("SELECT key, value FROM meta"))
@@ -361,7 +391,7 @@ class Spool:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        rows, total = getattr(self, "_rows", 0), getattr(self, "_bytes", 0)
+        held = self._newest, self._rows, self._bytes
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -369,14 +399,46 @@ class Spool:
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
-            self._rows, self._bytes = rows, total
+            self._newest, self._rows, self._bytes = held
             raise
 
 
-def _signals(body: bytes) -> set[str]:
-    message = messages.decode(messages.with_id(messages.RowId("-", "0", 0), body))
-    sets = message.Messages if isinstance(message.Messages, list) else [message.Messages]
-    return {name for each in sets for name in each.Payload or ()}
+def _signal_class(kind: str) -> SignalClass:
+    return "gauge" if kind == "gauge" else "record"
+
+
+class _Loss:
+    """Gathers what rows of one machine and class held, and what the holes among them said is missing besides."""
+
+    def __init__(self, machine: str) -> None:
+        self.rows: list[int] = []
+        self.samples = 0
+        self._machine = machine
+        self._instants: list[int] = []
+        self._signals: set[str] = set()
+        self._is_of_all = False
+
+    def add(self, n: int, first: int, last: int, samples: int, body: bytes) -> int:
+        """Take in a row. Returns how many samples it held."""
+        self.rows.append(n)
+        self.samples += samples
+        self._instants += first, last
+        message = messages.decode(messages.with_id(messages.RowId("-", "0", 0), body))
+        sets = message.Messages if isinstance(message.Messages, list) else [message.Messages]
+        for name, item in (field for each in sets for field in (each.Payload or {}).items()):
+            if name == "hole" and isinstance(item, messages.DataValue):
+                hole = Hole.decode(self._machine, item.Value)
+                self._instants.append(hole.period.start)
+                self._signals.update(hole.signals)
+                self._is_of_all = self._is_of_all or not hole.signals
+            else:
+                self._signals.add(name)
+        return samples
+
+    def hole(self, cause: str) -> Hole:
+        """Return the one hole that covers all of it."""
+        signals = () if self._is_of_all else tuple(sorted(self._signals))
+        return Hole(self._machine, Period(min(self._instants), max(self._instants) + 1), signals, cause)
 
 
 def host_identity() -> str:

@@ -164,6 +164,8 @@ class Present:
                 self._dirty = min(self._dirty, spans[-1].end)
                 spans[-1] = Period(spans[-1].start, span.end)
             return
+        if spans and span.end > spans[-1].end:
+            self._dirty = min(self._dirty, spans[-1].end)  # what lasted until now as far as anybody knew, did not
         spans[:] = union([*spans, span])
         self._dirty = min(self._dirty, span.start)
 

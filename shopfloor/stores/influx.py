@@ -70,10 +70,9 @@ class InfluxStore:
             for first, last in _batches(lines):
                 try:
                     self._server.write(signal_class, b"\n".join(lines[first:last]))
-                except BatchRefusedError as error:
-                    send = partial(self._send, signal_class)
+                except BatchRefusedError:
                     parts = [line.part_of(each, signal_class) for each in origins[first:last]]
-                    rejections += bisect(parts, error, send)
+                    rejections += bisect(parts, partial(self._send, signal_class))
         marks = line.minute_lines(minutes) + line.arrival_lines(slices, now)
         for first, last in _batches(marks):
             self._server.write("record", b"\n".join(marks[first:last]))

@@ -8,6 +8,7 @@ from shopfloor.samples import samples
 from shopfloor.stores.influx_lines import SOURCE, STATUS, narrowed
 from shopfloor.stores.influx_server import BatchRefusedError
 from shopfloor.stores.port import Rejection
+from shopfloor.stores.values import sift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,38 +19,32 @@ TRIES_MAX = 500
 """Requests that are spent on one batch; beyond, what the server refuses is rejected as it is."""
 
 
-def bisect(
-    slices: Sequence[Slice],
-    refusal: BatchRefusedError,
-    send: Callable[[Sequence[Slice]], None],
-) -> list[Rejection]:
-    """Send a refused batch again in ever smaller parts: first by lines, then by signals.
+def bisect(slices: Sequence[Slice], send: Callable[[Sequence[Slice]], None]) -> list[Rejection]:
+    """Send a refused batch again: without what no store takes, then in ever smaller parts, by lines, then by signals.
 
     A server that says how many points it dropped, and which field it means, saves most of the way: a group that it
     dropped altogether need not be parted further by lines.
 
     Args:
         slices: the batch, of one bucket.
-        refusal: what the server said of it.
         send: commits slices or raises `BatchRefusedError`; what else it raises is passed on.
 
     Returns:
         The samples that the server will never take, with its reason.
     """
-    rejections: list[Rejection] = []
+    kept, rejections = sift(slices)
+    pending: list[Sequence[Slice]] = [kept]
     tries = 0
-    refused = [(slices, refusal)]
-    while refused:
-        group, reason = refused.pop()
-        parts = _parts(group, reason) if tries < TRIES_MAX else ()
-        if not parts:
-            rejections += (Rejection(sample, reason.reason) for sample in samples(group))
-        for part in parts:
-            tries += 1
-            try:
-                send(part)
-            except BatchRefusedError as error:
-                refused.append((part, error))
+    while pending:
+        group = pending.pop()
+        tries += 1
+        try:
+            send(group)
+        except BatchRefusedError as refusal:
+            parts = _parts(group, refusal) if tries < TRIES_MAX else ()
+            pending += (part for part in parts if part)
+            if not parts:
+                rejections += (Rejection(sample, refusal.reason) for sample in samples(group))
     return rejections
 
 

@@ -72,11 +72,15 @@ def _open_influx(parts: SplitResult, secret: str, *, create: bool) -> Store:
 
     version, _, scheme = parts.scheme.partition("+")
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    known = {"org", "token_file"} if version == "influx" else {"password_file"}
-    if not parts.hostname or (unknown := options.keys() - known):
+    unknown = options.keys() - ({"org", "token_file"} if version == "influx" else {"password_file"})
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise StoreAddressError(f"{error}: {_FORMS}") from error
+    if not parts.hostname or unknown:
         raise StoreAddressError(f"no host, or an unknown option ({', '.join(sorted(unknown))}): {_FORMS}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    url = f"{scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    url = f"{scheme}://{host}" + (f":{port}" if port else "")
     database = unquote(parts.path.strip("/")) or DATABASE
     secret = (
         secret or _secret(options.get("token_file") or options.get("password_file")) or unquote(parts.password or "")

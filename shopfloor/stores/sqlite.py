@@ -13,6 +13,7 @@ import threading
 from collections import defaultdict
 from contextlib import contextmanager
 from itertools import chain, repeat
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -411,6 +412,8 @@ class SqliteStore:
         for (machine, stamp), entries in odd.items():
             ids = self._series[machine]
             for name, entry in entries.items():
+                if isinstance(entry[0], float) and isnan(entry[0]):
+                    raise ValueError(f"{name} is no number")  # SQLite would take it for no value
                 (gauge if _is_gauge(name) else record).extend((stamp, ids[name], *entry))
         self._insert(sql.RECORD, record, sql.WHOLE)
         self._insert(sql.GAUGE, gauge, sql.WHOLE)

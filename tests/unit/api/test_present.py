@@ -199,7 +199,7 @@ def history(facts: list[Sample], now: int) -> list[Stretch]:
     return tile(window, {}, ordered, Coverage(spans["observed"], spans["unreachable"], holes), now=now)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(_FACTS, max_size=15), st.lists(_AT, max_size=8), st.randoms(use_true_random=False), st.data())
 def test_live_and_history_agree_however_late_twice_and_mixed_the_facts_come(
     facts: list[Sample], edges: list[int], random: object, data: st.DataObject

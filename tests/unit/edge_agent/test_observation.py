@@ -131,7 +131,7 @@ def test_a_stepped_clock_begins_a_new_span_at_once() -> None:
     observation = watching()
     observation.alive(at(5))
     observation.alive(at(9))
-    events = observation.clock_changed(at(40))
+    events = observation.clock_changed(at(40), at(40))
     assert events == [Proof(at(2), at(8.5)), Missed(Period(at(8.5), at(40)), (), "clock")]
     assert observation.since == at(40)
 
@@ -139,7 +139,7 @@ def test_a_stepped_clock_begins_a_new_span_at_once() -> None:
 def test_a_clock_that_was_set_back_leaves_no_hole_and_is_proven_on() -> None:
     observation = watching()
     observation.alive(at(100))
-    assert observation.clock_changed(at(50)) == []
+    assert observation.clock_changed(at(50), at(50)) == []
     assert observation.alive(at(55)) == [Proof(at(50), at(54.5))]
 
 
@@ -150,7 +150,7 @@ def happen(observation: Observation, step: str, now: int) -> list[Event]:
         return observation.lost("session")
     if step == "subscribed":
         return observation.subscribed({"item_state"}, now)
-    return observation.said("item_state", good=step == "good", stamp=now - SECOND, now=now)
+    return observation.said("item_state", good=step == "good", stamp=now - SECOND, now=now, latest=now)
 
 
 @given(

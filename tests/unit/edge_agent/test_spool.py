@@ -12,6 +12,7 @@ from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError,
 from edge_agent.stamps import Known
 from shopfloor.periods import DAY, SECOND, Period
 from shopfloor.samples import Sample
+from shopfloor.states import Hole
 from shopfloor.wire import messages
 
 if TYPE_CHECKING:
@@ -31,6 +32,21 @@ def row(stamp: int = NOW, *, gauge: bool = False, size: int = 0, machine: str = 
     sample = Sample(machine, "feed", stamp, 1.5) if gauge else Sample(machine, "program", stamp, "x" * size)
     [body] = messages.pack([sample], publisher="site-a", writer_group=signal_class, writer_id=1)
     return NewRow(machine, signal_class, stamp, stamp, 1, body.data)
+
+
+def hole_row(period: Period, *signals: str) -> NewRow:
+    sample = Sample(MACHINE, "hole", period.end, Hole(MACHINE, period, signals, "overflow").encode())
+    [body] = messages.pack([sample], publisher="site-a", writer_group="record", writer_id=1)
+    return NewRow(MACHINE, "record", period.end, period.end, 1, body.data, is_hole=True)
+
+
+def make_room(spool: Spool, *, spare: frozenset[int] = NOTHING_IN_FLIGHT, incoming_bytes: int = 0) -> list[Evicted]:
+    """Evict at NOW; the holes are written down as the recorder does it."""
+
+    def note(hole: Hole) -> tuple[list[NewRow], list[tuple[str, str, Known]]]:
+        return [hole_row(hole.period, *hole.signals)], [(MACHINE, "hole", Known(hole.period.end, 0, "", 0))]
+
+    return spool.evict(NOW, spare=spare, note=note, incoming_bytes=incoming_bytes)
 
 
 def numbers(spool: Spool) -> list[int]:
@@ -203,18 +219,18 @@ def evicted_rows(evicted: list[Evicted]) -> list[int]:
 def test_nothing_goes_while_there_is_room(disk: Disk) -> None:
     spool = disk.open()
     spool.put([row(NOW - 30 * DAY), row()])
-    assert spool.evict(NOW, spare=NOTHING_IN_FLIGHT) == []
+    assert make_room(spool) == []
     assert spool.rows == 2
 
 
 def test_rows_past_the_bound_of_age_go_and_leave_a_hole(disk: Disk) -> None:
     spool = disk.open(age_days_max=31)
     spool.put([row(NOW - 31 * DAY - 1), row(NOW - 31 * DAY), row(NOW)])
-    [evicted] = spool.evict(NOW, spare=NOTHING_IN_FLIGHT)
+    [evicted] = make_room(spool)
     stamp = NOW - 31 * DAY - 1
     assert evicted.hole == (MACHINE, Period(stamp, stamp + 1), ("program",), "too_old")
     assert (evicted.rows, evicted.samples, evicted.signal_class) == ([1], 1, "record")
-    assert numbers(spool) == [2, 3]
+    assert numbers(spool) == [2, 3, 4], "4 is the hole"
     assert spool.counts() == {MACHINE: {"too_old_samples": 1}}
 
 
@@ -222,21 +238,21 @@ def test_gauges_go_before_records_and_the_oldest_first(disk: Disk) -> None:
     spool = disk.open(bytes_max=20_000)
     spool.put([row(NOW + n, gauge=n % 2 == 1) for n in range(100)])
     gauges = [n for n in numbers(spool) if n % 2 == 0]
-    gone = evicted_rows(spool.evict(NOW, spare=NOTHING_IN_FLIGHT))
+    gone = evicted_rows(make_room(spool))
     assert gone == gauges[: len(gone)]
     assert 0 < len(gone) < len(gauges), "a part of them is enough"
-    assert spool.bytes_held <= 20_000 * spool_module.EVICT_TO
+    assert spool.bytes_held <= 20_000
 
 
 def test_records_go_when_no_gauge_is_left(disk: Disk) -> None:
-    spool = disk.open(bytes_max=6_000)
-    spool.put([row(NOW + n, gauge=n % 2 == 1) for n in range(60)])
-    evicted = spool.evict(NOW, spare=NOTHING_IN_FLIGHT)
-    assert {n for each in evicted if each.signal_class == "gauge" for n in each.rows} == set(range(2, 61, 2))
+    spool = disk.open(bytes_max=60_000)
+    spool.put([row(NOW + n, gauge=n % 2 == 1) for n in range(600)])
+    evicted = make_room(spool)
+    assert {n for each in evicted if each.signal_class == "gauge" for n in each.rows} == set(range(2, 601, 2))
     records = sorted(n for each in evicted if each.signal_class == "record" for n in each.rows)
-    assert records == list(range(1, 60, 2))[: len(records)]
+    assert records == list(range(1, 600, 2))[: len(records)]
     assert records
-    assert spool.bytes_held <= 6_000
+    assert spool.bytes_held <= 60_000
 
 
 def test_a_hole_names_machine_signals_and_period_of_what_had_to_go(disk: Disk) -> None:
@@ -244,7 +260,7 @@ def test_a_hole_names_machine_signals_and_period_of_what_had_to_go(disk: Disk) -
     spool.put(
         [row(NOW + 7, size=900), row(NOW + 3, gauge=True), row(NOW + 9, gauge=True), row(NOW, gauge=True, machine="m2")]
     )
-    evicted = spool.evict(NOW, spare=NOTHING_IN_FLIGHT)
+    evicted = make_room(spool)
     holes = {each.hole.machine: each.hole for each in evicted if each.signal_class == "gauge"}
     assert {hole.cause for hole in holes.values()} == {"evicted"}
     assert all(each.hole.signals == ("feed",) for each in evicted if each.signal_class == "gauge")
@@ -261,7 +277,7 @@ def test_rows_on_their_way_are_spared(disk: Disk) -> None:
     spool = disk.open(bytes_max=2_000, age_days_max=1)
     spool.put([row(NOW - 9 * DAY), *(row(NOW + n, gauge=True) for n in range(30))])
     spare = frozenset({1, 2, 3})
-    gone = evicted_rows(spool.evict(NOW, spare=spare))
+    gone = evicted_rows(make_room(spool, spare=spare))
     assert not spare & set(gone)
     assert gone
     assert {1, 2, 3} <= set(numbers(spool))
@@ -271,8 +287,76 @@ def test_room_is_made_for_what_is_about_to_come(disk: Disk) -> None:
     spool = disk.open(bytes_max=10_000)
     spool.put([row(NOW + n, size=100) for n in range(20)])
     assert spool.bytes_held < 10_000
-    assert evicted_rows(spool.evict(NOW, spare=NOTHING_IN_FLIGHT, incoming_bytes=9_000))
+    assert evicted_rows(make_room(spool, incoming_bytes=9_000))
     assert spool.bytes_held + 9_000 <= 10_000
+
+
+def holes(spool: Spool) -> list[Hole]:
+    """Open the rows of holes."""
+    found: list[Hole] = []
+    for n in numbers(spool):
+        message = spool.message(n, "site-a")
+        assert message is not None
+        assert message[1] in {"record", "gauge"}
+        [dataset] = messages.decode(message[2]).Messages  # type: ignore[misc]
+        for name, field in (dataset.Payload or {}).items():
+            if name == "hole":
+                assert isinstance(field, messages.DataValue)
+                found.append(Hole.decode(message[0], field.Value))
+    return found
+
+
+def test_a_hole_enters_the_spool_with_the_rows_that_leave_it(disk: Disk) -> None:
+    spool = disk.open(bytes_max=5_000)
+    spool.put([row(NOW + n, gauge=True) for n in range(60)])
+    [evicted] = make_room(spool)
+    spool = disk.open()
+    [hole] = holes(spool)
+    assert hole.period == evicted.hole.period
+    assert hole.signals == ("feed",)
+    assert spool.known() == {MACHINE: {"hole": Known(hole.period.end, 0, "", 0)}}
+
+
+def test_a_kill_during_eviction_leaves_rows_or_their_hole(disk: Disk) -> None:
+    spool = disk.open(bytes_max=2_000)
+    spool.put([row(NOW + n, gauge=True) for n in range(20)])
+    before = (numbers(spool), spool.rows, spool.bytes_held, spool.newest)
+
+    def note(_: Hole) -> tuple[list[NewRow], list[tuple[str, str, Known]]]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spool.evict(NOW, spare=NOTHING_IN_FLIGHT, note=note)
+    assert (numbers(spool), spool.rows, spool.bytes_held, spool.newest) == before
+    assert spool.counts() == {}
+
+
+def test_a_hole_outlives_what_is_older_than_the_bound_of_age(disk: Disk) -> None:
+    spool = disk.open(age_days_max=1)
+    spool.put([hole_row(Period(NOW - 9 * DAY, NOW - 8 * DAY)), row(NOW - 8 * DAY)])
+    make_room(spool)
+    assert numbers(spool) == [1, 3]
+
+
+def test_holes_go_last_and_the_one_that_takes_their_place_covers_them(disk: Disk) -> None:
+    spool = disk.open(bytes_max=1_000)
+    spool.put([hole_row(Period(NOW + 10 * n, NOW + 10 * n + 5), "item_state") for n in range(20)])
+    spool.put([row(NOW + 500)])
+    [evicted] = make_room(spool)
+    assert evicted.rows[0] == 21, "the record went first, though it is newer"
+    assert evicted.hole.signals == ("item_state", "program")
+    left = holes(spool)
+    for n in range(20):
+        period = Period(NOW + 10 * n, NOW + 10 * n + 5)
+        assert any(hole.period.start <= period.start and period.end <= hole.period.end for hole in left)
+
+
+def test_a_hole_of_all_signals_stays_one_when_it_is_merged(disk: Disk) -> None:
+    spool = disk.open(bytes_max=100)
+    spool.put([hole_row(Period(NOW, NOW + 5), "item_state"), hole_row(Period(NOW + 7, NOW + 9))])
+    [evicted] = make_room(spool)
+    assert evicted.hole.signals == ()
+    assert evicted.hole.period.start == NOW
 
 
 # What the disk does.
@@ -312,7 +396,7 @@ def test_a_disk_that_takes_nothing_ends_no_agent_and_loses_no_row(disk: Disk) ->
         spool.delete([1])
         spool.kill(2, "poison")
         spool.count(MACHINE, "spool_full_samples", 5)
-        assert spool.evict(NOW, spare=NOTHING_IN_FLIGHT) == []
+        assert make_room(spool) == []
         spool.forget(MACHINE)
         assert (spool.rows, spool.bytes_held, spool.newest) == (4, held, 4)
         assert numbers(spool) == [1, 2, 3, 4]
