@@ -181,7 +181,8 @@ class Quarantine:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        with self._lock:
+            self._db.close()
 
     def _trim(self) -> None:
         """Keep the bounds: the oldest entries go, and are counted."""

@@ -254,9 +254,7 @@ class Collector:
         backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         while True:
             try:
-                committed = await asyncio.to_thread(
-                    commit, batch, self._allowed, self._store, self._quarantine, now=clock.now()
-                )
+                committed = await self._commit_once(batch)
             except (StoreUnavailableError, StoreRefusedError, QuarantineError) as error:
                 if not self._store_lost:
                     log.error("collector.store_lost", error=str(error))
@@ -268,6 +266,17 @@ class Collector:
                     log.info("collector.store_back")
                 self._store_lost = False
                 return committed
+
+    async def _commit_once(self, batch: Sequence[Raw]) -> Committed:
+        """Commit in a thread, and do not leave before it has ended: store and quarantine are closed after that."""
+        work = asyncio.create_task(
+            asyncio.to_thread(commit, batch, self._allowed, self._store, self._quarantine, now=clock.now())
+        )
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.gather(work, return_exceptions=True)
+            raise
 
     def _acknowledge(self, batch: Sequence[_Pending], rows: Sequence[RowId]) -> None:
         for (publisher, epoch), numbers in acknowledgements(rows).items():

@@ -32,3 +32,34 @@ def run(file: File) -> None:
         await Agent(config).run(stop)
 
     raise typer.Exit(lifecycle.run(program))
+
+
+@app.command("init")
+def init(
+    endpoint: Annotated[str, typer.Argument(help="Address of an OPC UA server: opc.tcp://host:port/path.")],
+) -> None:
+    """Write a configuration to standard output, from what a server shows."""
+    import asyncio
+
+    from edge_agent import check as checks
+    from shopfloor.runtime import clock, logs
+
+    logs.configure(program="edge")
+    typer.echo(asyncio.run(checks.init(endpoint, clock.now)), nl=False)
+
+
+@app.command("check")
+def check(file: File, *, json: Annotated[bool, typer.Option(help="As JSON, for programs.")] = False) -> None:
+    """Validate a configuration, connect, and list every signal with its value and every refusal with its reason.
+
+    Exits with 0 when all is well, 1 when something was refused or does not answer, 2 when the file is wrong.
+    """
+    import asyncio
+
+    from edge_agent import check as checks
+    from shopfloor.runtime import clock, logs
+
+    logs.configure(program="edge")
+    report = asyncio.run(checks.check(file, clock.now))
+    typer.echo(report.json() if json else report.text())
+    raise typer.Exit(report.exit_code)

@@ -9,7 +9,7 @@ import structlog
 from edge_agent.spool import NewRow, Spool, SpoolFullError
 from edge_agent.stamps import Known, stamp
 from shopfloor import signals
-from shopfloor.periods import Period
+from shopfloor.periods import SECOND, Period
 from shopfloor.samples import Sample
 from shopfloor.states import Hole
 from shopfloor.wire import messages
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from shopfloor.samples import Reading
     from shopfloor.signals import SignalClass
+
+UNSETTLED = 2 * SECOND
+"""A change may be on its way for so long while a later one of another signal has arrived."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +86,15 @@ class SpoolRecorder:
         self._keep(machine, [sample], {"clock_offset_seconds": known})
 
     def last_proof(self, machine: str) -> int | None:
-        """Return the stamp of the newest durable proof of observation."""
-        last = self._known.get(machine, {}).get("observed")
-        return None if last is None else last.raw + last.ordinal
+        """Return up to when the watching of an earlier run is sure to be complete; None when there was none.
+
+        That is the newest durable proof; a run that ended before its first one has at least what came before its last
+        samples.
+        """
+        known = self._known.get(machine, {})
+        if "observed" in known:
+            return known["observed"].raw + known["observed"].ordinal
+        return max(last.raw for last in known.values()) - UNSETTLED if known else None
 
     def signals(self, machine: str) -> list[str]:
         """Return the signals that the machine has spoken, sorted."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge_agent.opcua import watch
-from edge_agent.watched import MachineHealth
 from edge_agent.recorder import SpoolRecorder
 from edge_agent.spool import Spool
 from edge_agent.uplink import Uplink
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edge_agent.config import BrokerConfig, EdgeConfig, ServerConfig
+    from edge_agent.watched import MachineHealth
     from shopfloor.mqtt import Broker
 
 ROOM_SECONDS = 60.0

@@ -28,8 +28,6 @@ RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 10, 300
 TAKEN_MAX = 10
 BREAKS_MAX = 3
 _SUSPECT_BREAKS = 2
-_HELLO_SECONDS = 1
-"""Rows sent longer ago than this are sent again when a collector says hello."""
 
 Lane = Literal["live", "backlog"]
 
@@ -153,7 +151,7 @@ class Window:
             return []
         if not ranges:
             for flight in self._flights.values():
-                if flight.sent_at is not None and now - flight.sent_at >= _HELLO_SECONDS * SECOND:
+                if flight.sent_at is not None:
                     flight.wait_seconds = RETRY_SECONDS_MIN
                     flight.retry_at = now
             return []

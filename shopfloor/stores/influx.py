@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shopfloor.stores.influx_server import Series, Server
     from shopfloor.stores.port import Rejection
 
-LINES_MAX = 10_000
+LINES_MAX = 5_000
 """Lines of one request."""
 BYTES_MAX = 4_000_000
 """Size of one request; servers refuse 25 MB."""

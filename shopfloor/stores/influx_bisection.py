@@ -50,18 +50,21 @@ def bisect(slices: Sequence[Slice], send: Callable[[Sequence[Slice]], None]) -> 
 
 def _parts(group: Sequence[Slice], refusal: BatchRefusedError) -> Sequence[Sequence[Slice]]:
     """Part a refused group in two; nothing when all of it is bad."""
+    names = sorted({name for each in group for name in each.values})
+    named = (refusal.field or "").removesuffix(STATUS).removesuffix(SOURCE)
+    if named in names and len(names) > 1:
+        return _parted(group, {named})
     if len(group) > 1 and refusal.dropped != len(group):
         return group[: len(group) // 2], group[len(group) // 2 :]
-    names = sorted({name for each in group for name in each.values})
     if len(names) == 1 or "retention policy" in refusal.reason.lower():
         return ()
-    named = (refusal.field or "").removesuffix(STATUS).removesuffix(SOURCE)
-    if named in names:
-        chosen = {named}
-    elif len(group) == 1:
-        chosen = set(names[: len(names) // 2])
-    else:
+    if len(group) > 1:
         return group[: len(group) // 2], group[len(group) // 2 :]
-    kept = [narrowed(each, chosen & set(each.values)) for each in group]
-    others = [narrowed(each, set(each.values) - chosen) for each in group]
-    return [each for each in others if each.values], [each for each in kept if each.values]
+    return _parted(group, set(names[: len(names) // 2]))
+
+
+def _parted(group: Sequence[Slice], names: set[str]) -> Sequence[Sequence[Slice]]:
+    """Part slices by signals: these, all others."""
+    chosen = [narrowed(each, names) for each in group]
+    others = [narrowed(each, each.values.keys() - names) for each in group]
+    return [each for each in chosen if each.values], [each for each in others if each.values]

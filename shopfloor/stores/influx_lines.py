@@ -111,7 +111,12 @@ class LineBuilder:
                 row = [*values.values()] if of_class is None else [values[name] for name in of_class]
                 if holds_hole:
                     Hole.decode(machine, str(values["hole"]))
-                texts = [_text(value) for value in row] if is_text else _encode(row)[1:-1].split(b",")
+                if is_text:
+                    texts = [_text(value) for value in row]
+                elif len(row) == 1:
+                    texts = [_encode(row[0])]
+                else:
+                    texts = _encode(row)[1:-1].split(b",")
                 lines.append(template % (*texts, stamp))
                 origins.append(each)
         return made
@@ -175,7 +180,7 @@ def arrival_lines(slices: Iterable[Slice], now: int) -> list[bytes]:
     """Make one line per machine and UTC day."""
     at, start, end = "", 0, 0
     marks: set[tuple[str, int]] = set()
-    for machine, stamp, *_ in slices:
+    for machine, stamp, _, _, _ in slices:
         if machine != at or not start <= stamp < end:
             at, start = machine, stamp // DAY * DAY
             end = start + DAY

@@ -36,8 +36,6 @@ GAUGE_DAYS = 90
 GAUGE_SHARD_DAYS, RECORD_SHARD_DAYS = 1, 7
 """How much time one file of the server covers."""
 
-_BATCH_STATUSES = (400, 413, 422)
-_REFUSED_STATUSES = (401, 403, 404)
 _DROPPED = re.compile(r"dropped[ =](\d+)")
 _FIELD = re.compile(r'input field "([^"]+)"')
 
@@ -154,7 +152,7 @@ class _Http:
         for answer in _decode_lines(data):
             for result in answer.results:
                 if result.error:
-                    raise _query_error(f"{self.url}: {result.error}"[:REASON_MAX])
+                    raise _query_error(result.error, f"{database}/{bucket}")
                 for series in result.series:
                     yield Series(result.statement_id, series.tags, series.columns, series.values)
 
@@ -300,22 +298,23 @@ def check_write(status: int, reason: str, bucket: str) -> None:
 
 def refusal(status: int, reason: str, bucket: str) -> Exception | None:
     """Return what an HTTP status says of the whole store; None when it says something of the request's content."""
-    if status in _BATCH_STATUSES and "retention policy not found" not in reason:
+    if status in (401, 403):
+        mend = f"give this program a token or login that may read and write {bucket}"
+        return StoreRefusedError(f"the store lets nobody in ({status}, {reason[:REASON_MAX]}): {mend}")
+    if status == 404 or "policy not found" in reason:  # noqa: PLR2004 - Not Found
+        return _query_error(f"not found: {reason}", bucket)
+    if status in (400, 413, 422):
         return None
-    if status in _REFUSED_STATUSES or "not found" in reason:
-        mend = (
-            f"create {bucket}, or let this program do it with an administrator's token"
-            if status not in _REFUSED_STATUSES[:2]
-            else f"give it a token or login that may read and write {bucket}"
-        )
-        return StoreRefusedError(f"the store refuses this program ({status}, {reason[:REASON_MAX]}): {mend}")
     return StoreUnavailableError(f"the store answers {status}: {reason[:REASON_MAX]}")
 
 
-def _query_error(reason: str) -> Exception:
-    if "not found" in reason or "parsing" in reason or "not authorized" in reason:
-        return StoreRefusedError(reason)
-    return StoreUnavailableError(reason)
+def _query_error(reason: str, bucket: str) -> Exception:
+    if "not found" in reason:
+        mend = f"create {bucket}, or open the store once with an administrator's token or login"
+        return StoreRefusedError(f"the store is not set up ({reason[:REASON_MAX]}): {mend}")
+    if "parsing" in reason or "not authorized" in reason:
+        return StoreRefusedError(f"the store refuses a query: {reason[:REASON_MAX]}")
+    return StoreUnavailableError(f"the store cannot answer: {reason[:REASON_MAX]}")
 
 
 def _reason(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What only the InfluxDB store does: refusals bisected, errors classified, both versions set up, the client's write path."""
+"""What only the InfluxDB store does: bisects refusals, classifies errors, sets up both versions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shopfloor.stores.influx_server import Server
+    from shopfloor.samples import Value
+    from shopfloor.signals import SignalClass
+    from shopfloor.stores.influx_server import Series, Server
 
 pytestmark = pytest.mark.services
 
@@ -43,6 +45,19 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
             yield server_2
 
 
+def written_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Watch the requests that are written."""
+    sent: list[bytes] = []
+    original = server.write
+
+    def write(bucket: SignalClass, lines: bytes) -> None:
+        sent.append(lines)
+        original(bucket, lines)
+
+    monkeypatch.setattr(server, "write", write)
+    return sent
+
+
 def rows(server: Server, statement: str) -> list[list[object]]:
     return [[*row] for series in server.query("record", statement) for row in series.rows]
 
@@ -53,7 +68,7 @@ def rows(server: Server, statement: str) -> list[list[object]]:
 def test_a_field_of_another_type_is_found_and_all_else_is_stored(server: Server) -> None:
     server.write("gauge", b'telemetry,machine=x feed="a text" %d' % NOW)
     server.write("record", b"telemetry,machine=x parts=1.5 %d" % NOW)
-    values = {"feed": 1.0, "spindle_load": 2.0, "parts": 3, "job": "A"}
+    values: dict[str, Value | None] = {"feed": 1.0, "spindle_load": 2.0, "parts": 3, "job": "A"}
     written = [Slice(f"m{n % 7}", NOW + n, values) for n in range(300)]
     store = InfluxStore(server)
 
@@ -102,10 +117,8 @@ def test_a_batch_that_is_bad_in_many_ways_takes_a_bounded_number_of_requests(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.write("record", b'telemetry,machine=x parts="t",operation_cycles=true,job=1i %d' % NOW)
-    sent = []
-    original = server.write
-    monkeypatch.setattr(server, "write", lambda bucket, lines: (sent.append(lines), original(bucket, lines)))
-    values = {"parts": 1, "operation_cycles": 2, "job": "A", "program": "O1"}
+    sent = written_to(server, monkeypatch)
+    values: dict[str, Value | None] = {"parts": 1, "operation_cycles": 2, "job": "A", "program": "O1"}
     written = [
         Slice(f"m{n}", NOW + n, {name: values[name] for k, name in enumerate(values) if (n >> k) & 1 or k == 3})
         for n in range(200)
@@ -121,9 +134,7 @@ def test_a_batch_that_is_bad_in_many_ways_takes_a_bounded_number_of_requests(
 def test_a_write_of_many_lines_goes_in_bounded_requests(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(influx, "LINES_MAX", 100)
     monkeypatch.setattr(influx, "BYTES_MAX", 3_000)
-    sent: list[bytes] = []
-    original = server.write
-    monkeypatch.setattr(server, "write", lambda bucket, lines: (sent.append(lines), original(bucket, lines)))
+    sent = written_to(server, monkeypatch)
     written = [Slice("m1", NOW + n, {"job": "x" * (n % 200)}) for n in range(500)]
     store = InfluxStore(server)
 
@@ -166,7 +177,12 @@ def test_a_span_of_a_month_is_found_from_few_proofs(server: Server, monkeypatch:
     store.write(slices(proofs), now=NOW)
     asked: list[str] = []
     original = server.query
-    monkeypatch.setattr(server, "query", lambda bucket, text: (asked.append(text), original(bucket, text))[1])
+
+    def query(bucket: SignalClass, statements: str) -> Iterator[Series]:
+        asked.append(statements)
+        return original(bucket, statements)
+
+    monkeypatch.setattr(server, "query", query)
 
     coverage = store.gaps(["m1"], Period(start, NOW + HOUR))["m1"]
 

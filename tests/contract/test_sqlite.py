@@ -66,7 +66,9 @@ def test_commits_wait_for_the_disk_and_readers_do_not_wait_for_commits(store: Sq
 
 def test_whatever_was_acknowledged_survives_a_kill(path: Path) -> None:
     for _ in range(3):
-        with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, cwd=ROOT, text=True) as writer:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, cwd=ROOT, text=True
+        ) as writer:
             assert writer.stdout is not None
             acknowledged = [int(writer.stdout.readline()) for _ in range(50)][-1]
             writer.kill()

@@ -117,7 +117,7 @@ def test_random_samples_written_twice_in_two_orders_come_back_once_and_equal(sto
         ("observed", 1_790_000_000_123_456_789),
         ("job", ""),
         ("job", "Vite M8 \u00d8\u2009\U0001f529"),
-        ("job", "quote \" apostrophe ' backslash \\ both \\\" end \\"),
+        ("job", 'quote " apostrophe \' backslash \\ both \\" end \\'),
         ("job", "two\nlines, a\ttab\rand=equals #"),
         ("job", "nul \0 inside"),
         ("pallet.string", "%s %d %b %"),
@@ -305,9 +305,12 @@ def reference(found: list[Sample], step: int) -> list[Reduced]:
     for sample in found:
         if not sample.status:
             steps.setdefault(sample.stamp // step * step, []).append(float(str(sample.value)))
-    return [
-        Reduced(at, len(of), min(of), pytest.approx(sum(of) / len(of)), max(of)) for at, of in sorted(steps.items())
-    ]
+    return [Reduced(at, len(of), min(of), sum(of) / len(of), max(of)) for at, of in sorted(steps.items())]
+
+
+def rounded(found: list[Reduced]) -> list[Reduced]:
+    """Means add up in another order on each engine."""
+    return [each._replace(mean=round(each.mean, 9)) for each in found]
 
 
 @pytest.mark.parametrize("signal", ["spindle_load", "parts"])
@@ -327,7 +330,8 @@ def test_steps_hold_number_minimum_mean_and_maximum_of_good_samples(
     found = store.reduce("m1", [signal], period, step_seconds=step_seconds)
 
     expected = reference([sample for sample in written if sample.stamp in period], step_seconds * SECOND)
-    assert found == {signal: expected}
+    assert list(found) == [signal]
+    assert rounded(found[signal]) == rounded(expected)
 
 
 def test_stored_minutes_fill_what_raw_samples_no_longer_hold(store: Store) -> None:
@@ -343,7 +347,7 @@ def test_stored_minutes_fill_what_raw_samples_no_longer_hold(store: Store) -> No
 
     assert fine == [*(Reduced(m.stamp, *m[3:]) for m in minutes[:10]), Reduced(new, 3, 0.0, 1.0, 2.0)]
     weighted = sum(m.n * m.mean for m in minutes[:10]) / 645
-    assert coarse == [Reduced(old, 645, 1.0, pytest.approx(weighted), 12.0), Reduced(new, 3, 0.0, 1.0, 2.0)]
+    assert rounded(coarse) == rounded([Reduced(old, 645, 1.0, weighted, 12.0), Reduced(new, 3, 0.0, 1.0, 2.0)])
     assert store.reduce("m1", ["feed"], ever, step_seconds=30) == {"feed": [Reduced(new, 3, 0.0, 1.0, 2.0)]}
 
 
@@ -392,7 +396,9 @@ def test_spans_do_not_depend_on_the_order_in_which_their_proofs_arrive(store: St
     edges = data.draw(st.lists(st.integers(0, 5000), min_size=2, max_size=16, unique=True).map(sorted))
     spans = [Period(MORNING + a * SECOND, MORNING + b * SECOND) for a, b in zip(edges[::2], edges[1::2], strict=False)]
     all_proofs = [
-        proof._replace(machine=name) for span in spans for proof in proofs("observed", span.start, span.end, 100 * SECOND)
+        proof._replace(machine=name)
+        for span in spans
+        for proof in proofs("observed", span.start, span.end, 100 * SECOND)
     ]
     first = data.draw(st.permutations(all_proofs))
     write(store, *first[: len(first) // 2])

@@ -197,24 +197,22 @@ class Chain:
     def _command(self, role: Role) -> list[str]:
         python = [sys.executable, "-m"]
         ports, folder = self.ports, self.folder
-        match role:
-            case "machine":
-                return [*python, "tests.faults.counting", str(folder / "machine"), str(ports["machine"]),
-                        *self._counting]  # fmt: skip
-            case "agent":
-                return [*python, "shopfloor", "edge", "run", str(folder / "edge.toml")]
-            case "collector":
-                return [*python, "shopfloor", "collector", "--config", str(folder / "collector.toml")]
-            case "api":
-                return [*python, "shopfloor", "api", "--config", str(folder / "api.toml")]
-            case "store":
-                return [program("influxd", "influxdb"), "-config", str(folder / "influxdb.conf")]
-            case "broker" if self.broker == "mosquitto":
-                path = os.environ["PATH"] + ":/usr/sbin"
-                found = shutil.which("mosquitto", path=path) or program("mosquitto", "mosquitto")
-                return [found, "-c", str(folder / "mosquitto.conf")]
-            case "broker":
-                return [*python, "simulators.broker", str(folder / "logins.json"), str(ports["broker"])]
+        officina = [*python, "shopfloor"]
+        embedded = [*python, "simulators.broker", str(folder / "logins.json"), str(ports["broker"])]
+        machine = [*python, "tests.faults.counting", str(folder / "machine"), str(ports["machine"]), *self._counting]
+        commands: dict[Role, list[str]] = {
+            "machine": machine,
+            "agent": [*officina, "edge", "run", str(folder / "edge.toml")],
+            "collector": [*officina, "collector", "--config", str(folder / "collector.toml")],
+            "api": [*officina, "api", "--config", str(folder / "api.toml")],
+            "broker": embedded,
+        }
+        if role == "store":
+            return [program("influxd", "influxdb"), "-config", str(folder / "influxdb.conf")]
+        if role == "broker" and self.broker == "mosquitto":
+            found = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+            return [found or program("mosquitto", "mosquitto"), "-c", str(folder / "mosquitto.conf")]
+        return commands[role]
 
     def _write_settings(self, bytes_max: int) -> None:
         folder, ports = self.folder, self.ports

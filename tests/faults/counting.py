@@ -6,7 +6,6 @@ line of the log is stamp, signal and value.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from simulators.tree import Identity, Served, Variable, machine_variables
 from simulators.workshop import node_map
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
 MACHINE = "counting-1"

@@ -52,11 +52,16 @@ async def test_a_storm_of_kills_loses_doubles_and_invents_nothing(
 
 
 async def everything_is_stored(chain: Chain) -> None:
-    """Wait until the agent is connected and its spool holds only what was counted in the last moments."""
-    await asyncio.sleep(3)
-    chain.health = {}
-    await chain.until(lambda: chain.health != {}, "the agent tells its health", 90)
-    await chain.until(lambda: int(str(chain.health["rows"])) <= 20, "the spool has drained", 120)
+    """Wait until the agent has nothing left in its spool of the time before now."""
+    calm = clock.now() + 2 * SECOND
+
+    def drained() -> bool:
+        oldest = chain.health.get("oldest_unstored", {})
+        assert isinstance(oldest, dict)
+        said_at = int(str(chain.health.get("timestamp", 0)))
+        return said_at > calm and all(stamp > calm for stamp in oldest.values())
+
+    await chain.until(drained, "the spool has drained", 180)
 
 
 def read_served(chain: Chain) -> Served:

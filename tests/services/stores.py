@@ -1,4 +1,4 @@
-"""Real database servers for tests: each in a folder of its own, on free ports, stopped by the process that started it."""
+"""Real database servers for tests: each in a folder of its own, on free ports, stopped by who started it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,6 @@ def influxdb(folder: Path, http: int | None = None) -> Iterator[str]:
     http = http or free_port()
     config = folder / "influxdb.conf"
     config.write_text(_INFLUXDB.format(folder=folder, http=http, rpc=free_port()))
-    # Its memory maps reserve much address space, which counts for nothing.
     with running([path, "-config", str(config)], folder, f"http://127.0.0.1:{http}/ping") as address:
         yield address
 
