@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The collector's settings, a TOML file.")]
 DEFAULT = Path("collector.toml")
+GC_THRESHOLD = 200_000
+"""New objects between two looks for cyclic garbage."""
 app = typer.Typer(help="From the broker to the store: run it, or look after its quarantine.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be stored, with its reasons.")
 app.add_typer(quarantine_app, name="quarantine")
@@ -20,13 +23,12 @@ def run(context: typer.Context, config: Config = DEFAULT) -> None:
     """Collect until told to stop."""
     if context.invoked_subcommand is not None:
         return
-    from shopfloor.stores.open import open_store
-
     from collector.config import load_settings
     from collector.metrics import Metrics
     from collector.quarantine import Quarantine
     from collector.service import Collector
     from shopfloor.runtime import lifecycle, logs
+    from shopfloor.stores.open import open_store
 
     logs.configure(program="collector")
     settings = load_settings(config)
@@ -38,6 +40,9 @@ def run(context: typer.Context, config: Config = DEFAULT) -> None:
         from prometheus_client import start_http_server
 
         start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
+
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)  # a batch makes some hundred thousand objects at once, none of them in a cycle
 
     async def program(stop: asyncio.Event) -> None:
         collector = Collector(

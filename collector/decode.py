@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shopfloor import signals
-from shopfloor.periods import DAY, InvalidInstantError, parse_instant
+from shopfloor.periods import DAY, InvalidInstantError, parse_instant, parse_instants
 from shopfloor.samples import BAD_OUT_OF_RANGE, NOTHING, Slice
 from shopfloor.wire import messages, topics
 
@@ -233,7 +233,7 @@ def _plain_slices(machine: str, fields: dict[str, PlainValue], latest: int) -> l
         if stamp > latest:
             raise InvalidInstantError("too far ahead")
         return [Slice(machine, stamp, values)]
-    instants = list(map(parse_instant, stamps))
+    instants = parse_instants(stamps)
     if max(instants) > latest:
         raise InvalidInstantError("too far ahead")
     make, nothing = tuple.__new__, NOTHING

@@ -85,6 +85,7 @@ class Collector:
         self._allowed = Allowed()
         self._pending: deque[_Pending] = deque()
         self._pending_bytes = 0
+        self._writing = 0
         self._dropped = 0
         self._asked_again = 0
         self._waiting: set[tuple[str, bytes] | None] = set()
@@ -182,8 +183,13 @@ class Collector:
 
     def _listen(self) -> None:
         """Ask for data once it is known who may publish what."""
-        if self._registered and self._allowed.publishers and self._data_mid is None:
+        if self._knows_publishers and self._data_mid is None:
             self._data_mid = self._client.subscribe(self._data_filter)
+            self._work.set()
+
+    @property
+    def _knows_publishers(self) -> bool:
+        return self._registered and bool(self._allowed.publishers)
 
     def _say_hello(self) -> None:
         """Tell publishers that a collector begins: what they have sent to another one may be lost with it."""
@@ -209,7 +215,12 @@ class Collector:
             await asyncio.sleep(ECHO_SECONDS)
             if not self._client.is_connected:
                 continue
-            if clock.monotonic_seconds() - self._heard_at > DEAF_SECONDS:
+            silent_seconds = clock.monotonic_seconds() - self._heard_at
+            if not self._registered and self._pending and silent_seconds > ECHO_SECONDS:
+                # Some brokers answer no subscription before all that they kept for this session is acknowledged.
+                self._registered = True
+                self._work.set()
+            if silent_seconds > DEAF_SECONDS:
                 log.warning("collector.deaf", seconds=DEAF_SECONDS)
                 self._metrics.deaf.inc()
                 self._heard_at = clock.monotonic_seconds()
@@ -225,9 +236,11 @@ class Collector:
                 self._work.clear()
                 await self._work.wait()
                 continue
+            self._writing += 1
             committed = await self._commit([Raw(each.message.topic, each.message.payload) for each in batch])
             self._acknowledge(batch, committed.rows)
             self._count(committed)
+            self._writing -= 1
 
     def _next_batch(self) -> list[_Pending]:
         """Take what comes next; nothing before it is known who may publish what."""
@@ -243,7 +256,8 @@ class Collector:
     def _ask_again(self) -> None:
         """Connect anew after messages were dropped, now that there is room: what is unacknowledged comes again."""
         dropped = self._dropped + self._client.dropped_messages
-        if dropped > self._asked_again and not self._pending and self._client.is_connected:
+        is_idle = not self._pending and not self._writing and self._registered
+        if dropped > self._asked_again and is_idle:
             log.warning("collector.dropped", messages=dropped - self._asked_again)
             self._metrics.dropped.inc(dropped - self._asked_again)
             self._asked_again = dropped

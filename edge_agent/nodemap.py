@@ -296,11 +296,11 @@ class Converter:
         table: the server's namespaces in their order, because state ids are indexed by it.
     """
 
-    __slots__ = ("_accept", "_is_text", "_numbers", "_scale", "_true_from", "_values", "is_plain")
+    __slots__ = ("_accept", "_divisor", "_is_text", "_numbers", "_scale", "_true_from", "_values", "is_plain")
 
     def __init__(self, wish: Wanted, candidate: Candidate, table: Sequence[str]) -> None:
         self._is_text = wish.signal.type == "String"
-        self._scale = candidate.scale
+        self._scale, self._divisor = _ratio(candidate.scale)
         self._values = wish.values
         self._true_from = wish.true_from
         self._accept = wish.signal.accept
@@ -336,7 +336,13 @@ class Converter:
             return raw
         if self._true_from is not None:
             return raw >= self._true_from
-        return raw if self._scale == 1.0 else raw * self._scale
+        return raw if self._scale == self._divisor else raw * self._scale / self._divisor
+
+
+def _ratio(scale: float) -> tuple[float, float]:
+    """Return numerator and divisor of a scale: 1 and 1000 for 0.001, which no float is, so that 1100 ms are 1.1 s."""
+    whole = float(round(1 / scale)) if 1e-15 < scale < 1 else 1.0
+    return (1.0, whole) if 1 / whole == scale else (scale, 1.0)
 
 
 def _key(raw: bool | float | str) -> str:  # noqa: FBT001 - a value of the machine

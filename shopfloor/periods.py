@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 SECOND = 1_000_000_000
 """Nanoseconds in a second."""
@@ -27,6 +27,7 @@ INSTANT_MAX = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME_BEFORE = datetime(1700, 1, 1, tzinfo=UTC)  # OPC UA writes "no time" as 0001-01-01 or 1601-01-01
 _PREFIX = len("2026-11-22T11:04:41")
+_TICKS_DIGITS = 7
 _TICKS_LENGTH = len("2026-11-22T11:04:41.1234567Z")  # as agents write it, in steps of 100 ns
 _NANO_DIGITS = 9
 _RFC_3339 = re.compile(
@@ -57,6 +58,30 @@ def parse_instant(text: str) -> int:
     if not (ticks.isascii() and ticks.isdigit()):
         return _parse_any(text)
     return seconds * SECOND + int(ticks) * 100
+
+
+def parse_instants(texts: Sequence[str]) -> list[int]:
+    """Read many instants at once: of one second and in steps of 100 ns, as those of one message mostly are, quickly.
+
+    Raises:
+        InvalidInstantError: naming the first that cannot be read.
+    """
+    if set(map(len, texts)) != {_TICKS_LENGTH}:
+        return list(map(parse_instant, texts))
+    joined, head = "".join(texts), texts[0][: _PREFIX + 1]
+    ticks = joined.replace(head, "").split("Z")
+    digits = "".join(ticks)
+    is_uniform = (
+        joined[_PREFIX::_TICKS_LENGTH] == "." * len(texts)  # the only dot of each text ends its head
+        and joined[_TICKS_LENGTH - 1 :: _TICKS_LENGTH] == "Z" * len(texts)
+        and len(digits) == _TICKS_DIGITS * len(texts)
+        and digits.isascii()
+        and digits.isdigit()
+    )
+    if not is_uniform:
+        return list(map(parse_instant, texts))
+    start = parse_instant(head[:-1] + "Z")
+    return [start + int(tick) * 100 for tick in ticks[:-1]]
 
 
 def _parse_any(text: str) -> int:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+WAIT_SECONDS_MAX = 60.0
+"""How long a recording waits for its first client before it begins to play."""
 app = typer.Typer(help="Machines that stand in for hardware.", add_completion=False)
 
 
@@ -28,7 +30,10 @@ def simulate(
     site: Annotated[Path | None, typer.Option(hidden=True)] = None,
     node_map: Annotated[bool, typer.Option(help="Print the node map of these machines, and end.")] = False,
 ) -> None:
-    """Serve a mill and a lathe over OPC UA, or replay a recording of a real machine through the same server."""
+    """Serve a mill and a lathe over OPC UA, or replay a recording of a real machine through the same server.
+
+    A recording begins when a client has subscribed, after a minute at the latest.
+    """
     from shopfloor.runtime import lifecycle, logs
 
     logs.configure(program="simulate")
@@ -78,7 +83,7 @@ def _replay(
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     from shopfloor.errors import ExpectedError
     from simulators.replay import Pace
-    from simulators.serve import replay_server, report, serve
+    from simulators.serve import begin_when_watched, replay_server, report, serve
 
     for path in paths:
         if not path.is_file():
@@ -87,12 +92,14 @@ def _replay(
     server, source = replay_server(paths, folder, pace=pace, port=port, allow_none=allow_none, machine=machine)
 
     async def program(stop: asyncio.Event) -> None:
+        beginning = asyncio.create_task(begin_when_watched(server, source, WAIT_SECONDS_MAX), name="replay.begin")
         reporting = asyncio.create_task(report(source, stop), name="replay.report")
         try:
             await serve(server, stop)
         except OSError as error:
             raise ExpectedError(f"{error.strerror or error}: give another port with --port") from error
         finally:
+            beginning.cancel()
             reporting.cancel()
 
     return program

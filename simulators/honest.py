@@ -46,6 +46,12 @@ class HonestServer(InternalServer):  # type: ignore[misc]  # asyncua is not type
         self.subscription_service = _Subscriptions(self.aspace, self)
         self.isession.subscription_service = self.subscription_service
 
+    @property
+    def watched_items(self) -> int:
+        """How many items clients watch."""
+        services = (each.monitored_item_srv for each in self.subscription_service.subscriptions.values())
+        return sum(len(each._monitored_items) for each in services)  # noqa: SLF001  # asyncua counts them nowhere else
+
     async def serve_limits(self) -> None:
         """Write the limits into the address space."""
         for limit in LIMITS:

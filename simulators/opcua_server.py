@@ -95,6 +95,11 @@ class MachineServer:
         """The identity of the server."""
         return f"urn:officina:simulator:{self._name}"
 
+    @property
+    def watched_items(self) -> int:
+        """How many items clients watch."""
+        return int(self._server.iserver.watched_items)
+
     async def start(self) -> None:
         """Build the address space, listen and begin to serve.
 

@@ -185,9 +185,18 @@ class Replay:
         translator: a class that knows the machine's items, for example `Mazak`.
         identity: who the machine is.
         pace: how it is played.
+        held: play nothing before `begin` is called.
     """
 
-    def __init__(self, paths: Sequence[Path], translator: type[Translator], identity: Identity, pace: Pace) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        translator: type[Translator],
+        identity: Identity,
+        pace: Pace,
+        *,
+        held: bool = False,
+    ) -> None:
         self.identity = identity
         self.variables: tuple[Variable, ...] = translator.variables
         self.tally = Tally()
@@ -195,6 +204,7 @@ class Replay:
         self._paths = paths
         self._translator = translator
         self._pace = pace
+        self._held = held
         self._values: Iterator[Served] = iter(())
         self._next: Served | None = None
         self._shift = 0
@@ -211,7 +221,7 @@ class Replay:
 
     def lag_seconds(self, now: int) -> float:
         """Return how far, in seconds of the recording, the bound on bursts holds the player behind its speed."""
-        if self.finished or self._next is None:
+        if self._held or self.finished or self._next is None:
             return 0.0
         return max(0.0, (self._clock(now) - self._next.stamp) / SECOND)
 
@@ -234,8 +244,17 @@ class Replay:
         unknown = [Served(first, signal, None) for signal in head if signal not in known]
         return [self._moved(each) for each in (*unknown, *known.values())]
 
+    def begin(self, now: int) -> None:
+        """Begin to play a recording that was held."""
+        if self._pace.moved_to_now:
+            self._shift += now - self._opened
+        self._opened = self._burst_began = now
+        self._held = False
+
     def due(self, now: int) -> Iterator[Served]:
         """Return what is to be served by now, within the bound on bursts."""
+        if self._held:
+            return
         window = int(self._pace.burst_seconds * SECOND)
         if now - self._burst_began >= window:
             self._burst_began, self._burst_counts = now - (now - self._burst_began) % window, {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REPLAY_REPORT_SECONDS = 10.0
+WATCHED_STEADY_SECONDS = 1.0
+"""A client that has asked for no more items for so long has asked for all it wants."""
 
 
 class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,11 +77,34 @@ async def serve(server: MachineServer, stop: asyncio.Event) -> None:
 def replay_server(
     paths: Sequence[Path], folder: Path, *, pace: Pace, port: int, allow_none: bool, machine: str
 ) -> tuple[MachineServer, Replay]:
-    """Make the server of a recording of a Mazak Integrex, as `time|item|value` lines."""
+    """Make the server of a recording of a Mazak Integrex, as `time|item|value` lines.
+
+    It is held until `begin_when_watched` lets it play.
+    """
     identity = Identity(machine, "Integrex", "Mazak", "Integrex 100-IV", "recorded", "NIST", 2004)
-    source = Replay(paths, Mazak, identity, pace)
+    source = Replay(paths, Mazak, identity, pace, held=True)
     server = MachineServer(machine, [source], folder, clock.now, port=port, allow_none=allow_none, tick_seconds=0.1)
     return server, source
+
+
+async def begin_when_watched(server: MachineServer, source: Replay, seconds_max: float = math.inf) -> None:
+    """Let a recording begin once a client watches it, so that the client misses nothing.
+
+    Args:
+        server: where clients come.
+        source: what it serves.
+        seconds_max: begin after this time in any case.
+    """
+    deadline = clock.monotonic_seconds() + seconds_max
+    before = 0
+    while clock.monotonic_seconds() < deadline:
+        items = server.watched_items
+        if items and items == before:
+            break
+        before = items
+        await asyncio.sleep(WATCHED_STEADY_SECONDS)
+    source.begin(clock.now())
+    log.info("replay.begins", watched_items=server.watched_items)
 
 
 async def report(source: Replay, stop: asyncio.Event) -> None:

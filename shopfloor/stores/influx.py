@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
 
 from shopfloor.periods import DAY, INSTANT_MAX, INSTANT_MIN, SECOND, Period, union
 from shopfloor.signals import UnknownSignalError, find
@@ -14,7 +16,7 @@ from shopfloor.states import Coverage, Hole
 from shopfloor.stores import influx_lines as line
 from shopfloor.stores.influx_bisection import bisect
 from shopfloor.stores.influx_server import BatchRefusedError, literal
-from shopfloor.stores.port import Arrival, Reduced
+from shopfloor.stores.port import Arrival, Reduced, StoreRefusedError
 from shopfloor.stores.values import MINUTE_SECONDS, NUMBERS, PROOFS, fuller, sift
 
 if TYPE_CHECKING:
@@ -36,26 +38,20 @@ LEARN_DAYS = 2
 STATEMENTS_MAX = 500
 """Statements of one query."""
 
+_Steps: TypeAlias = dict[str, list[Reduced]]
 _TIME_MIN, _TIME_MAX = INSTANT_MIN + 2, INSTANT_MAX - 1  # what InfluxDB takes
 
 
 class InfluxStore:
-    """A store on one server."""
+    """A store on one server. The first call creates what is missing of database and buckets, where it may."""
 
     def __init__(self, server: Server) -> None:
         """Take a server; nothing is sent before the first call."""
         self._server = server
+        self._setup_lock = Lock()
+        self._is_set_up = False
         self._builder = line.LineBuilder()
         self._learned_at: int | None = None
-
-    def setup(self) -> None:
-        """Create what is missing of both buckets.
-
-        Raises:
-            StoreUnavailableError: the server does not answer.
-            StoreRefusedError: this program may not.
-        """
-        self._server.setup()
 
     def write(self, slices: Sequence[Slice], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
         """Commit all of this, the arrival marks last, so that they never promise what is not there; see the port."""
@@ -75,7 +71,10 @@ class InfluxStore:
                     rejections += bisect(parts, partial(self._send, signal_class))
         marks = line.minute_lines(minutes) + line.arrival_lines(slices, now)
         for first, last in _batches(marks):
-            self._server.write("record", b"\n".join(marks[first:last]))
+            try:
+                self._server.write("record", b"\n".join(marks[first:last]))
+            except BatchRefusedError as error:
+                raise StoreRefusedError(f"the store takes no minutes or arrivals: {error.reason}") from error
         return rejections
 
     def read(self, machines: Sequence[str], signals: Sequence[str], period: Period, *, limit: int) -> list[Sample]:
@@ -85,7 +84,7 @@ class InfluxStore:
         for signal_class, names in classes.items():
             where = f"{_of_machines(machines)} AND {_within(period)}"
             statement = f"SELECT {_fields(names)} FROM telemetry WHERE {where} GROUP BY machine LIMIT {limit:d}"
-            for series in self._server.query(signal_class, statement):
+            for series in self._query(signal_class, statement):
                 machine = series.tags["machine"]
                 found[machine] += line.samples_of(machine, series.columns, series.rows)
         if len(classes) > 1:
@@ -119,8 +118,8 @@ class InfluxStore:
         """Return each signal's Good samples reduced to steps; see the port."""
         where = f"machine = {literal(machine)} AND {_within(period)}"
         steps = f"GROUP BY time({step_seconds:d}s) fill(none)"
-        raw: dict[str, list[Reduced]] = defaultdict(list)
-        stored: dict[str, list[Reduced]] = defaultdict(list)
+        raw: _Steps = defaultdict(list)
+        stored: _Steps = {}
         numeric = tuple(name for name in signals if find(name).type in NUMBERS) if period else ()
         for signal_class, names in line.by_class(numeric).items():
             # A comparison with a status that is not there is false: what has none is Good.
@@ -132,18 +131,29 @@ class InfluxStore:
             for series in self._ask(signal_class, raw_statements):
                 raw[names[series.statement]] += (_reduced(*row) for row in series.rows if row[1])
         if step_seconds % MINUTE_SECONDS == 0:
-            minute_statements = [
-                "SELECT sum(n), min(minimum), sum(total), max(maximum) FROM ("
-                f'SELECT "{name}.n" AS n, "{name}.min" AS minimum, "{name}.n" * "{name}.mean" AS total, '
-                f'"{name}.max" AS maximum FROM minute WHERE {where}) WHERE {_within(period)} {steps}'
-                for name in numeric
-            ]
-            for series in self._ask("record", minute_statements):
-                for stamp, n, minimum, total, maximum in series.rows:
-                    if n:
-                        reduced = _reduced(stamp, n, minimum, float(total or 0) / float(n), maximum)
-                        stored[numeric[series.statement]].append(reduced)
+            stored = self._stored_minutes(machine, numeric, period, steps)
         return fuller(raw, stored)
+
+    def _stored_minutes(self, machine: str, names: Sequence[str], period: Period, steps: str) -> _Steps:
+        """Reduce minutes to steps; a mean is weighted, for which the sum has a statement of its own: half the time."""
+        where = f"machine = {literal(machine)} AND {_within(period)}"
+        statements = []
+        for name in names:
+            total = f'SELECT "{name}.n" * "{name}.mean" AS total FROM minute WHERE {where}'
+            statements += [
+                f'SELECT sum("{name}.n"), min("{name}.min"), max("{name}.max") FROM minute WHERE {where} {steps}',
+                f"SELECT sum(total) FROM ({total}) WHERE {_within(period)} {steps}",
+            ]
+        rows: dict[int, dict[int, Sequence[Value | None]]] = defaultdict(dict)
+        for series in self._ask("record", statements):
+            rows[series.statement].update((int(row[0] or 0), row) for row in series.rows)
+        stored: _Steps = defaultdict(list)
+        for index, name in enumerate(names):
+            totals = rows[2 * index + 1]
+            for stamp, (_, n, minimum, maximum) in rows[2 * index].items():
+                if n and stamp in totals:
+                    stored[name].append(_reduced(stamp, n, minimum, float(totals[stamp][1] or 0) / float(n), maximum))
+        return stored
 
     def gaps(self, machines: Sequence[str], period: Period) -> Mapping[str, Coverage]:
         """Return what is known of the watching: proven spans clipped to the period, and the holes that touch it."""
@@ -151,7 +161,7 @@ class InfluxStore:
         holes: dict[str, list[Hole]] = defaultdict(list)
         if machines:
             where = f"{_of_machines(machines)} AND {_within(Period(period.start + 1, INSTANT_MAX))}"
-            for series in self._server.query("record", f"SELECT hole FROM telemetry WHERE {where} GROUP BY machine"):
+            for series in self._query("record", f"SELECT hole FROM telemetry WHERE {where} GROUP BY machine"):
                 machine = series.tags["machine"]
                 for sample in line.samples_of(machine, series.columns, series.rows):
                     hole = Hole.decode(machine, str(sample.value))
@@ -167,7 +177,7 @@ class InfluxStore:
         """Return the days of data that were written to at or after an instant, oldest arrival first."""
         found = [
             Arrival(series.tags["machine"], int(row[0] or 0) // DAY, int(row[1] or 0))
-            for series in self._server.query("record", f"SELECT at FROM arrival WHERE at >= {since:d} GROUP BY machine")
+            for series in self._query("record", f"SELECT at FROM arrival WHERE at >= {since:d} GROUP BY machine")
             for row in series.rows
         ]
         return sorted(found, key=_at)
@@ -186,22 +196,30 @@ class InfluxStore:
         since = INSTANT_MIN if self._learned_at is None else now - LEARN_DAYS * DAY
         signal_class: SignalClass
         for signal_class in ("record", "gauge"):
-            keys = self._server.query(signal_class, "SHOW FIELD KEYS FROM telemetry")
+            keys = self._query(signal_class, "SHOW FIELD KEYS FROM telemetry")
             fields = {str(row[0]) for series in keys for row in series.rows}
             newest: dict[str, int] = {}
             if any(field.endswith((line.STATUS, line.SOURCE)) for field in fields):
                 where = _within(Period(since, INSTANT_MAX))
                 odd = f"SELECT /\\.(status|source)$/ FROM telemetry WHERE {where} GROUP BY machine"
-                for series in self._server.query(signal_class, f"{odd} ORDER BY time DESC LIMIT 1"):
+                for series in self._query(signal_class, f"{odd} ORDER BY time DESC LIMIT 1"):
                     newest[series.tags["machine"]] = int(series.rows[0][0] or 0)
             self._builder.learn(fields, newest)
         self._learned_at = now
+
+    def _query(self, signal_class: SignalClass, statements: str) -> Iterator[Series]:
+        with self._setup_lock:
+            if not self._is_set_up:
+                with suppress(StoreRefusedError):  # what this program may not create, another may have created
+                    self._server.setup()
+                self._is_set_up = True
+        return self._server.query(signal_class, statements)
 
     def _ask(self, signal_class: SignalClass, statements: Sequence[str]) -> Iterator[Series]:
         """Send many statements in few queries."""
         for first in range(0, len(statements), STATEMENTS_MAX):
             some = statements[first : first + STATEMENTS_MAX]
-            for series in self._server.query(signal_class, ";".join(some)):
+            for series in self._query(signal_class, ";".join(some)):
                 yield series._replace(statement=series.statement + first)
 
     def _spans(self, signal: str, machines: Iterable[str], period: Period) -> dict[str, list[Period]]:

@@ -238,15 +238,24 @@ class Version2:
 
     def setup(self) -> None:
         """See `Server`."""
-        buckets = self._client.buckets_api()
         for bucket, days in (("record", 0), ("gauge", GAUGE_DAYS)):
             name = f"{self._database}/{bucket}"
             with self._translated(name):
-                found = buckets.find_bucket_by_name(name)
-                if found is None:
-                    rules = [{"type": "expire", "everySeconds": days * 86_400}] if days else None
-                    found = buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self._org)
+                found = self._bucket(name, days)
             self._map(bucket, found.id)
+
+    def _bucket(self, name: str, days: int) -> Any:
+        buckets = self._client.buckets_api()
+        found = buckets.find_bucket_by_name(name)
+        if found is None:
+            rules = [{"type": "expire", "everySeconds": days * 86_400}] if days else None
+            try:
+                found = buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self._org)
+            except Exception:
+                found = buckets.find_bucket_by_name(name)
+                if found is None:  # no other process was quicker
+                    raise
+        return found
 
     def _map(self, bucket: str, bucket_id: str) -> None:
         """Make the bucket answer InfluxQL, where the server does not so by itself (before 2.2)."""
@@ -262,6 +271,7 @@ class Version2:
 
     @contextmanager
     def _translated(self, bucket: str) -> Iterator[None]:
+        from influxdb_client.client.exceptions import InfluxDBError
         from influxdb_client.rest import ApiException
 
         try:
@@ -271,6 +281,8 @@ class Version2:
             body = error.body or error.reason or ""
             check_write(error.status or 0, _reason(body.encode() if isinstance(body, str) else body), bucket)
             raise StoreUnavailableError(f"{self._http.url}: {error.reason}") from error
+        except InfluxDBError as error:  # raised by the client itself, when the token does not show the organisation
+            raise StoreRefusedError(f"{error.message} (organisation {self._org}, bucket {bucket})") from error
 
     def close(self) -> None:
         """See `Server`."""
@@ -310,7 +322,7 @@ def refusal(status: int, reason: str, bucket: str) -> Exception | None:
 
 def _query_error(reason: str, bucket: str) -> Exception:
     if "not found" in reason:
-        mend = f"create {bucket}, or open the store once with an administrator's token or login"
+        mend = f"create {bucket}, or let this program do it: start it once with an administrator's token or login"
         return StoreRefusedError(f"the store is not set up ({reason[:REASON_MAX]}): {mend}")
     if "parsing" in reason or "not authorized" in reason:
         return StoreRefusedError(f"the store refuses a query: {reason[:REASON_MAX]}")

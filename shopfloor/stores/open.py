@@ -29,7 +29,7 @@ class StoreAddressError(ExpectedError):
     """The address of the store cannot be used; the sentence names the forms."""
 
 
-def open_store(address: str, *, secret: str = "", create: bool = False) -> Store:
+def open_store(address: str, *, secret: str = "") -> Store:
     """Open a telemetry store.
 
     Args:
@@ -37,13 +37,12 @@ def open_store(address: str, *, secret: str = "", create: bool = False) -> Store
             `influx+http://host:8086/officina?org=consortium&token_file=/etc/officina/token` for InfluxDB 2.x, or
             `influx1+http://user@host:8086/officina?password_file=/etc/officina/password` for 1.x.
         secret: token (2.x) or password (1.x), in place of a file.
-        create: create what is missing of database, retention and buckets; a SQLite file is always created.
 
     Raises:
         StoreAddressError: when the address is of none of these forms.
         SettingsError: when the file with the secret is missing or everybody can read it.
-        StoreUnavailableError: when it does not answer (a server is asked with `create` only).
-        StoreRefusedError: when it may not be used.
+        StoreUnavailableError: when another process holds the file; a server is not asked yet.
+        StoreRefusedError: when the file may not be used.
     """
     parts = urlsplit(address)
     if parts.scheme == "sqlite":
@@ -51,7 +50,7 @@ def open_store(address: str, *, secret: str = "", create: bool = False) -> Store
 
         return SqliteStore(_file(parts))
     if parts.scheme in _SCHEMES:
-        return _open_influx(parts, secret, create=create)
+        return _open_influx(parts, secret)
     raise StoreAddressError(f"{parts.scheme or 'nothing'} is no kind of store: {_FORMS}")
 
 
@@ -66,7 +65,7 @@ def _file(parts: SplitResult) -> str:
     return unquote(parts.path)
 
 
-def _open_influx(parts: SplitResult, secret: str, *, create: bool) -> Store:
+def _open_influx(parts: SplitResult, secret: str) -> Store:
     from shopfloor.stores.influx import InfluxStore
     from shopfloor.stores.influx_server import Server, Version1, Version2
 
@@ -92,10 +91,7 @@ def _open_influx(parts: SplitResult, secret: str, *, create: bool) -> Store:
         if not secret or "org" not in options:
             raise StoreAddressError(f"InfluxDB 2.x asks for an organisation and a token: {_FORMS}")
         server = Version2(url, database, org=options["org"], token=secret)
-    store = InfluxStore(server)
-    if create:
-        store.setup()
-    return store
+    return InfluxStore(server)
 
 
 def _secret(path: str | None) -> str:

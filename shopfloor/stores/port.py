@@ -68,8 +68,8 @@ class Store(Protocol):
     def write(self, slices: Sequence[Slice], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
         """Commit all of this durably, or raise; what is there already is overwritten with itself.
 
-        Marks the arrival (machine, day) of everything written, in the same commit. `observed` and `unreachable` may be
-        thinned to the newest proof of each span.
+        Marks the arrival (machine, day) of every slice, never before its samples are there; minutes are derived from
+        samples and mark nothing. `observed` and `unreachable` may be thinned to the newest proof of each span.
 
         Returns:
             What the store will never take. Everything else is committed.
@@ -102,7 +102,10 @@ class Store(Protocol):
         """Return what is known of the watching: proven spans clipped to the period, and the holes that touch it."""
 
     def arrivals(self, since: int) -> list[Arrival]:
-        """Return the days of data that were written to at or after an instant, oldest arrival first."""
+        """Return the days of data that were written to at or after an instant, oldest arrival first.
+
+        An arrival carries the `now` of its write, which may commit later: ask again from somewhat earlier.
+        """
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.services
 
 NOW = clock.now() // DAY * DAY
+CLASSES = ("record", "gauge")
 EVER = Period(NOW - 80 * DAY, NOW + DAY)
 
 
@@ -39,9 +40,11 @@ EVER = Period(NOW - 80 * DAY, NOW + DAY)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     if request.param == "influxdb-1":
         with version_1(request.getfixturevalue("influxdb_1")) as server_1:
+            server_1.setup()
             yield server_1
     else:
         with version_2() as server_2:
+            server_2.setup()
             yield server_2
 
 
@@ -197,23 +200,38 @@ def test_setting_up_twice_changes_nothing(server: Server) -> None:
     store = InfluxStore(server)
     store.write([Slice("m1", NOW, {"parts": 1, "feed": 2.0})], now=NOW)
 
-    store.setup()
+    server.setup()
 
     assert len(store.read(["m1"], ["parts", "feed"], EVER, limit=9)) == 2
 
 
-def test_a_store_that_is_not_set_up_refuses_with_what_to_do(server: Server) -> None:
-    store = InfluxStore(server)
-    server._database = "nobody-made-this"  # type: ignore[attr-defined]
+def test_a_token_that_may_create_nothing_is_enough_for_what_is_there() -> None:
+    with version_2() as server:
+        server.setup()
+        found = [server._client.buckets_api().find_bucket_by_name(f"{server._database}/{name}") for name in CLASSES]
+        permissions = [
+            {"action": action, "resource": {"type": "buckets", "id": bucket.id, "orgID": bucket.org_id}}
+            for bucket in found
+            for action in ("read", "write")
+        ]
+        made = server._client.authorizations_api().create_authorization(found[0].org_id, permissions)
+        scoped = Version2(server._http.url, server._database, org=server._org, token=made.token)
+        store = InfluxStore(scoped)
 
-    with pytest.raises(StoreRefusedError, match="create"):
-        store.write([Slice("m1", NOW, {"parts": 1})], now=NOW)
-    with pytest.raises(StoreRefusedError, match="create"):
-        store.read(["m1"], ["parts"], EVER, limit=9)
+        assert store.write([Slice("m1", NOW, {"parts": 1, "feed": 2.0})], now=NOW) == []
+        assert len(store.read(["m1"], ["parts", "feed"], EVER, limit=9)) == 2
+        scoped._database = "nobody-made-this"
+        with pytest.raises(StoreRefusedError, match="create nobody-made-this/record"):
+            InfluxStore(scoped).write([Slice("m1", NOW, {"parts": 1})], now=NOW)
+        with pytest.raises(StoreRefusedError, match="create nobody-made-this/record"):
+            InfluxStore(scoped).read(["m1"], ["parts"], EVER, limit=9)
+        store.close()
+        server._client.authorizations_api().delete_authorization(made)
 
 
 def test_a_wrong_token_is_refused_with_what_to_do() -> None:
     with version_2() as server:
+        server.setup()
         wrong = InfluxStore(Version2(server._http.url, server._database, org=server._org, token="wrong"))  # noqa: S106
 
         with pytest.raises(StoreRefusedError, match="token"):
@@ -221,7 +239,7 @@ def test_a_wrong_token_is_refused_with_what_to_do() -> None:
         with pytest.raises(StoreRefusedError, match="token"):
             wrong._server.write("record", b"telemetry,machine=m1 parts=1i")
         with pytest.raises(StoreRefusedError, match="token"):
-            wrong.setup()
+            wrong._server.setup()
         wrong.close()
 
 
@@ -229,7 +247,6 @@ def test_a_server_that_is_away_is_unavailable_and_then_has_everything(tmp_path: 
     port = free_port()
     with influxdb(tmp_path / "influxdb", port) as address:
         store = InfluxStore(Version1(address, "officina"))
-        store.setup()
         store.write([Slice("m1", NOW, {"parts": 1, "feed": 2.0})], now=NOW)
     with pytest.raises(StoreUnavailableError):
         store.write([Slice("m1", NOW + 1, {"parts": 2})], now=NOW)
@@ -297,7 +314,7 @@ def test_an_answer_says_whether_to_come_back_or_to_call_a_person(
 def test_a_store_opens_from_its_address_and_sets_itself_up(influxdb_1: str) -> None:
     address = influxdb_1.replace("http://", "influx1+http://") + "/opened-by-address"
 
-    store = open_store(address, create=True)
+    store = open_store(address)
 
     assert store.write([Slice("m1", NOW, {"parts": 1})], now=NOW) == []
     store.close()

@@ -1,0 +1,205 @@
+"""A whole recorded day of a real machine, from its log to the store: every line, with its own time and value."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import math
+import os
+import random
+import subprocess
+import sys
+import tomllib
+from contextlib import asynccontextmanager, contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shopfloor.periods import DAY, SECOND, Period, format_instant, parse_instant
+from shopfloor.runtime import clock
+from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE
+from shopfloor.settings import write_secret
+from shopfloor.signals import SIGNALS
+from shopfloor.stores.open import open_store
+from shopfloor.wire import messages, topics
+from simulators.mazak import EXECUTIONS, MODES, Mazak
+from simulators.replay import Pace, Tally, mapped_lines
+from simulators.serve import begin_when_watched, replay_server
+from simulators.workshop import node_map
+from tests.services.brokers import peer, run_broker, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from shopfloor.samples import Value
+    from shopfloor.stores.port import Store
+    from simulators.opcua_server import MachineServer
+    from simulators.replay import Replay
+
+pytestmark = pytest.mark.services
+
+LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("OFFICINA_SHARED", ROOT.parent / "shared"))
+DAY_FILE = "Mazak01-20171031-20171101.txt.gz" if LONG else "Mazak01-20171025-20171026.txt.gz"
+RECORDING = SHARED / "data" / "nist-sms-mazak01" / "raw" / DAY_FILE
+INVENTED_LINES = 6_000
+PLAY_SECONDS, STORE_SECONDS = (900, 120) if LONG else (300, 60)
+AGENT, MACHINE = "site-a", "integrex"
+NODES = node_map(Mazak.variables)
+NAMES = {name.partition(".")[0]: name for name in (*SIGNALS, *tomllib.loads(NODES)["nodes"])}
+"""What the agent calls the signals of the recording."""
+
+Said = dict[tuple[str, int], tuple[str, "Value | None", int]]
+"""Type, value and status by signal and stamp."""
+
+
+async def test_every_line_of_a_recorded_day_is_stored_with_its_own_time_and_value(tmp_path: Path) -> None:
+    day = tmp_path / "day.txt"
+    day.write_text("\n".join(moved_lines(RECORDING)) + "\n", encoding="utf-8")
+    tally = Tally()
+    expected = said_by(day, tally)
+    pace = Pace(speed=3000, burst=250, burst_seconds=0.5)
+    server, source = replay_server([day], tmp_path / "machine", pace=pace, port=0, allow_none=True, machine=MACHINE)
+    with run_broker("mosquitto", tmp_path / "broker", AGENT) as broker:
+        async with peer(broker.broker("api"), "registry") as registry, serving(server, source):
+            await registry.publish(topics.registry(AGENT), allowed(), retain=True)
+            write_settings(tmp_path, broker.port, server.endpoint)
+            with running(tmp_path, "collector"), running(tmp_path, "edge"):
+                await until(lambda: source.finished, "played to the end", PLAY_SECONDS)
+                stored = await stored_when_complete(tmp_path, len(expected))
+    unsaid = {key: said for key, said in stored.items() if key not in expected}
+    print(f"{tally.lines} lines, {len(expected)} values, {len(stored)} stored")
+
+    assert tally.bad == 1, tally.complaints
+    lost = {key: said for key, said in expected.items() if key not in stored}
+    assert lost == {}, f"{len(lost)} of {len(expected)} are lost"
+    assert {key: (said, stored[key]) for key, said in expected.items() if said != stored[key]} == {}, "altered"
+    assert set(unsaid.values()) == {("NoneType", None, BAD_NO_COMMUNICATION)}, "invented"
+    assert len(unsaid) == len({signal for signal, _ in unsaid}), "one before the first value of a signal, no more"
+    assert max(stamp for _, stamp in unsaid) < min(stamp for _, stamp in expected)
+
+
+def moved_lines(recording: Path) -> Iterator[str]:
+    """Yield a recording, moved by whole days to just before now, because gauges older than ninety days expire.
+
+    At its end stand lines that a control may write and that day had not.
+    """
+    lines = gzip.decompress(recording.read_bytes()).decode().splitlines() if recording.exists() else invented_lines()
+    lines = [line for line in lines if line]
+    end = parse_instant(lines[-1].partition("|")[0])
+    lines += odd_lines(end + 60 * SECOND)
+    days = timedelta(days=(clock.now() - end - 600 * SECOND) // DAY)
+    for line in lines:
+        yield f"{date.fromisoformat(line[:10]) + days}{line[10:]}"
+
+
+def odd_lines(start: int) -> Iterable[str]:
+    texts = ["program|", "program|Ø 12 \"bohren\" 50% ; DROP TABLE", "program|" + "N" * 4000, "program|true", "program|12",
+             "Xabs|NaN", "Xabs|-0.0", "Xabs|1e300", "Xabs|-1E-300", "Xabs|0.1", "Xabs|UNAVAILABLE", "Xabs|0.30000000000000004",
+             "Tool_number|4294967295", "Tool_number|0", "PartCountAct|4294967295", "line|-2147483648", "Tool_number|abc",
+             "total_time|1234567.1", "total_time|0.3", "auto_time|9007199254740991", "motion_cond|Fault|685|1|HIGH|A|B % = , \\",
+             "execution|UNAVAILABLE", "execution|ACTIVE", "estop|TRIGGERED", "estop|UNAVAILABLE", "power|OFF"]  # fmt: skip
+    for number, text in enumerate(texts):
+        yield f"{format_instant(start + number * SECOND)}|{text}"
+    same = format_instant(start + 60 * SECOND)
+    yield from (f"{same}|{item}|{value}" for value in range(50) for item in ("Xabs", "line", "Sload"))
+
+
+def invented_lines() -> list[str]:
+    """Return a day of a machine that nobody recorded."""
+    dice = random.Random(2611)  # noqa: S311 - the same day each time
+    stamp = parse_instant("2017-10-25T06:00:00Z")
+    lines = [f"{format_instant(stamp)}|{item}|UNAVAILABLE" for item in ("execution", "mode", "power", "Xabs", "Sload")]
+    for number in range(INVENTED_LINES):
+        stamp += dice.choice((0, 1, 250, 1_000, 4_000)) * 1_000_000
+        item, value = dice.choice([
+            ("execution", dice.choice(list(EXECUTIONS))), ("mode", dice.choice(list(MODES))),
+            ("power", dice.choice(("ON", "OFF"))), ("Tool_number", number % 40), ("program", f"O{number % 7}"),
+            ("total_time", number), ("Xabs", round(dice.uniform(-500, 500), 3)), ("Sload", dice.randrange(120)),
+            ("system_cond", f"Warning|{number % 5}|||TEXT {number % 5}"), ("system_cond", "Normal||||"),
+        ])  # fmt: skip
+        lines.append(f"{format_instant(stamp)}|{item}|{value}")
+    return lines
+
+
+def said_by(day: Path, tally: Tally) -> Said:
+    """Return what the lines say, values with equal stamps kept apart by a nanosecond."""
+    said: Said = {}
+    last: dict[str, tuple[int, int]] = {}
+    for each in mapped_lines([day], Mazak(), tally):
+        raw, ordinal = last.get(each.signal, (0, 0))
+        last[each.signal] = each.stamp, ordinal + 1 if each.stamp == raw else 0
+        value, status = each.value, 0 if each.value is not None else BAD_NO_COMMUNICATION
+        if isinstance(value, float) and math.isnan(value):
+            value, status = None, BAD_OUT_OF_RANGE
+        said[NAMES[each.signal], sum(last[each.signal])] = type(value).__name__, value, status
+    return said
+
+
+async def stored_when_complete(folder: Path, count: int) -> Said:
+    """Read the store until it holds at least so much, or for long enough."""
+    store = open_store(f"sqlite:///{folder / 'telemetry.db'}")
+    deadline = clock.monotonic_seconds() + STORE_SECONDS
+    while len(stored := await asyncio.to_thread(said_in, store)) < count and clock.monotonic_seconds() < deadline:
+        await asyncio.sleep(0.5)
+    store.close()
+    return stored
+
+
+def said_in(store: Store) -> Said:
+    names = sorted({name for name in NAMES.values() if name not in SIGNALS or not SIGNALS[name].derived})
+    samples = store.read([MACHINE], names, Period(0, clock.now() + DAY), limit=10_000_000)
+    said: Said = {(each.signal, each.stamp): (type(each.value).__name__, each.value, each.status) for each in samples}
+    assert len(said) == len(samples), "doubled"
+    return said
+
+
+@asynccontextmanager
+async def serving(server: MachineServer, source: Replay) -> AsyncIterator[None]:
+    """Serve a recording, which begins as soon as the agent watches it."""
+    await server.start()
+    begin = asyncio.create_task(begin_when_watched(server, source))
+    try:
+        yield
+    finally:
+        begin.cancel()
+        await server.stop()
+
+
+@contextmanager
+def running(folder: Path, program: str) -> Iterator[None]:
+    """Run the agent or the collector as a process of its own."""
+    arguments = ["edge", "run", str(folder / "edge.toml")] if program == "edge" else [program, "-c", str(folder / f"{program}.toml")]
+    with (folder / f"{program}.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "shopfloor", *arguments], cwd=ROOT, stdout=log, stderr=log)
+    try:
+        yield
+        assert process.poll() is None, (folder / f"{program}.log").read_text()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def allowed() -> bytes:
+    """Return the registry: all that this agent may publish."""
+    machine = messages.RegisteredMachine(MACHINE, sorted(set(NAMES.values())))
+    return messages.encode_registry(messages.Registry(AGENT, [machine]))
+
+
+def write_settings(folder: Path, port: int, endpoint: str) -> None:
+    broker = f'[broker]\nhost = "127.0.0.1"\nport = {port}\ninsecure = true\n'
+    for user, password in ((AGENT, f"{AGENT} has a long password"), ("collector", "the collector's password")):
+        write_secret(folder / f"password-{user}", password)
+    (folder / "nodes.toml").write_text(NODES)
+    (folder / "collector.toml").write_text(
+        f'store = "sqlite:///{folder / "telemetry.db"}"\nquarantine = "quarantine.db"\n'
+        f'{broker}username = "collector"\npassword_file = "password-collector"\n'
+    )
+    (folder / "edge.toml").write_text(
+        f'[agent]\nid = "{AGENT}"\n{broker}username = "{AGENT}"\npassword_file = "password-{AGENT}"\n'
+        f'[[machine]]\nid = "{MACHINE}"\nendpoint = "{endpoint}"\nsecurity = "none"\nclock = "trust"\nrepeats = true\n'
+        'queue_size = 1000\npublishing_milliseconds = 500\nnodes_file = "nodes.toml"\n'
+    )
