@@ -67,8 +67,8 @@ async def edge(folder: Path) -> None:
         agent = usage(chain, "agent")
         cpu = agent.cpu_seconds - used
         print(
-            f"edge       {EDGE_ITEMS} items at {HERTZ} Hz, SignAndEncrypt: {changes / seconds:,.0f} changes/s stored and "
-            f"acknowledged, {changes / cpu:,.0f} per core-second, {agent.memory_megabytes:.0f} MB",
+            f"edge       {EDGE_ITEMS} items at {HERTZ} Hz, SignAndEncrypt: {changes / seconds:,.0f} changes/s stored "
+            f"and acknowledged, {changes / cpu:,.0f} per core-second, {agent.memory_megabytes:.0f} MB",
         )
 
 
@@ -166,8 +166,7 @@ async def catch_up(chain: Chain, rate: int) -> None:
     await chain.until(lambda: chain.stored_samples() > 0, "the collector stores again")
     began, before = time.perf_counter(), chain.stored_samples()
     backlog = rate * OUTAGE_SECONDS
-    while chain.stored_samples() - before < backlog * 0.9:
-        await asyncio.sleep(0.05)
+    await chain.until(lambda: chain.stored_samples() - before >= backlog * 0.9, "the backlog is stored", 120)
     seconds = time.perf_counter() - began
     caught = (chain.stored_samples() - before) / seconds
     print(

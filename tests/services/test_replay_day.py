@@ -7,10 +7,8 @@ import gzip
 import math
 import os
 import random
-import subprocess
-import sys
 import tomllib
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,18 +18,17 @@ import pytest
 from shopfloor.periods import DAY, SECOND, Period, format_instant, parse_instant
 from shopfloor.runtime import clock
 from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE
-from shopfloor.settings import write_secret
 from shopfloor.signals import SIGNALS
 from shopfloor.stores.open import open_store
-from shopfloor.wire import messages, topics
 from simulators.mazak import EXECUTIONS, MODES, Mazak
 from simulators.replay import Pace, Tally, mapped_lines
 from simulators.serve import begin_when_watched, replay_server
 from simulators.workshop import node_map
-from tests.services.brokers import peer, run_broker, until
+from tests.services.brokers import until
+from tests.services.programs import ROOT, agent_and_collector
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from shopfloor.samples import Value
     from shopfloor.stores.port import Store
@@ -41,16 +38,51 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.services
 
 LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
-ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("OFFICINA_SHARED", ROOT.parent / "shared"))
 DAY_FILE = "Mazak01-20171031-20171101.txt.gz" if LONG else "Mazak01-20171025-20171026.txt.gz"
 RECORDING = SHARED / "data" / "nist-sms-mazak01" / "raw" / DAY_FILE
 INVENTED_LINES = 6_000
 PLAY_SECONDS, STORE_SECONDS = (900, 120) if LONG else (300, 60)
-AGENT, MACHINE = "site-a", "integrex"
+MACHINE = "integrex"
+SETTINGS = """
+security = "none"
+clock = "trust"
+repeats = true
+queue_size = 10000
+publishing_milliseconds = 500
+"""
 NODES = node_map(Mazak.variables)
 NAMES = {name.partition(".")[0]: name for name in (*SIGNALS, *tomllib.loads(NODES)["nodes"])}
 """What the agent calls the signals of the recording."""
+
+ODD_TEXTS = r"""
+program|
+program|Ø 12 "bohren" 50 % ; DROP TABLE
+program|<long>
+program|true
+program|12
+Xabs|NaN
+Xabs|-0.0
+Xabs|1e300
+Xabs|-1E-300
+Xabs|UNAVAILABLE
+Xabs|0.30000000000000004
+Tool_number|4294967295
+Tool_number|abc
+Tool_number|0
+PartCountAct|4294967295
+line|-2147483648
+total_time|1234567.1
+total_time|0.3
+auto_time|9007199254740991
+motion_cond|Fault|685|1|HIGH|A|B % = , \
+execution|UNAVAILABLE
+execution|ACTIVE
+estop|TRIGGERED
+estop|UNAVAILABLE
+power|OFF
+"""
+"""What a control may write and the recorded day has not; one of these is no value of its item."""
 
 Said = dict[tuple[str, int], tuple[str, "Value | None", int]]
 """Type, value and status by signal and stamp."""
@@ -61,15 +93,16 @@ async def test_every_line_of_a_recorded_day_is_stored_with_its_own_time_and_valu
     day.write_text("\n".join(moved_lines(RECORDING)) + "\n", encoding="utf-8")
     tally = Tally()
     expected = said_by(day, tally)
-    pace = Pace(speed=3000, burst=250, burst_seconds=0.5)
+    pace = Pace(speed=2000, burst=1000, burst_seconds=0.5)
     server, source = replay_server([day], tmp_path / "machine", pace=pace, port=0, allow_none=True, machine=MACHINE)
-    with run_broker("mosquitto", tmp_path / "broker", AGENT) as broker:
-        async with peer(broker.broker("api"), "registry") as registry, serving(server, source):
-            await registry.publish(topics.registry(AGENT), allowed(), retain=True)
-            write_settings(tmp_path, broker.port, server.endpoint)
-            with running(tmp_path, "collector"), running(tmp_path, "edge"):
-                await until(lambda: source.finished, "played to the end", PLAY_SECONDS)
-                stored = await stored_when_complete(tmp_path, len(expected))
+    async with serving(server, source):
+        settings = f'endpoint = "{server.endpoint}"\n{SETTINGS}'
+        signals = sorted(set(NAMES.values()))
+        async with agent_and_collector(
+            tmp_path, machine=MACHINE, settings=settings, nodes=NODES, signals=signals
+        ) as address:
+            await until(lambda: source.finished, "played to the end", PLAY_SECONDS)
+            stored = await stored_when_complete(address, len(expected))
     unsaid = {key: said for key, said in stored.items() if key not in expected}
     print(f"{tally.lines} lines, {len(expected)} values, {len(stored)} stored")
 
@@ -85,7 +118,7 @@ async def test_every_line_of_a_recorded_day_is_stored_with_its_own_time_and_valu
 def moved_lines(recording: Path) -> Iterator[str]:
     """Yield a recording, moved by whole days to just before now, because gauges older than ninety days expire.
 
-    At its end stand lines that a control may write and that day had not.
+    `ODD_TEXTS` stand at its end, then values with equal stamps.
     """
     lines = gzip.decompress(recording.read_bytes()).decode().splitlines() if recording.exists() else invented_lines()
     lines = [line for line in lines if line]
@@ -96,15 +129,10 @@ def moved_lines(recording: Path) -> Iterator[str]:
         yield f"{date.fromisoformat(line[:10]) + days}{line[10:]}"
 
 
-def odd_lines(start: int) -> Iterable[str]:
-    texts = ["program|", "program|Ø 12 \"bohren\" 50% ; DROP TABLE", "program|" + "N" * 4000, "program|true", "program|12",
-             "Xabs|NaN", "Xabs|-0.0", "Xabs|1e300", "Xabs|-1E-300", "Xabs|0.1", "Xabs|UNAVAILABLE", "Xabs|0.30000000000000004",
-             "Tool_number|4294967295", "Tool_number|0", "PartCountAct|4294967295", "line|-2147483648", "Tool_number|abc",
-             "total_time|1234567.1", "total_time|0.3", "auto_time|9007199254740991", "motion_cond|Fault|685|1|HIGH|A|B % = , \\",
-             "execution|UNAVAILABLE", "execution|ACTIVE", "estop|TRIGGERED", "estop|UNAVAILABLE", "power|OFF"]  # fmt: skip
-    for number, text in enumerate(texts):
-        yield f"{format_instant(start + number * SECOND)}|{text}"
-    same = format_instant(start + 60 * SECOND)
+def odd_lines(start: int) -> Iterator[str]:
+    for number, text in enumerate(ODD_TEXTS.strip().splitlines()):
+        yield f"{format_instant(start + number * SECOND)}|{text.replace('<long>', 'N' * 4000)}"
+    same = format_instant(start + 600 * SECOND)
     yield from (f"{same}|{item}|{value}" for value in range(50) for item in ("Xabs", "line", "Sload"))
 
 
@@ -139,12 +167,15 @@ def said_by(day: Path, tally: Tally) -> Said:
     return said
 
 
-async def stored_when_complete(folder: Path, count: int) -> Said:
+async def stored_when_complete(address: str, count: int) -> Said:
     """Read the store until it holds at least so much, or for long enough."""
-    store = open_store(f"sqlite:///{folder / 'telemetry.db'}")
-    deadline = clock.monotonic_seconds() + STORE_SECONDS
-    while len(stored := await asyncio.to_thread(said_in, store)) < count and clock.monotonic_seconds() < deadline:
-        await asyncio.sleep(0.5)
+    store = open_store(address)
+    stored: Said = {}
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STORE_SECONDS):
+            while len(stored) < count:
+                stored = await asyncio.to_thread(said_in, store)
+                await asyncio.sleep(0.2)
     store.close()
     return stored
 
@@ -167,39 +198,3 @@ async def serving(server: MachineServer, source: Replay) -> AsyncIterator[None]:
     finally:
         begin.cancel()
         await server.stop()
-
-
-@contextmanager
-def running(folder: Path, program: str) -> Iterator[None]:
-    """Run the agent or the collector as a process of its own."""
-    arguments = ["edge", "run", str(folder / "edge.toml")] if program == "edge" else [program, "-c", str(folder / f"{program}.toml")]
-    with (folder / f"{program}.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "shopfloor", *arguments], cwd=ROOT, stdout=log, stderr=log)
-    try:
-        yield
-        assert process.poll() is None, (folder / f"{program}.log").read_text()
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def allowed() -> bytes:
-    """Return the registry: all that this agent may publish."""
-    machine = messages.RegisteredMachine(MACHINE, sorted(set(NAMES.values())))
-    return messages.encode_registry(messages.Registry(AGENT, [machine]))
-
-
-def write_settings(folder: Path, port: int, endpoint: str) -> None:
-    broker = f'[broker]\nhost = "127.0.0.1"\nport = {port}\ninsecure = true\n'
-    for user, password in ((AGENT, f"{AGENT} has a long password"), ("collector", "the collector's password")):
-        write_secret(folder / f"password-{user}", password)
-    (folder / "nodes.toml").write_text(NODES)
-    (folder / "collector.toml").write_text(
-        f'store = "sqlite:///{folder / "telemetry.db"}"\nquarantine = "quarantine.db"\n'
-        f'{broker}username = "collector"\npassword_file = "password-collector"\n'
-    )
-    (folder / "edge.toml").write_text(
-        f'[agent]\nid = "{AGENT}"\n{broker}username = "{AGENT}"\npassword_file = "password-{AGENT}"\n'
-        f'[[machine]]\nid = "{MACHINE}"\nendpoint = "{endpoint}"\nsecurity = "none"\nclock = "trust"\nrepeats = true\n'
-        'queue_size = 1000\npublishing_milliseconds = 500\nnodes_file = "nodes.toml"\n'
-    )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.recorder import SpoolRecorder
+from edge_agent.recorder import UNSETTLED, SpoolRecorder
 from edge_agent.spool import Spool
 from shopfloor.periods import DAY, SECOND, Period, parse_instant
 from shopfloor.samples import BAD_NO_COMMUNICATION, Reading, Value
@@ -143,7 +143,16 @@ def test_unreachable_time_and_clock_offset_are_recorded(agent: Agent) -> None:
         ("unreachable", NOW + 20),
         ("clock_offset_seconds", NOW + 30),
     ]
+
+
+def test_a_run_that_ended_before_its_first_proof_is_complete_up_to_just_before_its_last_sample(agent: Agent) -> None:
     assert agent.recorder.last_proof(MACHINE) is None
+    agent.says("item_state", 1, NOW)
+    agent.says("parts", 1, NOW + SECOND)
+    agent.restart()
+    assert agent.recorder.last_proof(MACHINE) == NOW + SECOND - UNSETTLED
+    agent.recorder.observed(MACHINE, NOW, NOW + 20)
+    assert agent.recorder.last_proof(MACHINE) == NOW + 20
 
 
 def hole(start: int, end: int, *signals: str) -> Hole:

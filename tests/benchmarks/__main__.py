@@ -1,0 +1,32 @@
+"""`make bench`: every figure with its settings, beside a limit of the same run. Names of parts may be given."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+from tests.benchmarks import chain, collector, read_side
+
+PARTS = {"collector": collector.main, "chain": chain.main, "read_side": lambda: read_side.main([])}
+
+
+def main() -> None:
+    """Run the parts that are named, or all of them."""
+    wanted = sys.argv[1:] or list(PARTS)
+    unknown = set(wanted) - PARTS.keys()
+    if unknown:
+        sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}: choose of {', '.join(PARTS)}.")
+    print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.platform()}")
+    for name in wanted:
+        PARTS[name]()
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    main()
