@@ -6,8 +6,10 @@ that type or a subtype. A `/` or `&` inside of a name is written `&/` or `&&` (O
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from uuid import UUID
@@ -341,8 +343,10 @@ class Converter:
 
 def _ratio(scale: float) -> tuple[float, float]:
     """Return numerator and divisor of a scale: 1 and 1000 for 0.001, which no float is, so that 1100 ms are 1.1 s."""
-    whole = float(round(1 / scale)) if 1e-15 < scale < 1 else 1.0
-    return (1.0, whole) if 1 / whole == scale else (scale, 1.0)
+    if not math.isfinite(scale):
+        return scale, 1.0
+    numerator, divisor = Fraction(scale).limit_denominator().as_integer_ratio()
+    return (float(numerator), float(divisor)) if numerator / divisor == scale else (scale, 1.0)
 
 
 def _key(raw: bool | float | str) -> str:  # noqa: FBT001 - a value of the machine

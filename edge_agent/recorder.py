@@ -109,6 +109,7 @@ class SpoolRecorder:
             log.warning(
                 "spool.evicted",
                 machine=item.hole.machine,
+                signal_class=item.signal_class,
                 cause=item.hole.cause,
                 rows=len(item.rows),
                 samples=item.samples,

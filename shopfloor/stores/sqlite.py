@@ -40,6 +40,8 @@ PRUNE_FACTOR = 2
 """A write of many samples may remove up to so many times as many expired ones: pruning always catches up."""
 CHECKPOINT_PAGES = 8_000
 """Size of the write-ahead log at which it is folded into the file: 32 MB."""
+LOG_BYTES_MAX = 67_108_864
+"""What the write-ahead log is cut to after a rush."""
 WRITER_CACHE_KIBIBYTES = 65_536
 READER_CACHE_KIBIBYTES = 16_384
 PLANS_MAX = 200_000
@@ -68,12 +70,13 @@ class _Plan:
 
     Attributes:
         parts: its records, its gauges.
-        alone: the one part, when it has one signal only.
+        is_gauge: whether a gauge is among them.
+        alone: the series, when it is one signal only.
         watched: series of its proofs and holes, by name.
         newest: the last instant to which the newest block of its gauges is on record.
     """
 
-    __slots__ = ("alone", "newest", "parts", "watched")
+    __slots__ = ("alone", "is_gauge", "newest", "parts", "watched")
 
     def __init__(self, ids: Mapping[str, int], names: tuple[str, ...]) -> None:
         classes = {is_gauge: tuple(name for name in names if _is_gauge(name) is is_gauge) for is_gauge in (False, True)}
@@ -82,9 +85,10 @@ class _Plan:
             for is_gauge, part in classes.items()
             if part
         ]
-        self.alone = self.parts[0] if len(names) == 1 else None
+        self.is_gauge = bool(classes[True])
+        self.alone = ids[names[0]] if len(names) == 1 else None
         self.watched = {name: ids[name] for name in names if name in PROOFS or name == "hole"}
-        self.newest = _NEVER if classes[True] else INSTANT_MAX
+        self.newest = _NEVER if self.is_gauge else INSTANT_MAX
 
 
 class _Batch:
@@ -266,6 +270,7 @@ class SqliteStore:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
             connection.execute(f"PRAGMA cache_size = -{cache_kibibytes}")
         except BaseException:
             connection.close()
@@ -368,8 +373,9 @@ class SqliteStore:
             if status or source or (odd and (machine, stamp) in odd):
                 entries = odd.setdefault((machine, stamp), {})
                 entries.update({name: (value, status.get(name), source.get(name)) for name, value in values.items()})
-            elif plan.alone:
-                (gauge if plan.alone.is_gauge else record).extend((stamp, *plan.alone.ids, *values.values()))
+            elif plan.alone is not None:
+                (value,) = values.values()
+                (gauge if plan.is_gauge else record).extend((stamp, plan.alone, value))
             else:
                 for is_gauge, ids, part in plan.parts:
                     of_part = values.values() if part is None else map(values.__getitem__, part)

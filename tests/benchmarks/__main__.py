@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from typing import TYPE_CHECKING
 
 from tests.benchmarks import chain, collector, read_side
 
-PARTS = {"collector": collector.main, "chain": chain.main, "read_side": lambda: read_side.main([])}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PARTS: dict[str, Callable[[], None]] = {
+    "collector": collector.main,
+    "chain": chain.main,
+    "read_side": lambda: read_side.main([]),
+}
 
 
 def main() -> None:

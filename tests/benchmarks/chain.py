@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ import urllib3
 from shopfloor.periods import SECOND, parse_instant
 from shopfloor.runtime import clock
 from shopfloor.stores.open import open_store
+from tests.benchmarks import many
 from tests.faults import counting
 from tests.faults.chain import Chain
 
@@ -31,6 +33,28 @@ EDGE_SECONDS = 20
 FRESH_SECONDS = 20
 OUTAGE_SECONDS = 60
 WARM_SECONDS = 8
+
+
+class Bench(Chain):
+    """The chain with a lean server of many numbers in place of the counting machine."""
+
+    def __init__(self, folder: Path, *, items: int, api: bool = False) -> None:
+        self._items = items
+        super().__init__(folder, broker="mosquitto", store="sqlite", logged=False, api=api)
+
+    def _write_settings(self, bytes_max: int) -> None:
+        self.counters = [many.signal(number) for number in range(self._items)]
+        self._nodes = many.nodes(self._items)
+        super()._write_settings(bytes_max)
+        file = self.folder / "edge.toml"
+        text = file.read_text().replace("/officina/simulator/", "/")
+        file.write_text(text.replace("[[machine]]", f'[[machine]]\nroot = "{many.ROOT}"'))
+
+    def _command(self, role: Role) -> list[str]:
+        if role != "machine":
+            return super()._command(role)
+        settings = [str(self.folder / "machine"), str(self.ports["machine"]), str(self._items), str(HERTZ)]
+        return [sys.executable, "-m", "tests.benchmarks.many", *settings]
 
 
 class Usage(NamedTuple):
@@ -55,9 +79,7 @@ def main() -> None:
 
 async def edge(folder: Path) -> None:
     """Measure changes per second of one core's time, from notification to acknowledged."""
-    async with Chain(
-        folder, broker="mosquitto", store="sqlite", count=EDGE_ITEMS, kind="double", logged=False
-    ) as chain:
+    async with Bench(folder, items=EDGE_ITEMS) as chain:
         await asyncio.sleep(WARM_SECONDS)
         stored, used = chain.stored_samples(), usage(chain, "agent").cpu_seconds
         began = time.perf_counter()
@@ -74,8 +96,7 @@ async def edge(folder: Path) -> None:
 
 async def live(folder: Path) -> None:
     """Measure freshness at 5,000 samples a second, then how fast an outage is caught up."""
-    chain = Chain(folder, broker="mosquitto", store="sqlite", count=LIVE_ITEMS, kind="double", logged=False, api=True)
-    async with chain:
+    async with Bench(folder, items=LIVE_ITEMS, api=True) as chain:
         await asyncio.sleep(WARM_SECONDS)
         rate = chain.stored_samples()
         began = time.perf_counter()

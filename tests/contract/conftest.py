@@ -27,10 +27,16 @@ ENGINES = ("sqlite-file", "sqlite-memory", *INFLUX)
 class Engine:
     """An empty store, and a way to open it once more as another process would."""
 
-    def __init__(self, name: str, open_again: Callable[[], Store]) -> None:
+    def __init__(self, name: str, opened: Callable[[], Store], stack: ExitStack) -> None:
         self.name = name
-        self.open_again = open_again
-        self.store = open_again()
+        self._opened = opened
+        self._stack = stack
+        self.store = self.open_again()
+
+    def open_again(self) -> Store:
+        store = self._opened()
+        self._stack.callback(store.close)
+        return store
 
     @property
     def keeps(self) -> bool:
@@ -50,14 +56,13 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     with ExitStack() as stack:
         if name == "influxdb-1":
             server_1 = stack.enter_context(version_1(request.getfixturevalue("influxdb_1")))
-            made = Engine(name, lambda: InfluxStore(server_1))
+            yield Engine(name, lambda: InfluxStore(server_1), stack)
         elif name == "influxdb-2":
             server_2 = stack.enter_context(version_2())
-            made = Engine(name, lambda: InfluxStore(server_2))
+            yield Engine(name, lambda: InfluxStore(server_2), stack)
         else:
-            made = Engine(name, lambda: SqliteStore(":memory:" if name == "sqlite-memory" else tmp_path / "store.db"))
-            stack.callback(made.store.close)
-        yield made
+            path = ":memory:" if name == "sqlite-memory" else tmp_path / "store.db"
+            yield Engine(name, lambda: SqliteStore(path), stack)
 
 
 @pytest.fixture

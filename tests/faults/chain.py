@@ -73,7 +73,7 @@ class Chain:
         bytes_max: bound of the agent's spool.
         count: counters of the machine.
         hertz: how often they count in a second.
-        kind: `counter` for record signals, `double` for gauges.
+        kind: `counter` for record signals, `double` for gauges, `both` for half and half.
         logged: whether the machine writes down what it serves.
         api: whether the API runs too, and publishes the registry; else the test does.
     """
@@ -87,14 +87,14 @@ class Chain:
         bytes_max: int = 2_000_000_000,
         count: int = counting.COUNT,
         hertz: int = counting.HERTZ,
-        kind: Literal["counter", "double"] = "counter",
+        kind: counting.Kind = "counter",
         logged: bool = True,
         api: bool = False,
     ) -> None:
         self.folder = folder
         self.broker = broker
-        self.counters = [f"{name}.{kind}" for name in counting.names(count)]
-        self._nodes = counting.nodes(count, kind)
+        self.counters = counting.signals(count, kind)
+        self._nodes = counting.nodes(self.counters)
         self._counting = [str(self.served_log) if logged else "-", str(count), str(hertz)]
         self.ports = {name: free_port() for name in ("machine", "broker", "store", "rpc", "metrics", "api")}
         self.api_key = ""
@@ -170,6 +170,10 @@ class Chain:
                 if line.startswith("officina_stored_samples_total"):
                     return int(float(line.split()[1]))
         return 0
+
+    def logged(self, role: Role, event: str) -> int:
+        """Return how often a program has logged an event."""
+        return (self.folder / f"{role}.log").read_text(errors="replace").count(event)
 
     def spooled(self) -> set[tuple[str, str, int]]:
         """Return every (machine, signal, stamp) that waits in the spool of an agent that does not run."""

@@ -1,7 +1,7 @@
 """A machine whose counters never stop, and which writes down all that it serves: `python -m tests.faults.counting`.
 
 Arguments: folder for key and certificate, port, file for the log or `-`, how many counters, how often a second. Each
-line of the log is stamp, signal and value.
+line of the log is stamp, name and value.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 from shopfloor.periods import SECOND
 from shopfloor.runtime import clock, lifecycle
@@ -19,10 +19,12 @@ from simulators.workshop import node_map
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MACHINE = "counting-1"
 COUNT, HERTZ = 8, 10
+
+Kind: TypeAlias = Literal["counter", "double", "both"]
 
 _STATE = tuple(each for each in machine_variables(()) if each.signal == "item_state")
 _EXECUTING = 3
@@ -59,7 +61,7 @@ class Counting:
             self._number += 1
             for name in self._names:
                 if self._log is not None:
-                    self._log.write(f"{self._next} {name}.counter {float(self._number)}\n")
+                    self._log.write(f"{self._next} {name} {float(self._number)}\n")
                 yield Served(self._next, name, float(self._number))
             self._next += self._every
         if self._log is not None:
@@ -75,9 +77,17 @@ class Counting:
         return None
 
 
-def nodes(count: int = COUNT, kind: str = "counter") -> str:
+def signals(count: int, kind: Kind) -> list[str]:
+    """Return what the agent calls the counters: `counter` is a record, `double` a gauge, `both` every other one."""
+    kinds = ("counter", "double") if kind == "both" else (kind,)
+    return [f"{name}.{kinds[number % len(kinds)]}" for number, name in enumerate(names(count))]
+
+
+def nodes(named: Iterable[str]) -> str:
     """Write the node map of the counting machine."""
-    lines = [f'"{name}.{kind}" = {{ path = "MT:Monitoring/SIM:Counters/SIM:{name}" }}' for name in names(count)]
+    lines = [
+        f'"{signal}" = {{ path = "MT:Monitoring/SIM:Counters/SIM:{signal.partition(".")[0]}" }}' for signal in named
+    ]
     return node_map(()) + "\n".join(lines) + "\n"
 
 

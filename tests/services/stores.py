@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 START_SECONDS = 30.0
@@ -89,10 +89,10 @@ def victoria_metrics(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running(command: Sequence[str], folder: Path, health: str, extra: Mapping[str, str] | None = None) -> Iterator[str]:
+def running(command: Sequence[str], folder: Path, health: str) -> Iterator[str]:
     """Run a server until the block ends, and yield its address once it answers."""
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **(extra or {})})
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
         _wait_until_it_answers(process, health, folder)
         yield health.rpartition("/")[0]
