@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         ExpectedError: something is not as it must be; the sentence says what to do.
     """
     check(settings)
-    broker = settings.broker.open()
+    broker = settings.broker.open(now=clock.now())
     access = Access(settings.keys_file, settings.session_secret_file)
     park = read_park(settings.machines_file)
     metrics = Metrics()

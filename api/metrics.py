@@ -44,8 +44,8 @@ class Metrics:
         self.samples = Counter("officina_api_live_samples", "Samples taken into the live view", registry=self._registry)
         self.refused = Counter(
             "officina_api_live_refused",
-            "Fields and messages left out of the live view",
-            ["cause"],
+            "Values left out of the live view",
+            ["reason"],
             registry=self._registry,
         )
         self.lag = Histogram(

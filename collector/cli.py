@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,9 @@ import typer
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The collector's settings, a TOML file.")]
 DEFAULT = Path("collector.toml")
+SWITCH_SECONDS = 0.0005
+"""How long one thread may keep the interpreter while another waits: the one that receives lets go of it several times
+for each message, and would wait the usual 5 ms each time."""
 GC_THRESHOLD = 200_000
 """New objects between two looks for cyclic garbage."""
 app = typer.Typer(help="From the broker to the store: run it, or look after its quarantine.")
@@ -27,12 +31,12 @@ def run(context: typer.Context, config: Config = DEFAULT) -> None:
     from collector.metrics import Metrics
     from collector.quarantine import Quarantine
     from collector.service import Collector
-    from shopfloor.runtime import lifecycle, logs
+    from shopfloor.runtime import clock, lifecycle, logs
     from shopfloor.stores.open import open_store
 
     logs.configure(program="collector")
     settings = load_settings(config)
-    broker = settings.broker.open()
+    broker = settings.broker.open(now=clock.now())
     quarantine = Quarantine(settings.quarantine)
     store = open_store(settings.store)
     metrics = Metrics()
@@ -41,6 +45,7 @@ def run(context: typer.Context, config: Config = DEFAULT) -> None:
 
         start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)  # a batch makes some hundred thousand objects at once, none of them in a cycle
 

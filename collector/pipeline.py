@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.decode import Allowed, Opened, Reason, Refusal, open_message
+from shopfloor.wire.reading import Allowed, Opened, Reason, Refusal, open_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from collector.quarantine import Quarantine
     from shopfloor.stores.port import Store
@@ -94,3 +94,11 @@ def _put_aside(raw: Raw, message: Opened, refusals: list[Refusal], quarantine: Q
         samples=sum(refusal.samples for refusal in refusals),
         now=now,
     )
+
+
+def acknowledgements(rows: Iterable[RowId]) -> dict[tuple[str, str], list[int]]:
+    """Gather rows by publisher and epoch: one acknowledgement each."""
+    gathered: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        gathered.setdefault((row.publisher, row.epoch), []).append(row.n)
+    return gathered

@@ -6,14 +6,16 @@ them.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.errors import ExpectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 ENTRIES_MAX = 100_000
@@ -27,14 +29,14 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, publisher TEXT NOT NULL, topic TEXT NOT NULL,
     reasons TEXT NOT NULL, details TEXT NOT NULL, samples INTEGER NOT NULL, size INTEGER NOT NULL, raw BLOB NOT NULL,
-    marks INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, raw));
+    digest BLOB NOT NULL, marks INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, digest));
 CREATE TABLE IF NOT EXISTS lost (entries INTEGER NOT NULL, samples INTEGER NOT NULL);
 """
 _SELECT = "SELECT id, at, publisher, topic, reasons, details, samples, size, raw, marks FROM entry"
 
 
 class QuarantineError(ExpectedError):
-    """The quarantine file cannot be used; what should go into it must stay unacknowledged."""
+    """The quarantine file cannot be used: what should go into it must stay unacknowledged."""
 
 
 class Entry(NamedTuple):
@@ -69,7 +71,7 @@ class Quarantine:
     """The open file. May be used from several threads.
 
     Raises:
-        QuarantineError: when it cannot be opened.
+        QuarantineError: by every method, too, when the file cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,36 +100,30 @@ class Quarantine:
         samples: int,
         now: int,
     ) -> None:
-        """Put a message aside, durably. The same message is kept once, with what is wrong with it now.
-
-        Raises:
-            QuarantineError: it is not put aside.
-        """
+        """Put a message aside, durably. The same message is kept once, with what is wrong with it now."""
         kept = raw[:RAW_BYTES_MAX]
+        digest = hashlib.sha256(kept).digest()
         wrong = (",".join(sorted(set(reasons))), "\n".join(details), samples)
-        try:
-            with self._lock:
-                known = self._db.execute(
-                    "UPDATE entry SET reasons = ?, details = ?, samples = ? WHERE topic = ? AND raw = ?",
-                    (*wrong, topic, kept),
-                ).rowcount
-                if known:
-                    return
-                self._db.execute(
-                    "INSERT INTO entry (reasons, details, samples, at, publisher, topic, size, raw) "
-                    "VALUES (?,?,?,?,?,?,?,?)",
-                    (*wrong, now, publisher, topic, len(raw), kept),
-                )
-                self._held += 1
-                self._bytes += len(kept)
-                self._trim()
-        except sqlite3.Error as error:
-            raise QuarantineError(f"the quarantine file {self._path} took nothing ({error})") from error
+        with self._using() as db:
+            known = db.execute(
+                "UPDATE entry SET reasons = ?, details = ?, samples = ? WHERE topic = ? AND digest = ?",
+                (*wrong, topic, digest),
+            ).rowcount
+            if known:
+                return
+            db.execute(
+                "INSERT INTO entry (reasons, details, samples, at, publisher, topic, size, raw, digest) "
+                "VALUES (?,?,?,?,?,?,?,?,?)",
+                (*wrong, now, publisher, topic, len(raw), kept, digest),
+            )
+            self._held += 1
+            self._bytes += len(kept)
+            self._trim()
 
     def entries(self, *, after: int = 0, limit: int = 50) -> list[Entry]:
         """Return entries with a higher id, lowest first."""
-        with self._lock:
-            found = self._db.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
+        with self._using() as db:
+            found = db.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
         return [Entry(*row) for row in found]
 
     def entry(self, number: int) -> Entry | None:
@@ -152,37 +148,48 @@ class Quarantine:
             numbers = list(ids)
             clauses.append(f"id IN ({','.join('?' * len(numbers))})")
             values += numbers
-        with self._lock:
+        with self._using() as db:
             query = f"UPDATE entry SET marks = marks + 1 WHERE {' AND '.join(clauses)}"  # noqa: S608 - placeholders only
-            return self._db.execute(query, values).rowcount
+            return db.execute(query, values).rowcount
 
     def marked(self) -> list[Entry]:
         """Return entries to be tried again now."""
-        with self._lock:
-            found = self._db.execute(f"{_SELECT} WHERE marks > 0 ORDER BY id LIMIT ?", (RETRY_AT_ONCE,)).fetchall()
+        with self._using() as db:
+            found = db.execute(f"{_SELECT} WHERE marks > 0 ORDER BY id LIMIT ?", (RETRY_AT_ONCE,)).fetchall()
         return [Entry(*row) for row in found]
 
     def settle(self, entry: Entry, *, stored: bool) -> None:
         """End a try: the entry goes when all of it is stored, else it stays; a mark that came meanwhile holds."""
-        with self._lock:
+        with self._using() as db:
             if stored:
-                gone = self._db.execute("DELETE FROM entry WHERE id = ? RETURNING length(raw)", (entry.id,)).fetchone()
+                gone = db.execute("DELETE FROM entry WHERE id = ? RETURNING length(raw)", (entry.id,)).fetchone()
                 self._held -= 1 if gone else 0
                 self._bytes -= gone[0] if gone else 0
             else:
-                self._db.execute("UPDATE entry SET marks = max(marks - ?, 0) WHERE id = ?", (entry.marks, entry.id))
+                db.execute("UPDATE entry SET marks = max(marks - ?, 0) WHERE id = ?", (entry.marks, entry.id))
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many entries and samples are held, and how many entries had to go at the bound."""
-        with self._lock:
-            held = self._db.execute("SELECT count(*), coalesce(sum(samples), 0) FROM entry").fetchone()
-            lost = self._db.execute("SELECT coalesce(sum(entries), 0) FROM lost").fetchone()
+        with self._using() as db:
+            held = db.execute("SELECT count(*), coalesce(sum(samples), 0) FROM entry").fetchone()
+            lost = db.execute("SELECT coalesce(sum(entries), 0) FROM lost").fetchone()
         return int(held[0]), int(held[1]), int(lost[0])
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """Use the file alone for a while."""
+        try:
+            with self._lock:
+                yield self._db
+        except sqlite3.Error as error:
+            raise QuarantineError(
+                f"the quarantine file {self._path} cannot be used ({error}): check its disk and its folder"
+            ) from error
 
     def _trim(self) -> None:
         """Keep the bounds: the oldest entries go, and are counted."""

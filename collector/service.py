@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from collector.decode import REGISTRY_REASONS, Allowed, acknowledgements
-from collector.pipeline import Committed, Raw, commit
+from collector.pipeline import Committed, Raw, acknowledgements, commit
 from collector.quarantine import Quarantine, QuarantineError
 from shopfloor import mqtt
 from shopfloor.runtime import clock
 from shopfloor.runtime.backoff import Backoff
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 from shopfloor.wire import messages, topics
+from shopfloor.wire.reading import REGISTRY_REASONS, Allowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,8 @@ RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 5.0
 """Wait between attempts to write while the store is away."""
 QUARANTINE_SECONDS = 2.0
 """How often entries marked for another try are looked for."""
+GATHER_SECONDS = 0.005
+"""Messages that come within this time are taken together: waking up for each would cost more than reading it."""
 SHARED_GROUP = "officina"
 _AGENT_ROW = re.compile(rb'\{"MessageId":"[^":]{1,64}:[0-9a-f]{1,32}:[0-9]{1,18}"')
 
@@ -128,6 +130,7 @@ class Collector:
             if self._pending:
                 self._work.set()
             self._metrics.pending.set(len(self._pending))
+            await asyncio.sleep(GATHER_SECONDS)
 
     def _take(self, message: mqtt.Message) -> None:
         topic = message.topic
@@ -206,8 +209,11 @@ class Collector:
         unknown = self._allowed.replace(publisher, registry)
         if unknown:
             log.error("collector.unknown_signals", publisher=publisher, signals=unknown[:20])
-        for reason in REGISTRY_REASONS:
-            self._quarantine.mark(publisher=publisher, reason=reason)
+        try:
+            for reason in REGISTRY_REASONS:
+                self._quarantine.mark(publisher=publisher, reason=reason)
+        except QuarantineError as error:
+            log.error("collector.quarantine_not_marked", publisher=publisher, error=str(error))
         self._listen()
 
     async def _watch_hearing(self) -> None:
@@ -310,10 +316,21 @@ class Collector:
     async def _retry_quarantine(self) -> None:
         while True:
             await asyncio.sleep(QUARANTINE_SECONDS)
-            entries, samples, _ = self._quarantine.counts()
-            self._metrics.quarantine_entries.set(entries)
-            self._metrics.quarantine_samples.set(samples)
-            for entry in self._quarantine.marked():
-                committed = await self._commit([Raw(entry.topic, entry.raw)])
-                self._quarantine.settle(entry, stored=not committed.put_aside[0])
-                self._metrics.samples.inc(committed.samples)
+            try:
+                await self._retry_marked()
+            except QuarantineError as error:
+                log.error("collector.quarantine_not_tried", error=str(error))
+
+    async def _retry_marked(self) -> None:
+        """Try the entries that are marked for it.
+
+        Raises:
+            QuarantineError: what is still marked is tried again later; to store a sample again changes nothing.
+        """
+        entries, samples, _ = self._quarantine.counts()
+        self._metrics.quarantine_entries.set(entries)
+        self._metrics.quarantine_samples.set(samples)
+        for entry in self._quarantine.marked():
+            committed = await self._commit([Raw(entry.topic, entry.raw)])
+            self._metrics.samples.inc(committed.samples)
+            self._quarantine.settle(entry, stored=not committed.put_aside[0])

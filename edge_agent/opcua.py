@@ -149,6 +149,10 @@ class ServerWatch:
             await self._watch_session(session)
         except* (NoAnswerError, RefusedError) as group:
             reason = str(group.exceptions[0])
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A TaskGroup forgets a cancellation that comes together with a failure (so until Python 3.13).
+            raise asyncio.CancelledError
         return reason
 
     def _no_answer(self, attempted: int, error: NoAnswerError) -> None:

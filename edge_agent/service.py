@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ROOM_SECONDS = 60.0
 """How often the spool's bound of age is looked at, also when nothing comes in."""
+WATCH_SECONDS_MIN = 60.0
+"""How long a watch lasts at least before a loss on this side ends it: each beginning misses a few seconds itself."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +40,7 @@ class Agent:
 
     Raises:
         SpoolError: the spool cannot be used.
-        SettingsError: the broker's password cannot be read.
+        SettingsError: the broker's password or certificates cannot be used.
     """
 
     def __init__(self, config: EdgeConfig) -> None:
@@ -79,12 +81,12 @@ class Agent:
             self._spool.close()
 
     async def _watch(self, server: ServerConfig) -> None:
-        """Watch a server; begin anew, with every value read again, when samples were lost on this side."""
+        """Watch a server; begin anew, with every value read again, some time after samples were lost on this side."""
         restart = self._restarts[server]
         while True:
             restart.clear()
             work = asyncio.create_task(watch(server, self._recorder, clock=clock.now, health=self._heard))
-            asked = asyncio.create_task(restart.wait())
+            asked = asyncio.create_task(self._asked(restart))
             try:
                 await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
                 if work.done():
@@ -95,6 +97,9 @@ class Agent:
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
             await asyncio.sleep(1)
+
+    async def _asked(self, restart: asyncio.Event) -> None:
+        await asyncio.gather(restart.wait(), asyncio.sleep(WATCH_SECONDS_MIN))
 
     async def _make_room(self) -> None:
         while True:
@@ -124,4 +129,5 @@ class Agent:
 
 def _broker(config: BrokerConfig) -> Broker:
     tls = TlsSettings(config.ca, config.certificate, config.key) if config.ca else None
-    return BrokerSettings(config.host, config.port, config.username, config.password_file, tls, config.insecure).open()
+    settings = BrokerSettings(config.host, config.port, config.username, config.password_file, tls, config.insecure)
+    return settings.open(now=clock.now())

@@ -271,7 +271,7 @@ class Spool:
 
         Args:
             now: the present.
-            spare: rows that are on their way.
+            spare: rows that are on their way: they stay, and do not count, so that nothing goes in their stead.
             note: makes the rows, and their last values, that write a hole down: they enter as the others leave.
             incoming_bytes: what is about to be put.
 
@@ -282,13 +282,14 @@ class Spool:
             "SELECT n FROM row WHERE last < ? AND class <> 'hole' ORDER BY n LIMIT ?", (now - self._age_max, EVICT_ROWS)
         )
         too_old = [n for (n,) in old if n not in spare]
-        if not too_old and self._bytes + incoming_bytes <= self._bytes_max:
+        excess = self._excess(spare, incoming_bytes)
+        if not too_old and excess <= 0:
             return []
         try:
             with self._transaction():
                 evicted = self._drop(too_old, "too_old")
-                if self._bytes + incoming_bytes > self._bytes_max:
-                    evicted += self._shrink(spare, incoming_bytes)
+                if excess > 0:
+                    evicted += self._shrink(spare, self._excess(spare, incoming_bytes))
                 for item in evicted:
                     self._insert(*note(item.hole))
         except sqlite3.Error:
@@ -338,9 +339,17 @@ class Spool:
         self._bytes += sum(len(each.body) for each in rows)
         return numbers
 
-    def _shrink(self, spare: frozenset[int], incoming_bytes: int) -> list[Evicted]:
+    def _excess(self, spare: frozenset[int], incoming_bytes: int) -> int:
+        """Return how many bytes there are beyond the bound; those on their way do not count."""
+        excess = self._bytes + incoming_bytes - self._bytes_max
+        if excess > 0:
+            sizes = (self._db.execute("SELECT size FROM row WHERE n = ?", (n,)).fetchone() for n in spare)
+            excess -= sum(size for (size,) in filter(None, sizes))
+        return excess
+
+    def _shrink(self, spare: frozenset[int], excess: int) -> list[Evicted]:
         """Delete what is oldest, in `EVICTION_ORDER`, until there is room."""
-        excess = self._bytes + incoming_bytes - round(self._bytes_max * EVICT_TO)
+        excess += self._bytes_max - round(self._bytes_max * EVICT_TO)
         chosen: list[int] = []
         for kind in EVICTION_ORDER:
             rows = self._db.execute("SELECT n, size FROM row WHERE class = ? ORDER BY n", (kind,))

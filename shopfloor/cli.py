@@ -52,9 +52,12 @@ def _run(name: str, arguments: list[str]) -> None:
 
     from shopfloor.errors import ExpectedError
 
-    module = import_module(COMMANDS[name][0])
     try:
+        module = import_module(COMMANDS[name][0])
         module.app(args=arguments, prog_name=f"officina {name}")
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"officina {name}: the Python package {error.name} is missing: run `make install`\n")
+        sys.exit(USAGE_ERROR)
     except ExpectedError as error:
         sys.stderr.write(f"officina {name}: {error}\n")
         sys.exit(USAGE_ERROR)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from cryptography import x509
 
 from shopfloor.errors import ExpectedError
-from shopfloor.mqtt import Broker, InsecureBrokerError, Tls
+from shopfloor.mqtt import Broker, InsecureBrokerError, Tls, tls_context
+from shopfloor.periods import from_datetime
 
 T = TypeVar("T")
 
@@ -27,6 +29,29 @@ class TlsSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cert_file: Path | None = None
     key_file: Path | None = None
 
+    def open(self, *, now: int) -> Tls:
+        """Check that the files can be used now, and name them for `mqtt.Client`, which reads them at each connection.
+
+        Raises:
+            SettingsError: a file is missing, unreadable, damaged or expired, or key and certificate are no pair.
+        """
+        if self.key_file is not None and self.cert_file is None:
+            raise SettingsError(f"the key {self.key_file} has no certificate: name its `cert_file` too")
+        if self.ca_file is not None and not any(expires > now for expires in _expiries(self.ca_file)):
+            raise SettingsError(f"every certificate in {self.ca_file} has expired: put the broker's present CA there")
+        if self.cert_file is not None and _expiries(self.cert_file)[0] <= now:
+            raise SettingsError(f"the certificate {self.cert_file} has expired: renew it")
+        tls = Tls(self.ca_file, self.cert_file, self.key_file)
+        try:
+            tls_context(tls)
+        except OSError as error:
+            files = ", ".join(str(path) for path in (self.ca_file, self.cert_file, self.key_file) if path is not None)
+            raise SettingsError(
+                f"the connection to the broker cannot be secured with {files or 'the authorities of this system'} "
+                f"({error}): put PEM files there that this program may read, the key without a passphrase"
+            ) from error
+        return tls
+
 
 class BrokerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Where the broker is, and who we are to it."""
@@ -38,18 +63,34 @@ class BrokerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     tls: TlsSettings | None = None
     insecure: bool = False
 
-    def open(self) -> Broker:
-        """Read the password and return what `mqtt.Client` takes.
+    def open(self, *, now: int) -> Broker:
+        """Read the password, check the certificates and return what `mqtt.Client` takes.
 
         Raises:
-            SettingsError: password missing or readable by others, or plain text over a network.
+            SettingsError: password missing or readable by others, certificates that cannot be used or have expired, or
+                plain text over a network.
         """
         password = read_secret(self.password_file) if self.password_file else ""
-        tls = Tls(self.tls.ca_file, self.tls.cert_file, self.tls.key_file) if self.tls else None
+        tls = self.tls.open(now=now) if self.tls else None
         try:
             return Broker(self.host, self.port, self.username, password, tls, self.insecure)
         except InsecureBrokerError as error:
             raise SettingsError(str(error)) from error
+
+
+def _expiries(path: Path) -> list[int]:
+    """Read when each certificate of a PEM file expires.
+
+    Raises:
+        SettingsError: when the file cannot be read or holds none.
+    """
+    try:
+        certificates = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"the certificate file {path} cannot be read ({error}): put a PEM file there that this program may read"
+        ) from error
+    return [from_datetime(certificate.not_valid_after_utc) for certificate in certificates]
 
 
 def read_secret(path: Path) -> str:

@@ -154,7 +154,7 @@ def _executes(item: Value | None, program: Value | None, channel: Value | None) 
 
 def timeline(
     period: Period,
-    before: Mapping[str, Value | None],
+    last: Mapping[str, Sample],
     changes: Iterable[Sample],
     coverage: Coverage,
     *,
@@ -162,14 +162,15 @@ def timeline(
 ) -> list[Stretch]:
     """Tile a period with states: every instant has exactly one, and nothing is carried across a hole.
 
-    A span of observation starts only after every deciding item was read again, so that the last value before its start
-    holds at its start. A hole that ends inside of a span makes its signals unknown until they speak again.
+    A span of observation starts only after every deciding item was read again, so that the last values hold at its
+    start, whatever holes came before. After a hole that ends inside of a span the state is unknown until every deciding
+    signal that it names, and that the machine has, has spoken again or a new span starts.
 
     Args:
         period: what to tile; its part after `now` is left out.
-        before: last value of each deciding signal before the period.
+        last: newest sample of each deciding signal before the period.
         changes: samples of the deciding signals within the period, in order of their stamps.
-        coverage: observation, unreachability and holes that touch the period.
+        coverage: observation, unreachability and holes from the oldest of `last` to the end of the period.
         now: the present; observation is taken to last until then if its last proof is at most 60 s old and no
             later proof says that the server did not answer.
 
@@ -184,26 +185,21 @@ def timeline(
     unreachable = _until_now(unreachable, now)
     holes = [hole for hole in coverage.holes if not hole.signals or not _DECIDING.isdisjoint(hole.signals)]
     blind = union(hole.period for hole in holes)
-    forgets = _forgets(holes, observed)
     samples = [sample for sample in changes if sample.stamp in span]
-    cuts = {span.start, *(sample.stamp for sample in samples), *forgets}
+    cuts = {span.start, *(sample.stamp for sample in samples)}
     cuts.update(edge for each in (*observed, *unreachable, *blind) for edge in (each.start, each.end))
     inside = sorted(cut for cut in cuts if cut in span)
 
-    facts = dict(before)
+    facts = _Facts([*last.values(), *samples], holes)
     stretches: list[Stretch] = []
     at_observed, at_unreachable, at_blind = _Cursor(observed), _Cursor(unreachable), _Cursor(blind)
-    position = 0
     for start, end in zip(inside, [*inside[1:], span.end], strict=True):
-        for signal in forgets.get(start, ()):
-            facts.pop(signal, None)
-        while position < len(samples) and samples[position].stamp <= start:
-            facts[samples[position].signal] = samples[position].value
-            position += 1
-        if at_observed.covers(start):
-            state = State.UNKNOWN if at_blind.covers(start) else state_of(facts)
+        facts.advance(start)
+        watching = at_observed.find(start)
+        if watching is None:
+            state = State.UNKNOWN if at_unreachable.find(start) is None else State.UNREACHABLE
         else:
-            state = State.UNREACHABLE if at_unreachable.covers(start) else State.UNKNOWN
+            state = State.UNKNOWN if at_blind.find(start) else facts.state(watching.start)
         _append(stretches, Stretch(Period(start, end), state))
     return stretches
 
@@ -211,17 +207,51 @@ def timeline(
 _DECIDING = frozenset(DECIDING)
 
 
+class _Facts:
+    """What the deciding signals said last, and what of it a hole has made doubtful, at ever later instants."""
+
+    def __init__(self, samples: Sequence[Sample], holes: Iterable[Hole]) -> None:
+        """Take samples, of one signal in order of their stamps, and holes in any order."""
+        self._samples = sorted(samples, key=lambda sample: sample.stamp)
+        self._holes = sorted(holes, key=lambda hole: hole.period.end)
+        self._next_sample = self._next_hole = 0
+        self._values: dict[str, Value | None] = {}
+        self._spoke: dict[str, int] = {}
+        self._lost: dict[str, int] = {}
+
+    def advance(self, instant: int) -> None:
+        """Take in what was said, and which holes had ended, up to an instant."""
+        while self._next_sample < len(self._samples) and self._samples[self._next_sample].stamp <= instant:
+            sample = self._samples[self._next_sample]
+            self._values[sample.signal] = sample.value
+            self._spoke[sample.signal] = sample.stamp
+            self._next_sample += 1
+        while self._next_hole < len(self._holes) and self._holes[self._next_hole].period.end <= instant:
+            hole = self._holes[self._next_hole]
+            self._lost.update(dict.fromkeys(hole.signals or DECIDING, hole.period.end))
+            self._next_hole += 1
+
+    def state(self, since: int) -> State:
+        """Derive the state within a span of observation that started at an instant."""
+        for signal, ended in self._lost.items():
+            if since < ended and self._spoke.get(signal, ended) < ended:
+                return State.UNKNOWN
+        return state_of(self._values)
+
+
 class _Cursor:
-    """Answers whether sorted, disjoint periods cover ever later instants, in one pass."""
+    """Finds which of sorted, disjoint periods covers ever later instants, in one pass."""
 
     def __init__(self, periods: Sequence[Period]) -> None:
         self._periods = periods
         self._index = 0
 
-    def covers(self, instant: int) -> bool:
+    def find(self, instant: int) -> Period | None:
         while self._index < len(self._periods) and self._periods[self._index].end <= instant:
             self._index += 1
-        return self._index < len(self._periods) and instant in self._periods[self._index]
+        if self._index < len(self._periods) and instant in self._periods[self._index]:
+            return self._periods[self._index]
+        return None
 
 
 def _until_now(spans: Sequence[Period], now: int, *, broken_by: Sequence[Period] = ()) -> list[Period]:
@@ -232,15 +262,6 @@ def _until_now(spans: Sequence[Period], now: int, *, broken_by: Sequence[Period]
         end = min([now, *(each.start for each in broken_by if each.start >= last.end)])
         merged[-1] = Period(last.start, end)
     return merged
-
-
-def _forgets(holes: Sequence[Hole], observed: Sequence[Period]) -> dict[int, set[str]]:
-    """Find the signals that are unknown after a hole which ends inside of a span of observation, by that end."""
-    forgets: dict[int, set[str]] = {}
-    for hole in holes:
-        if any(span.start < hole.period.end < span.end for span in observed):
-            forgets.setdefault(hole.period.end, set()).update(hole.signals or DECIDING)
-    return forgets
 
 
 def _append(stretches: list[Stretch], stretch: Stretch) -> None:

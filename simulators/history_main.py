@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import msgspec
-from shopfloor.stores.open import open_store
 
 from shopfloor.runtime import clock, logs
+from shopfloor.stores.open import open_store
 from simulators.demo import State
 from simulators.history import fill
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ STOP_SECONDS = 6.0
 STEADY_SECONDS = 30.0
 """A program that ran for so long is started again at once; one that dies sooner waits."""
 RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.5, 15.0
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -107,6 +109,7 @@ class Supervisor:
                 stdout=asyncio.subprocess.PIPE if program.ready else log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the rest in order
+                preexec_fn=_end_with_parent,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
             program.process = process
@@ -123,3 +126,9 @@ class Supervisor:
 
     def _tell(self) -> None:
         self._changed({each.name: each.process.pid for each in self._programs if each.process is not None})
+
+
+def _end_with_parent() -> None:
+    """Let Linux ask this process to stop when the supervisor dies, however it dies (prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

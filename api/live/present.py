@@ -1,6 +1,7 @@
 """One machine as it is now and was in the last hours, from facts that may come late, twice and in any order.
 
-What it says of a moment is what the store says of it once it has the same facts: both use `api.machines.history`.
+What it says of a moment is what the store says of it once it has the same facts: both are made by
+`shopfloor.states.timeline`.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
-from api.machines.history import join, known, tile
+from api.machines.history import join
 from shopfloor.periods import MINUTE, SECOND, Period, union
 from shopfloor.signals import DECIDING
-from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Hole, State, Stretch
+from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Hole, State, Stretch, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from shopfloor.samples import Sample
 
@@ -115,7 +116,7 @@ class Present:
         start = min(start, now)
         split = bisect_left(self._changes, start, key=_stamp)
         last = self._last | {sample.signal: sample for sample in self._changes[:split]}
-        tail = tile(Period(start, now), last, self._changes[split:], self._coverage(), now=now)
+        tail = timeline(Period(start, now), last, self._changes[split:], self._coverage(), now=now)
         self._stretches = join(_until(self._stretches, start), tail)
         self._dirty = self._evaluated = now
         if now - self._start > WINDOW_SECONDS * SECOND + _SLACK or len(self._changes) > SAMPLES_MAX:
@@ -198,17 +199,33 @@ class Present:
         if len(self._changes) > SAMPLES_MAX:
             start = max(start, self._changes[len(self._changes) // 2].stamp)
         split = bisect_left(self._changes, start, key=_stamp)
-        folded = self._last | {sample.signal: sample for sample in self._changes[:split]}
-        facts = known(folded, self._coverage(), start)
-        self._last = {signal: sample for signal, sample in folded.items() if signal in facts}
+        self._last |= {sample.signal: sample for sample in self._changes[:split]}
         self._changes = self._changes[split:]
         self._observed = [span for span in self._observed if span.end >= start]
         self._unreachable = [span for span in self._unreachable if span.end >= start]
-        self._holes = [hole for hole in self._holes if hole.period.end >= start]
+        self._holes = _without_the_overtaken(self._holes, self._last, start)
         kept = [stretch for stretch in self._stretches if stretch.period.end > start]
         self._is_begun = self._is_begun or len(kept) < len(self._stretches)
         self._stretches = kept
         self._start = start
+
+
+def _without_the_overtaken(holes: Sequence[Hole], last: Mapping[str, Sample], start: int) -> list[Hole]:
+    """Leave out the holes that ended before an instant and are behind a later one, or a sample, in all their signals.
+
+    Args:
+        holes: sorted by their periods.
+        last: newest sample of each deciding signal before the instant.
+        start: the instant.
+    """
+    newest: dict[str, Hole] = {}
+    for hole in holes:
+        for signal in hole.signals or DECIDING:
+            end, newer = hole.period.end, newest.get(signal)
+            is_past = signal in _DECIDING and end < start and (signal not in last or last[signal].stamp < end)
+            if is_past and (newer is None or newer.period.end <= end):
+                newest[signal] = hole
+    return [hole for hole in holes if hole.period.end >= start or hole in newest.values()]
 
 
 def _until(stretches: Iterable[Stretch], end: int) -> list[Stretch]:

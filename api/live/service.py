@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from api.live.decode import UnreadableError, Voice, hear, voice
 from api.live.present import Present
 from api.live.streams import Change, Streams, View
 from api.machines.park import ParkError, read_park
@@ -18,10 +17,13 @@ from shopfloor import mqtt
 from shopfloor.periods import SECOND, Period
 from shopfloor.runtime import clock
 from shopfloor.runtime.backoff import Backoff
+from shopfloor.samples import samples
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 from shopfloor.wire import messages, topics
+from shopfloor.wire.reading import Allowed, open_message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from api.access.service import Access
@@ -84,8 +86,7 @@ class Live:
         self._name = f"api-{secrets.token_hex(6)}"
         self._client = mqtt.Client(broker, client_id=self._name)
         self._presents: dict[str, Present] = {}
-        self._voices: dict[str, Voice] = {}
-        self._announced: set[str] = set()
+        self._allowed = Allowed()
         self._changed: dict[str, set[str]] = {}
         self._woken = asyncio.Event()
         self._recall = asyncio.Event()
@@ -153,25 +154,21 @@ class Live:
             self._hear(message)
         elif topic.startswith(topics.REGISTRY):
             publisher = topics.last_level(topic)
-            if message.payload and publisher not in self._voices:
+            if message.payload and not self._allowed.knows(publisher):
                 self._client.publish(topic, b"", retain=True)
                 log.info("registry.cleared", publisher=publisher)
         elif topic == topics.echo(self._name):
             self._heard_at = clock.monotonic_seconds()
 
     def _hear(self, message: mqtt.Message) -> None:
-        try:
-            heard = hear(message.topic, message.payload, self._voices, now=clock.now())
-        except UnreadableError:
-            self._metrics.refused.labels(cause="message").inc()
-            return
-        if heard.refused:
-            self._metrics.refused.labels(cause="field").inc(heard.refused)
-        self._metrics.samples.inc(len(heard.samples))
-        self._learn(heard.samples)
+        opened = open_message(message.topic, message.payload, self._allowed, now=clock.now())
+        for refusal in opened.refusals:
+            self._metrics.refused.labels(reason=refusal.reason).inc(refusal.samples)
+        self._metrics.samples.inc(sum(len(each.values) for each in opened.slices))
+        self._learn(samples(opened.slices))
 
-    def _learn(self, samples: list[Sample]) -> None:
-        for sample in samples:
+    def _learn(self, heard: Iterable[Sample]) -> None:
+        for sample in heard:
             present = self._presents.get(sample.machine)
             if present is None:
                 continue
@@ -186,7 +183,7 @@ class Live:
                 log.info("live.connected")
                 self._heard_at = clock.monotonic_seconds()
                 self._is_listening = False
-                self._announce(self._voices)
+                self._announce(self._allowed.publishers)
                 self._data_mid = self._client.subscribe(
                     topics.DATA_FILTER, topics.REGISTRY_FILTER, topics.echo(self._name)
                 )
@@ -203,7 +200,7 @@ class Live:
             case _:
                 pass
 
-    def _announce(self, publishers: dict[str, Voice] | set[str]) -> None:
+    def _announce(self, publishers: Iterable[str]) -> None:
         """Publish, retained, what these publishers may publish."""
         registries = self.park.registries()
         for publisher in publishers:
@@ -214,9 +211,11 @@ class Live:
     def _adopt(self, park: Park) -> set[str]:
         """Take a park in place of the one before. Returns the publishers whose registry is another one."""
         now = clock.now()
-        before, after = (self.park.registries() if self._voices else {}), park.registries()
+        before, after = (self.park.registries() if self._allowed.publishers else {}), park.registries()
         self.park = park
-        self._voices = {publisher: voice(registry) for publisher, registry in after.items()}
+        self._allowed = Allowed()
+        for publisher, registry in after.items():
+            self._allowed.replace(publisher, registry)
         self._presents = {machine.id: self._presents.get(machine.id) or Present(now) for machine in park}
         return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.machines.history import tile
 from shopfloor.periods import DAY, SECOND, Period, format_instant
 from shopfloor.signals import DECIDING, find
-from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Stretch
+from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Stretch, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +63,7 @@ def read_states(store: Store, machine: str, period: Period, *, now: int) -> list
         raise TooMuchDataError(f"the range holds more than {STATE_SAMPLES_MAX} changes of state: ask for a shorter one")
     watched = _watched(last, span, now)
     coverage = store.gaps([machine], watched).get(machine, NOTHING_KNOWN)
-    return tile(span, last, changes, coverage, now=now)
+    return timeline(span, last, changes, coverage, now=now)
 
 
 def read_memory(store: Store, machines: Sequence[str], window: Period) -> Memory:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from shopfloor.errors import ExpectedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,7 +21,7 @@ class StoreUnavailableError(Exception):
     """The store did not answer, or asked to come back later: nothing was refused, try again."""
 
 
-class StoreRefusedError(Exception):
+class StoreRefusedError(ExpectedError):
     """The store does not let this program in, or is not set up: a person has to mend it."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shopfloor.periods import SECOND
+from shopfloor.runtime import clock
 from shopfloor.samples import Sample
 from shopfloor.wire import messages, topics
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 PUBLISHER = "bench"
 SIGNALS = tuple(f"gauge_{number:03d}.double" for number in range(100))
 MACHINES = tuple(f"machine-{number:02d}" for number in range(20))
-START = 1_790_000_000 * SECOND
+START = clock.now() // SECOND * SECOND - 3 * 86_400 * SECOND
 
 
 def registry() -> messages.Registry:

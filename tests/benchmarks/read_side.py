@@ -107,7 +107,7 @@ def measure(engine: str, store: Store, plant: Plant) -> None:
 def fill(store: Store, plant: Plant, number: int) -> int:
     """Write the month of a machine, and return the number of samples."""
     machine, written = plant.machines[number], 0
-    template = sorted(day_of(random.Random(number)), key=itemgetter(0))  # noqa: S311 - the same month at every run
+    template = sorted(day_of(random.Random(number)), key=itemgetter(0))
     for first in range(plant.month.start, plant.month.end, DAYS_PER_WRITE * DAY):
         days = range(first, min(first + DAYS_PER_WRITE * DAY, plant.month.end), DAY)
         slices = [Slice(machine, day + stamp, values) for day in days for stamp, values in template]
@@ -154,7 +154,7 @@ def proofs(machine: str, day: int) -> Iterator[Slice]:
 
 def questions(store: Store, plant: Plant) -> Iterator[Answer]:
     """Ask everything."""
-    order = random.Random(7)  # noqa: S311 - the same machines at every run
+    order = random.Random(7)
     machines, month = plant.machines, plant.month
     days = [Period(day, day + DAY) for day in range(month.start, month.end, DAY)]
 

@@ -88,12 +88,15 @@ def version_2() -> Iterator[Version2]:
     if URL not in os.environ:
         pytest.skip(f"no InfluxDB 2.x: start one, then set {URL}, {TOKEN} and {ORG}")
     database = f"test-{secrets.token_hex(4)}"
-    server = Version2(os.environ[URL], database, org=os.environ[ORG], token=os.environ[TOKEN])
+    server, janitor = (
+        Version2(os.environ[URL], database, org=os.environ[ORG], token=os.environ[TOKEN]) for _ in range(2)
+    )
     try:
         yield server
     finally:
-        buckets = server._client.buckets_api()
+        buckets = janitor._client.buckets_api()
         for bucket in ("record", "gauge"):
             if found := buckets.find_bucket_by_name(f"{database}/{bucket}"):
                 buckets.delete_bucket(found)
         server.close()
+        janitor.close()

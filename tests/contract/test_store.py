@@ -260,7 +260,7 @@ def test_a_limit_keeps_the_earliest_of_each_machine(store: Store) -> None:
 
 
 def test_samples_come_by_machine_and_stamp_over_days(store: Store) -> None:
-    order = random.Random(1)  # noqa: S311 - a fixed order
+    order = random.Random(1)
     stamps = [MORNING - day * DAY + n * HOUR for day in (0, 3, 30) for n in range(10)]
     written = [Sample(machine, "feed", stamp, stamp / 7) for machine in ("m1", "m2") for stamp in stamps]
     write(store, *order.sample(written, len(written)))
@@ -318,7 +318,7 @@ def rounded(found: list[Reduced]) -> list[Reduced]:
 def test_steps_hold_number_minimum_mean_and_maximum_of_good_samples(
     store: Store, signal: str, step_seconds: int
 ) -> None:
-    order = random.Random(2)  # noqa: S311 - fixed figures
+    order = random.Random(2)
     number = int if signal == "parts" else float
     written = [
         Sample("m1", signal, MORNING + n * 733 * SECOND // 100, number(order.randrange(-50, 50)), status)

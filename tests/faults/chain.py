@@ -73,7 +73,7 @@ class Chain:
         bytes_max: bound of the agent's spool.
         count: counters of the machine.
         hertz: how often they count in a second.
-        kind: `counter` for record signals, `double` for gauges, `both` for half and half.
+        kind: `counter` for record signals, `double` for gauges, `both` for seven gauges of eight.
         logged: whether the machine writes down what it serves.
         api: whether the API runs too, and publishes the registry; else the test does.
     """

@@ -78,8 +78,8 @@ class Counting:
 
 
 def signals(count: int, kind: Kind) -> list[str]:
-    """Return what the agent calls the counters: `counter` is a record, `double` a gauge, `both` every other one."""
-    kinds = ("counter", "double") if kind == "both" else (kind,)
+    """Return what the agent calls the counters: records (`counter`), gauges (`double`), or seven gauges of eight."""
+    kinds = ("counter", *7 * ["double"]) if kind == "both" else (kind,)
     return [f"{name}.{kinds[number % len(kinds)]}" for number, name in enumerate(names(count))]
 
 

@@ -26,7 +26,7 @@ async def test_a_storm_of_kills_loses_doubles_and_invents_nothing(
     tmp_path: Path, broker: Literal["mosquitto", "amqtt"], store: Literal["influxdb", "sqlite"]
 ) -> None:
     seed = int(os.environ.get("OFFICINA_TEST_SEED", "2611"))
-    dice = random.Random(f"{seed}-{broker}")  # noqa: S311 - a storm that can be repeated
+    dice = random.Random(f"{seed}-{broker}")
     async with Chain(tmp_path, broker=broker, store=store) as chain:
         spooled: set[tuple[str, str, int]] = set()
         for number in range(KILLS):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.live import present as present_module
 from api.live.present import SAMPLES_MAX, WINDOW_SECONDS, Present
-from api.machines.history import tile
 from shopfloor.periods import MINUTE, SECOND, Period, union
 from shopfloor.samples import Sample, Value
-from shopfloor.states import Coverage, Hole, State, Stretch
+from shopfloor.states import Coverage, Hole, State, Stretch, timeline
 
 NOW = 1_800_000_000 * SECOND
 M = "m"
@@ -96,6 +97,27 @@ def test_nothing_is_carried_across_a_hole_that_ends_within_an_observation() -> N
     assert (it.state, it.since) == (State.IDLE, NOW - 20 * SECOND)
 
 
+def test_what_a_hole_made_doubtful_is_known_again_when_the_next_observation_starts() -> None:
+    it = present(observed(-600, -40), sample("item_state", -600, 3), hole(-100, -50, "item_state"))
+    assert it.state is State.UNKNOWN
+
+    it.learn(observed(-20, -5))
+    it.evaluate(NOW)
+
+    assert (it.state, it.since) == (State.PROCESSING, NOW - 20 * SECOND)
+
+
+def test_what_a_hole_made_doubtful_stays_so_while_the_window_moves_on() -> None:
+    it = present(observed(-600, 0), sample("item_state", -600, 3), hole(-100, -50, "item_state"))
+    for minute in range(2 * WINDOW_SECONDS // 60):
+        it.learn(observed(-600, minute * 60))
+        it.learn(hole(minute * 60 - 1, minute * 60, "channel_state"))
+        it.evaluate(NOW + minute * MINUTE)
+
+    assert (it.state, it.since) == (State.UNKNOWN, NOW - 100 * SECOND)
+    assert len(it._holes) < 1.1 * WINDOW_SECONDS / 60
+
+
 def test_a_sample_that_comes_late_changes_the_past_and_not_the_present() -> None:
     it = present(observed(-600, -5), sample("item_state", -600, 2), sample("item_state", -60, 3))
 
@@ -166,7 +188,7 @@ _FACTS = st.one_of(
         lambda at, length, one: hole(at, at + length, *one),
         _AT,
         st.integers(1, 60),
-        st.sampled_from([(), ("item_state",)]),
+        st.sampled_from([(), ("item_state",), ("operation_mode", "alarm_blocking"), ("program",)]),
     ),
 )
 
@@ -196,7 +218,7 @@ def history(facts: list[Sample], now: int) -> list[Stretch]:
     )
     window = Period(NOW - WINDOW_SECONDS * SECOND, now)
     ordered = [changes[key] for key in sorted(changes, key=lambda key: key[0])]
-    return tile(window, {}, ordered, Coverage(spans["observed"], spans["unreachable"], holes), now=now)
+    return timeline(window, {}, ordered, Coverage(spans["observed"], spans["unreachable"], holes), now=now)
 
 
 @settings(max_examples=200, deadline=None)
@@ -219,3 +241,32 @@ def test_live_and_history_agree_however_late_twice_and_mixed_the_facts_come(
     it.evaluate(now)
 
     assert it.stretches(now) == history(list(unique.values()), now)
+
+
+@pytest.mark.parametrize("samples_max", [2, SAMPLES_MAX])
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_FACTS, max_size=15), st.lists(_AT, max_size=8), st.data())
+def test_live_and_history_agree_on_what_is_left_when_the_window_has_moved(
+    samples_max: int, facts: list[Sample], edges: list[int], data: st.DataObject
+) -> None:
+    unique = {(each.stamp, each.signal): each for each in (*facts, *observations(edges))}
+    arriving = data.draw(st.permutations(list(unique.values())))
+    now = NOW + data.draw(st.integers(505, 700)) * SECOND
+    it = Present(NOW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(present_module, "SAMPLES_MAX", samples_max)
+        latest = NOW - 400 * SECOND
+        for fact in arriving:
+            it.learn(fact)
+            latest = max(latest, fact.stamp)
+            if data.draw(st.booleans()):
+                it.evaluate(latest)
+        it.evaluate(now)
+        left = Period(it.start, now)
+
+    assert clipped(it.stretches(now), left) == clipped(history(list(unique.values()), now), left)
+
+
+def clipped(stretches: list[Stretch], period: Period) -> list[Stretch]:
+    parts = [(each.period.clip(period), each.state) for each in stretches]
+    return [Stretch(part, state) for part, state in parts if part is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector import quarantine as quarantine_module
-from collector.decode import Allowed, Reason
+from collector import service as service_module
 from collector.metrics import Metrics
-from collector.pipeline import DETAILS_MAX, Raw, commit
-from collector.quarantine import Quarantine, QuarantineError
+from collector.pipeline import DETAILS_MAX, Raw, acknowledgements, commit
+from collector.quarantine import Entry, Quarantine, QuarantineError
 from collector.service import Collector
 from shopfloor.mqtt import Broker
 from shopfloor.periods import DAY, SECOND, Period, format_instant
+from shopfloor.runtime import clock
 from shopfloor.samples import Sample
 from shopfloor.stores.port import StoreUnavailableError
 from shopfloor.stores.sqlite import SqliteStore
 from shopfloor.wire import messages, topics
+from shopfloor.wire.reading import Allowed, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PUBLISHER, MACHINE = "site-a", "mill-1"
@@ -197,12 +200,17 @@ def test_nothing_may_be_acknowledged_while_the_quarantine_takes_nothing(
     (pages,) = quarantine._db.execute("PRAGMA page_count").fetchone()
     quarantine._db.execute(f"PRAGMA max_page_count = {pages}")
     big = written({"program": ["x" * 200_000]})
-    with pytest.raises(QuarantineError, match="took nothing"):
+    with pytest.raises(QuarantineError, match="disk is full"):
         commit([big, GOOD], allowed, store, quarantine, now=NOW)
     quarantine._db.execute("PRAGMA max_page_count = 1000000")
     commit([big, GOOD], allowed, store, quarantine, now=NOW)
     assert quarantine.counts() == (1, 1, 0)
     assert stored_in(store) == STORED
+
+
+def test_rows_are_acknowledged_by_publisher_and_epoch() -> None:
+    rows = [messages.RowId(*row) for row in (("a", "01", 3), ("b", "01", 1), ("a", "02", 9), ("a", "01", 2))]
+    assert acknowledgements(rows) == {("a", "01"): [3, 2], ("b", "01"): [1], ("a", "02"): [9]}
 
 
 # Another try.
@@ -330,6 +338,90 @@ def test_a_file_that_is_no_quarantine_is_refused_with_its_path(tmp_path: Path) -
     path.write_bytes(b"this is no database, and it is long enough to be seen as none" * 20)
     with pytest.raises(QuarantineError, match=r"q\.db cannot be used"):
         Quarantine(path)
+
+
+def test_a_message_is_kept_once_by_topic_and_content(quarantine: Quarantine) -> None:
+    for topic, raw in (("t", b"1"), ("t", b"2"), ("u", b"1"), ("t", b"1")):
+        quarantine.put(topic=topic, publisher="p", raw=raw, reasons=["no_time"], details=[], samples=1, now=NOW)
+    assert [(entry.topic, entry.raw) for entry in quarantine.entries()] == [("t", b"1"), ("t", b"2"), ("u", b"1")]
+
+
+def test_a_message_that_was_cut_stays_one_entry_when_what_is_left_of_it_is_tried(
+    store: SqliteStore, quarantine: Quarantine, allowed: Allowed
+) -> None:
+    commit([Raw(GOOD.topic, GOOD.payload.ljust(2**20 + 1, b"x"))], allowed, store, quarantine, now=NOW)
+    quarantine.mark()
+    assert tried_again(store, quarantine, allowed) == 1
+    [entry] = quarantine.entries()
+    assert (entry.reasons, entry.size) == (Reason.TRUNCATED, 2**20 + 1)
+
+
+def rename(folder: Path, name: str, other: str) -> None:
+    """Take the table away from an open quarantine, or give it back."""
+    with sqlite3.connect(folder / "quarantine.db") as db:
+        db.execute(f"ALTER TABLE {name} RENAME TO {other}")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda it: put(it, 2),
+        lambda it: it.mark(),
+        lambda it: it.marked(),
+        lambda it: it.counts(),
+        lambda it: it.entries(),
+        lambda it: it.entry(1),
+        lambda it: it.settle(Entry(1, NOW, "p", "t", "", "", 1, 1, b"", 1), stored=True),
+        lambda it: it.settle(Entry(1, NOW, "p", "t", "", "", 1, 1, b"", 1), stored=False),
+    ],
+)
+def test_a_file_that_cannot_be_used_any_more_is_told_by_its_path(
+    use: Callable[[Quarantine], object], tmp_path: Path, quarantine: Quarantine
+) -> None:
+    put(quarantine, 1)
+    rename(tmp_path, "entry", "elsewhere")
+    with pytest.raises(QuarantineError, match=r"quarantine\.db cannot be used .*check its disk"):
+        use(quarantine)
+
+
+async def test_a_collector_goes_on_while_its_quarantine_cannot_be_used_and_tries_what_is_marked_later(
+    tmp_path: Path, store: SqliteStore, quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "QUARANTINE_SECONDS", 0.01)
+    collector = Collector(Broker("localhost", 1), store, quarantine, Metrics())
+    commit([written({"program": "P1"})], Allowed(), store, quarantine, now=NOW)
+    quarantine.mark()
+    rename(tmp_path, "entry", "elsewhere")
+    collector._register(PUBLISHER, messages.encode_registry(registry("program")))
+    looked = counting(quarantine, monkeypatch)
+    work = asyncio.create_task(collector._retry_quarantine())
+    await until(lambda: len(looked) > 1)
+    assert stored_in(store) == []
+    rename(tmp_path, "elsewhere", "entry")
+    await until(lambda: quarantine.counts() == (0, 0, 0))
+    assert stored_in(store) == [Sample(MACHINE, "program", NOW, "P1")]
+    work.cancel()
+
+
+def counting(quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Note each time that somebody asks the quarantine what it holds."""
+    asked: list[None] = []
+    counts = quarantine.counts
+
+    def count() -> tuple[int, int, int]:
+        asked.append(None)
+        return counts()
+
+    monkeypatch.setattr(quarantine, "counts", count)
+    return asked
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = clock.monotonic_seconds() + 10
+    while not condition():
+        assert clock.monotonic_seconds() < deadline
+        await asyncio.sleep(0.01)
 
 
 def test_the_command_line_marks_what_the_collector_tries(tmp_path: Path) -> None:

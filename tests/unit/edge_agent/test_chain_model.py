@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from collector.decode import Allowed, acknowledgements
-from collector.pipeline import Raw, commit
+from collector.pipeline import Raw, acknowledgements, commit
 from collector.quarantine import Quarantine
 from edge_agent.recorder import SpoolRecorder
 from edge_agent.spool import Spool
@@ -25,6 +24,7 @@ from shopfloor.samples import Reading
 from shopfloor.stores.port import StoreUnavailableError
 from shopfloor.stores.sqlite import SqliteStore
 from shopfloor.wire import messages, topics
+from shopfloor.wire.reading import Allowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

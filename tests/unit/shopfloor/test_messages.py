@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.decode import Allowed, open_message
 from shopfloor.periods import DAY, SECOND, format_instant
 from shopfloor.samples import BAD_NO_COMMUNICATION, GOOD, UNCERTAIN, Sample, samples
 from shopfloor.signals import SIGNALS, TEXT_MAX, find
 from shopfloor.wire import messages, topics
 from shopfloor.wire.messages import NETWORK_MESSAGE_BYTES_MAX, RowId, WireError
+from shopfloor.wire.reading import Allowed, open_message
 
 PUBLISHER, MACHINE = "site-a", "mill-1"
 START = 1_760_000_000 * SECOND

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from shopfloor.mqtt import Broker, InsecureBrokerError, Tls, is_loopback
-from shopfloor.settings import BrokerSettings, SettingsError, load, read_secret, write_secret
+from shopfloor.periods import DAY, SECOND, to_datetime
+from shopfloor.settings import BrokerSettings, SettingsError, TlsSettings, load, read_secret, write_secret
+
+NOW = 1_760_000_000 * SECOND
 
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -92,13 +99,91 @@ def test_plain_text_over_a_network_is_refused_unless_it_is_chosen(host: str) -> 
     with pytest.raises(InsecureBrokerError, match="not encrypted"):
         Broker(host, 1883)
     with pytest.raises(SettingsError, match="not encrypted"):
-        BrokerSettings(host).open()
+        BrokerSettings(host).open(now=NOW)
     assert Broker(host, 1883, insecure=True).insecure
     assert Broker(host, 8883, tls=Tls()).tls == Tls()
 
 
 def test_a_brokers_password_is_read_and_never_shown(tmp_path: Path) -> None:
     write_secret(tmp_path / "secret", "hunter2")
-    broker = BrokerSettings("localhost", username="me", password_file=tmp_path / "secret").open()
+    broker = BrokerSettings("localhost", username="me", password_file=tmp_path / "secret").open(now=NOW)
     assert broker.password == "hunter2"  # noqa: S105 - the test's own
     assert "hunter2" not in repr(broker)
+
+
+class Pair(NamedTuple):
+    """A certificate and its key, each a PEM file."""
+
+    certificate: Path
+    key: Path
+
+
+def pair(folder: Path, name: str, *, expires: int = NOW + DAY, passphrase: bytes = b"") -> Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(to_datetime(expires - 2 * DAY))
+        .not_valid_after(to_datetime(expires))
+        .sign(key, hashes.SHA256())
+    )
+    made = Pair(folder / f"{name}.crt", folder / f"{name}.key")
+    made.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    made.key.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption),
+    )
+    return made
+
+
+def opened(
+    ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None, *, now: int = NOW
+) -> Tls | None:
+    return BrokerSettings("broker.example", tls=TlsSettings(ca_file, cert_file, key_file)).open(now=now).tls
+
+
+def test_certificates_that_can_be_used_are_named_to_the_connection(tmp_path: Path) -> None:
+    ca, own = pair(tmp_path, "ca").certificate, pair(tmp_path, "own")
+    assert opened(ca, *own) == Tls(ca, *own)
+    assert opened() == Tls()
+
+
+@pytest.mark.parametrize("name", ["ca_file", "cert_file"])
+def test_a_certificate_file_that_is_missing_or_holds_none_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "some.crt"
+    for text in (None, "", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+        with pytest.raises(SettingsError, match=r"some\.crt cannot be read"):
+            TlsSettings(**{name: path}).open(now=NOW)
+
+
+def test_an_authority_that_has_expired_is_refused_unless_a_valid_one_is_beside_it(tmp_path: Path) -> None:
+    old = pair(tmp_path, "old", expires=NOW).certificate
+    with pytest.raises(SettingsError, match=r"every certificate in .*old\.crt has expired"):
+        opened(old)
+    assert opened(old, now=NOW - 1) == Tls(old)
+    both = tmp_path / "both.crt"
+    both.write_bytes(old.read_bytes() + pair(tmp_path, "new").certificate.read_bytes())
+    assert opened(both) == Tls(both)
+
+
+def test_an_own_certificate_that_has_expired_is_refused_whatever_else_its_file_holds(tmp_path: Path) -> None:
+    old, ca = pair(tmp_path, "old", expires=NOW), pair(tmp_path, "ca")
+    old.certificate.write_bytes(old.certificate.read_bytes() + ca.certificate.read_bytes())
+    with pytest.raises(SettingsError, match=r"old\.crt has expired: renew it"):
+        opened(None, *old)
+
+
+def test_a_key_that_does_not_fit_its_certificate_is_refused(tmp_path: Path) -> None:
+    own = pair(tmp_path, "own")
+    for key in (None, tmp_path / "none.key", own.certificate, pair(tmp_path, "other").key):
+        with pytest.raises(SettingsError, match=r"cannot be secured with .*own\.crt"):
+            opened(None, own.certificate, key)
+    with pytest.raises(SettingsError, match=r"own\.key has no certificate"):
+        opened(None, None, own.key)
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="without a passphrase"):
+        opened(None, *pair(tmp_path, "own", passphrase=b"hunter2"))

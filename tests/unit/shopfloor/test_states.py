@@ -21,6 +21,10 @@ def said(stamp: int, value: Value | None, signal: str = "item_state") -> Sample:
     return Sample(MACHINE, signal, stamp, value)
 
 
+def said_before(stamp: int = -1000, **values: Value | None) -> dict[str, Sample]:
+    return {signal: said(stamp, value, signal) for signal, value in values.items()}
+
+
 def hole(start: int, end: int, *signals: str) -> Hole:
     return Hole(MACHINE, Period(start, end), signals, "overflow")
 
@@ -92,7 +96,7 @@ def test_any_facts_have_exactly_one_state_and_none_means_unreachable(facts: dict
 
 def test_changes_cut_an_observed_period() -> None:
     changes = [said(10, EXECUTING), said(30, NOT_EXECUTING)]
-    assert tiled(timeline(DAY_OF_WORK, {"item_state": OFF}, changes, watched(), now=LATER)) == [
+    assert tiled(timeline(DAY_OF_WORK, said_before(item_state=OFF), changes, watched(), now=LATER)) == [
         (0, 10, State.OFF),
         (10, 30, State.PROCESSING),
         (30, 100, State.IDLE),
@@ -101,19 +105,19 @@ def test_changes_cut_an_observed_period() -> None:
 
 def test_neighbours_of_one_state_are_one_stretch() -> None:
     changes = [said(10, EXECUTING), said(20, EXECUTING), said(30, 2, "program_state")]
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, changes, watched(), now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), changes, watched(), now=LATER)
     assert tiled(found) == [(0, 100, State.PROCESSING)]
 
 
 def test_the_last_of_two_values_with_one_stamp_counts() -> None:
     changes = [said(10, EXECUTING), said(10, OFF)]
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, changes, watched(), now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), changes, watched(), now=LATER)
     assert tiled(found) == [(0, 10, State.PROCESSING), (10, 100, State.OFF)]
 
 
 def test_what_no_proof_covers_is_unknown_whatever_was_said() -> None:
     coverage = watched([Period(10, 20), Period(60, 70)])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(40, OFF)], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [said(40, OFF)], coverage, now=LATER)
     assert tiled(found) == [
         (0, 10, State.UNKNOWN),
         (10, 20, State.PROCESSING),
@@ -125,13 +129,13 @@ def test_what_no_proof_covers_is_unknown_whatever_was_said() -> None:
 
 def test_a_server_that_does_not_answer_its_agent_is_unreachable() -> None:
     coverage = watched([Period(0, 20)], [Period(15, 60)])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [], coverage, now=LATER)
     assert tiled(found) == [(0, 20, State.PROCESSING), (20, 60, State.UNREACHABLE), (60, 100, State.UNKNOWN)]
 
 
 def test_a_hole_over_unreachable_time_leaves_it_unreachable() -> None:
     coverage = watched([Period(0, 20), Period(60, 100)], [Period(25, 55)], [hole(20, 60)])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [], coverage, now=LATER)
     assert tiled(found) == [
         (0, 20, State.PROCESSING),
         (20, 25, State.UNKNOWN),
@@ -143,31 +147,76 @@ def test_a_hole_over_unreachable_time_leaves_it_unreachable() -> None:
 
 def test_a_hole_inside_of_observation_makes_its_signals_unknown_until_they_speak_again() -> None:
     coverage = watched(holes=[hole(20, 40, "item_state")])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(70, EXECUTING)], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [said(70, EXECUTING)], coverage, now=LATER)
     assert tiled(found) == [(0, 20, State.PROCESSING), (20, 70, State.UNKNOWN), (70, 100, State.PROCESSING)]
 
 
 def test_a_value_within_a_hole_is_not_carried_beyond_it() -> None:
     coverage = watched(holes=[hole(20, 40)])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(30, OFF)], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [said(30, OFF)], coverage, now=LATER)
     assert tiled(found) == [(0, 20, State.PROCESSING), (20, 100, State.UNKNOWN)]
 
 
 def test_a_value_at_the_end_of_a_hole_speaks_again() -> None:
     coverage = watched(holes=[hole(20, 40)])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [said(40, OFF)], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [said(40, OFF)], coverage, now=LATER)
     assert tiled(found) == [(0, 20, State.PROCESSING), (20, 40, State.UNKNOWN), (40, 100, State.OFF)]
 
 
 def test_a_hole_that_ends_where_observation_begins_forgets_nothing() -> None:
     coverage = watched([Period(0, 20), Period(40, 100)], holes=[hole(20, 40)])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [], coverage, now=LATER)
     assert tiled(found) == [(0, 20, State.PROCESSING), (20, 40, State.UNKNOWN), (40, 100, State.PROCESSING)]
+
+
+def test_a_signal_that_a_hole_names_leaves_the_state_unknown_whatever_the_others_say() -> None:
+    coverage = watched(holes=[hole(20, 40, "operation_mode")])
+    last = said_before(item_state=EXECUTING, operation_mode=2)
+    changes = [said(50, NOT_EXECUTING), said(70, 3, "operation_mode")]
+    found = timeline(DAY_OF_WORK, last, changes, coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.SETUP), (20, 70, State.UNKNOWN), (70, 100, State.IDLE)]
+
+
+def test_after_a_hole_of_all_signals_each_that_the_machine_has_must_speak_again() -> None:
+    coverage = watched(holes=[hole(20, 40)])
+    last = said_before(item_state=EXECUTING, alarm_blocking=False)
+    changes = [said(50, EXECUTING), said(70, value=False, signal="alarm_blocking")]
+    found = timeline(DAY_OF_WORK, last, changes, coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 70, State.UNKNOWN), (70, 100, State.PROCESSING)]
+
+
+def test_a_hole_of_a_signal_that_the_machine_does_not_have_ends_with_its_end() -> None:
+    coverage = watched(holes=[hole(20, 40, "channel_state")])
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 40, State.UNKNOWN), (40, 100, State.PROCESSING)]
+
+
+def test_what_a_hole_made_doubtful_is_known_again_when_the_next_observation_starts() -> None:
+    coverage = watched([Period(0, 60), Period(80, 100)], holes=[hole(20, 40)])
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 80, State.UNKNOWN), (80, 100, State.PROCESSING)]
+
+
+def test_at_the_start_of_an_observation_the_last_value_holds_though_it_was_said_within_a_hole() -> None:
+    coverage = watched([Period(0, 60), Period(80, 100)], holes=[hole(20, 40)])
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [said(30, OFF)], coverage, now=LATER)
+    assert tiled(found) == [(0, 20, State.PROCESSING), (20, 80, State.UNKNOWN), (80, 100, State.OFF)]
+
+
+def test_a_hole_before_the_period_counts_when_it_ended_within_the_observation_that_goes_on() -> None:
+    last = said_before(30, item_state=EXECUTING)
+    period = Period(50, 100)
+    within = watched(holes=[hole(20, 40)])
+    assert tiled(timeline(period, last, [], within, now=LATER)) == [(50, 100, State.UNKNOWN)]
+    earlier = watched([Period(0, 42), Period(45, 100)], holes=[hole(20, 40)])
+    assert tiled(timeline(period, last, [], earlier, now=LATER)) == [(50, 100, State.PROCESSING)]
+    spoke = said_before(40, item_state=EXECUTING)
+    assert tiled(timeline(period, spoke, [], within, now=LATER)) == [(50, 100, State.PROCESSING)]
 
 
 def test_a_hole_of_signals_that_decide_nothing_changes_nothing() -> None:
     coverage = watched(holes=[hole(20, 40, "power_watts", "program")])
-    found = timeline(DAY_OF_WORK, {"item_state": EXECUTING}, [], coverage, now=LATER)
+    found = timeline(DAY_OF_WORK, said_before(item_state=EXECUTING), [], coverage, now=LATER)
     assert tiled(found) == [(0, 100, State.PROCESSING)]
 
 
@@ -176,7 +225,7 @@ def test_nothing_said_before_the_period_or_after_it_leaks_in() -> None:
     changes = [said(40, OFF), said(100, OFF), said(120, OFF)]
     found = timeline(period, {}, changes, watched([Period(0, 200)]), now=LATER)
     assert tiled(found) == [(50, 100, State.UNKNOWN)]
-    found = timeline(period, {"item_state": EXECUTING}, changes, watched([Period(0, 200)]), now=LATER)
+    found = timeline(period, said_before(item_state=EXECUTING), changes, watched([Period(0, 200)]), now=LATER)
     assert tiled(found) == [(50, 100, State.PROCESSING)]
 
 
@@ -189,7 +238,7 @@ def live(silence_seconds: float, unreachable: list[Period] | None = None) -> lis
     now = 1000 * SECOND
     proven = now - round(silence_seconds * SECOND)
     coverage = watched([Period(0, proven)], unreachable)
-    return tiled(timeline(Period(0, now + SECOND), {"item_state": EXECUTING}, [], coverage, now=now))
+    return tiled(timeline(Period(0, now + SECOND), said_before(item_state=EXECUTING), [], coverage, now=now))
 
 
 def test_observation_lasts_until_the_present_while_its_proof_is_at_most_sixty_seconds_old() -> None:
@@ -216,7 +265,7 @@ def test_a_server_that_is_proven_not_to_answer_ends_the_observation_at_once() ->
 
 def test_a_proof_from_a_clock_ahead_of_ours_does_not_tile_the_future() -> None:
     coverage = watched([Period(0, 70)])
-    assert tiled(timeline(DAY_OF_WORK, {"item_state": OFF}, [], coverage, now=50)) == [(0, 50, State.OFF)]
+    assert tiled(timeline(DAY_OF_WORK, said_before(item_state=OFF), [], coverage, now=50)) == [(0, 50, State.OFF)]
 
 
 near = st.integers(-20, 120)
@@ -235,6 +284,23 @@ some_changes = st.lists(st.builds(Sample, st.just(MACHINE), st.sampled_from(DECI
 )
 
 
+def naive_state(instant: int, samples: list[Sample], coverage: Coverage) -> State:
+    """Derive the state at one instant from scratch."""
+    span = next((span for span in coverage.observed if instant in span), None)
+    if span is None:
+        return State.UNREACHABLE if any(instant in each for each in coverage.unreachable) else State.UNKNOWN
+    last = {sample.signal: sample for sample in samples if sample.stamp <= instant}
+    for each in coverage.holes:
+        named = set(each.signals or DECIDING) & set(DECIDING)
+        if named and instant in each.period:
+            return State.UNKNOWN
+        if span.start < each.period.end <= instant and any(
+            signal in last and last[signal].stamp < each.period.end for signal in named
+        ):
+            return State.UNKNOWN
+    return state_of({signal: sample.value for signal, sample in last.items()})
+
+
 @settings(max_examples=300)
 @given(
     spans.filter(bool).map(lambda found: found[0]),
@@ -247,7 +313,7 @@ some_changes = st.lists(st.builds(Sample, st.just(MACHINE), st.sampled_from(DECI
 )
 def test_a_timeline_tiles_its_period_and_knows_only_what_is_proven(  # noqa: PLR0917
     period: Period,
-    before: dict[str, Value | None],
+    values: dict[str, Value | None],
     changes: list[Sample],
     observed: list[Period],
     unreachable: list[Period],
@@ -255,7 +321,9 @@ def test_a_timeline_tiles_its_period_and_knows_only_what_is_proven(  # noqa: PLR
     now: int,
 ) -> None:
     coverage = Coverage(union(observed), union(unreachable), holes)
-    found = timeline(period, before, changes, coverage, now=now)
+    last = said_before(-1000, **values)
+    changes = [change for change in changes if change.stamp >= period.start]
+    found = timeline(period, last, changes, coverage, now=now)
     expected = period.clip(Period(min(period.start, now), now))
     if expected is None:
         assert found == []
@@ -267,26 +335,20 @@ def test_a_timeline_tiles_its_period_and_knows_only_what_is_proven(  # noqa: PLR
     assert all(one.state is not other.state for one, other in pairwise(found))
     if now != LATER:
         return  # near the present a fresh proof reaches until now
-    blind = [each.period for each in holes if not each.signals or set(each.signals) & set(DECIDING)]
+    samples = [*last.values(), *changes]
     for stretch in found:
         for instant in range(stretch.period.start, stretch.period.end):
-            if not any(instant in span for span in coverage.observed):
-                is_unreachable = any(instant in span for span in coverage.unreachable)
-                assert stretch.state is (State.UNREACHABLE if is_unreachable else State.UNKNOWN)
-            elif any(instant in each for each in blind):
-                assert stretch.state is State.UNKNOWN
+            assert stretch.state is naive_state(instant, samples, coverage)
 
 
 @settings(max_examples=200)
-@given(st.dictionaries(st.sampled_from(DECIDING), values), some_changes, spans, st.integers(1, 99))
+@given(st.dictionaries(st.sampled_from(DECIDING), values), some_changes, spans, some_holes, st.integers(1, 99))
 def test_two_halves_of_a_period_say_what_the_whole_says(
-    before: dict[str, Value | None], changes: list[Sample], observed: list[Period], cut: int
+    values: dict[str, Value | None], changes: list[Sample], observed: list[Period], holes: list[Hole], cut: int
 ) -> None:
-    coverage = Coverage(union(observed), [], [])
-    known = dict(before)
-    for sample in changes:
-        if 0 <= sample.stamp < cut:
-            known[sample.signal] = sample.value
+    coverage = Coverage(union(observed), [], holes)
+    before = said_before(-1000, **values)
+    known = before | {sample.signal: sample for sample in changes if 0 <= sample.stamp < cut}
 
     def state_at(instant: int, stretches: list[Stretch]) -> State:
         return next(each.state for each in stretches if instant in each.period)

@@ -9,21 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.decode import (
+from shopfloor.periods import DAY, SECOND, format_instant
+from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, UNCERTAIN, Sample, samples
+from shopfloor.signals import TEXT_MAX
+from shopfloor.wire import messages, topics
+from shopfloor.wire.messages import RowId
+from shopfloor.wire.reading import (
     FUTURE_NANOSECONDS_MAX,
     MESSAGE_BYTES_MAX,
     REGISTRY_REASONS,
     Allowed,
     Opened,
     Reason,
-    acknowledgements,
     open_message,
 )
-from shopfloor.periods import DAY, SECOND, format_instant
-from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, UNCERTAIN, Sample, samples
-from shopfloor.signals import TEXT_MAX
-from shopfloor.wire import messages, topics
-from shopfloor.wire.messages import RowId
 
 LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 PUBLISHER, MACHINE = "site-a", "mill-1"
@@ -252,11 +251,6 @@ def test_a_registry_that_names_what_does_not_exist_says_so() -> None:
     assert allowed.replace(PUBLISHER, messages.Registry(PUBLISHER, [entry])) == ["no_such_thing"]
     payload = written(dataset({"feed": field(1.5), "no_such_thing": field(1.5)}))
     assert reasons(opened(payload, allowed=allowed)) == [Reason.UNKNOWN_SIGNAL]
-
-
-def test_rows_are_acknowledged_by_publisher_and_epoch() -> None:
-    rows = [RowId("a", "01", 3), RowId("b", "01", 1), RowId("a", "02", 9), RowId("a", "01", 2)]
-    assert acknowledgements(rows) == {("a", "01"): [3, 2], ("b", "01"): [1], ("a", "02"): [9]}
 
 
 # Whatever the bytes are.

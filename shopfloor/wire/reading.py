@@ -1,6 +1,7 @@
-"""What a message says, as slices ready to be stored, and what of it has to be put aside.
+"""What a message says, as slices ready to be stored or shown, and what of it has to be put aside.
 
-One bad field never takes its neighbours with it. Nothing here waits, reads a clock or knows a store.
+One bad field never takes its neighbours with it. Nothing here waits, reads a clock or knows a store. The collector and
+the live view both read with this, so that what is shown is what is stored.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from shopfloor.samples import BAD_OUT_OF_RANGE, NOTHING, Slice
 from shopfloor.wire import messages, topics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from shopfloor.samples import Value
     from shopfloor.signals import Signal
@@ -330,11 +331,3 @@ def _status(item: object) -> int | None:
     if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= _STATUS_MAX:
         return code
     return None
-
-
-def acknowledgements(rows: Iterable[RowId]) -> dict[tuple[str, str], list[int]]:
-    """Gather rows by publisher and epoch: one acknowledgement each."""
-    gathered: dict[tuple[str, str], list[int]] = {}
-    for row in rows:
-        gathered.setdefault((row.publisher, row.epoch), []).append(row.n)
-    return gathered
