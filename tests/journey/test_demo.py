@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ pytestmark = pytest.mark.services
 
 START_SECONDS = 90.0
 STOP_SECONDS = 10.0
-OFFICINA = Path(sys.executable).with_name("officina")
+ROOT = Path(__file__).resolve().parents[2]
+OFFICINA = (sys.executable, "-m", "shopfloor")
 MACHINE = "mc-1"
 NAMES = "power_on_seconds,spindle_load,parts"
 ROLES = {"administrator", "operator", "maintenance"}
@@ -47,7 +49,9 @@ class Demo:
         if seconds is not None:
             environment["DEMO_SECONDS"] = str(seconds)
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen([OFFICINA, "demo"], env=environment, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                [*OFFICINA, "demo"], env=environment, cwd=ROOT, stdout=output, stderr=output
+            )
 
     @property
     def credentials(self) -> Any:
@@ -82,6 +86,12 @@ class Demo:
     def seen(self) -> int:
         """Return the stamp of the newest data of a machine."""
         return parse_instant(self.get(f"machines/{MACHINE}")["seen"])
+
+    def is_restarted(self, program: str, before: int) -> bool:
+        return self.pids[program] != before
+
+    def has_data_since(self, stamp: int) -> bool:
+        return self.seen() > stamp
 
     def wait_for_live_values(self) -> None:
         self.until(
@@ -183,15 +193,17 @@ def test_a_program_that_is_killed_comes_back_and_values_go_on(demo: Demo) -> Non
     for name in ("collector", "edge:modena", "broker"):
         before, killed_at = demo.pids[name], clock.now()
         os.kill(before, signal.SIGKILL)
-        demo.until(lambda name=name, before=before: demo.pids[name] != before, f"{name} is started again", 30)
-        demo.until(lambda since=killed_at: demo.seen() > since, f"data from after {name} was killed", 60)
+        demo.until(partial(demo.is_restarted, name, before), f"{name} is started again", 30)
+        demo.until(partial(demo.has_data_since, killed_at), f"data from after {name} was killed", 60)
         assert f"{name} was ended by signal 9" in demo.output.read_text()
 
 
 def test_a_port_in_use_is_told_in_one_sentence(demo: Demo, tmp_path: Path) -> None:
     port = demo.url.rpartition(":")[2]
     environment = {**os.environ, "DEMO_DIR": str(tmp_path / "other"), "PORT": port}
-    ended = subprocess.run([OFFICINA, "demo"], env=environment, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(
+        [*OFFICINA, "demo"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
     assert ended.returncode not in {0, -signal.SIGKILL}
     assert ended.stderr.splitlines() == [
         f"officina demo: port {port} on 127.0.0.1 is in use: stop what uses it, or choose another, PORT=8001 make demo"
@@ -233,7 +245,7 @@ def test_nothing_outlives_a_demonstration_that_was_killed(tmp_path: Path) -> Non
 def sentence(*arguments: str, python: tuple[str, ...] = ()) -> str:
     """Run a command that has to refuse, and return the one sentence that it says."""
     command = [sys.executable, *python, "-m", "shopfloor", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2, ended.stderr
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
@@ -245,8 +257,8 @@ def test_every_mistake_of_an_edge_configuration_is_told_with_its_line(tmp_path: 
     path.write_text(
         '[agent]\nid = "A b"\n[broker]\nhost = "h"\nca = "none.pem"\n[[machine]]\nid = "m"\nendpoint = "http://x"\n'
     )
-    command = [OFFICINA, "edge", "run", str(path)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    command = [*OFFICINA, "edge", "run", str(path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2
     assert [f":{line}: " in ended.stderr for line in (2, 5, 6, 8)] == 4 * [True], ended.stderr
     assert "Traceback" not in ended.stderr
