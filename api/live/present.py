@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 from api.machines.history import join
-from shopfloor.periods import MINUTE, SECOND, Period, union
+from shopfloor.periods import INSTANT_MAX, MINUTE, SECOND, Period, union
 from shopfloor.signals import DECIDING
 from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Hole, State, Stretch, timeline
 
@@ -118,16 +118,15 @@ class Present:
         last = self._last | {sample.signal: sample for sample in self._changes[:split]}
         tail = timeline(Period(start, now), last, self._changes[split:], self._coverage(), now=now)
         self._stretches = join(_until(self._stretches, start), tail)
-        self._dirty = self._evaluated = now
+        self._evaluated = now
+        self._dirty = self._next_after(now)
         if now - self._start > WINDOW_SECONDS * SECOND + _SLACK or len(self._changes) > SAMPLES_MAX:
             self._move(now)
         return before != (self.state, self.since)
 
     def needs_evaluation(self, now: int) -> bool:
         """Tell whether facts came in, or whether silence has lasted long enough to tell."""
-        if self._dirty < self._evaluated or not self._stretches:
-            return True
-        if self._changes and self._evaluated <= self._changes[-1].stamp < now:
+        if self._dirty < now or not self._stretches:
             return True
         silence = SILENCE_SECONDS_MAX * SECOND
         ends = [spans[-1].end for spans in (self._observed, self._unreachable) if spans]
@@ -192,6 +191,13 @@ class Present:
             if spans and spans[-1].end + silence >= self._evaluated
         ]
         return min(starts)
+
+    def _next_after(self, now: int) -> int:
+        """Return the first instant from now on that facts which are known already are about."""
+        edges = [span.start for span in (*self._observed[-1:], *self._unreachable[-1:])]
+        edges += [edge for hole in self._holes for edge in (hole.period.start, hole.period.end)]
+        edges += [sample.stamp for sample in self._changes[bisect_left(self._changes, now, key=_stamp) :]]
+        return min((edge for edge in edges if edge >= now), default=INSTANT_MAX)
 
     def _move(self, now: int) -> None:
         """Move the start of the window, and fold what lies before it into the last known values."""

@@ -64,6 +64,16 @@ def test_the_present_lasts_sixty_seconds_after_the_last_proof_and_then_was_unkno
     assert (it.state, it.since) == (State.UNKNOWN, NOW)
 
 
+def test_a_watching_that_begins_after_the_last_look_is_noticed() -> None:
+    it = present(sample("item_state", -600, 3))
+    it.learn(observed(5, 6))
+
+    assert it.needs_evaluation(NOW + 10 * SECOND)
+    it.evaluate(NOW + 10 * SECOND)
+    assert (it.state, it.since) == (State.PROCESSING, NOW + 5 * SECOND)
+    assert not it.needs_evaluation(NOW + 11 * SECOND)
+
+
 def test_a_later_proof_of_the_same_observation_fills_the_silence() -> None:
     it = present(observed(-600, 0), sample("item_state", -600, 3), now=90)
     assert it.state is State.UNKNOWN
