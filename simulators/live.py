@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from simulators.machine import AXES, Machine, PlannedJob
@@ -12,7 +11,6 @@ from simulators.workdays import SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOOK_BACK = timedelta(days=2)
 _GAUGES_KEPT = 30 * SECOND
 
 
@@ -40,11 +38,11 @@ class LiveSource:
     def open(self, now: int) -> Iterator[Served]:
         """Begin, and return the value that each signal has, with the instant since when it has it.
 
-        A value that is older than the day before yesterday gets the start of that day.
+        A value that is older than the day gets the start of the day: looking further back would delay the start.
         """
         self._until = now
         calendar = self._machine.planner.calendar
-        earliest = calendar.bounds(calendar.day_of(now) - _LOOK_BACK).start
+        earliest = calendar.bounds(calendar.day_of(now)).start
         seconds = self._counter_seconds
         values = {**self._machine.records(now - 1), **self._machine.counters(now - 1, counter_seconds=seconds)[1]}
         since = {each.signal: each.stamp for each in self._machine.changes(earliest, now, counter_seconds=seconds)}

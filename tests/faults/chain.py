@@ -131,14 +131,11 @@ class Chain:
 
     async def __aenter__(self) -> Self:
         """Start everything and wait until the first samples are stored."""
-        for role in ("machine", *(each for each in ("store", "broker", "collector") if each in self.roles)):
-            self.start(role)  # type: ignore[arg-type]
-        await self.until(self._machine_answers, "the machine's server answers")
-        self.start("agent")
-        if self._has_api:
-            self.start("api")
-        self._registry_task = asyncio.create_task(self._keep_registry())
-        await self.until(lambda: self.stored_samples() > 0, "the first samples are stored")
+        try:
+            await self._start_all()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -194,6 +191,16 @@ class Chain:
                     found.add((str(each.DataSetWriterName), name, stamp))
         database.close()
         return found
+
+    async def _start_all(self) -> None:
+        for role in ("machine", *(each for each in ("store", "broker", "collector") if each in self.roles)):
+            self.start(role)  # type: ignore[arg-type]
+        await self.until(self._machine_answers, "the machine's server answers")
+        self.start("agent")
+        if self._has_api:
+            self.start("api")
+        self._registry_task = asyncio.create_task(self._keep_registry())
+        await self.until(lambda: self.stored_samples() > 0, "the first samples are stored")
 
     def _machine_answers(self) -> bool:
         return "ready" in (self.folder / "machine.log").read_text()
