@@ -17,7 +17,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from shopfloor.periods import DAY, INSTANT_MAX, INSTANT_MIN, SECOND, Period, union
+from shopfloor.periods import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, SECOND, Period, union
 from shopfloor.samples import GOOD, Sample
 from shopfloor.signals import UnknownSignalError, find
 from shopfloor.states import Coverage, Hole
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shopfloor.samples import Minute, Slice, Value
 
 GAUGE_DAYS = 90
-"""How long raw gauges are kept."""
+"""How long raw gauges are kept, counted from their stamp or, where that is later, from when their day last came in."""
 BUSY_SECONDS = 5.0
 """How long a call waits for another process that writes."""
 PRUNE_ROWS = 5_000
@@ -151,6 +151,8 @@ class SqliteStore:
         self._closed = False
         self._series: dict[str, dict[str, int]] = defaultdict(dict)
         self._plans: dict[str, dict[tuple[str, ...], _Plan]] = defaultdict(dict)
+        self._asked_at = _NEVER
+        self._oldest_day = 0
         self._plan_count = 0
         with self._explained():
             if self._path != ":memory:":
@@ -337,7 +339,7 @@ class SqliteStore:
             connection.executemany(sql.RENEW_SERIES, sorted(batch.newest.items()))
             connection.executemany(sql.ENTER_MINUTE, aggregates)
             connection.executemany(sql.MARK_ARRIVAL, ((*mark, now) for mark in sorted(batch.marks)))
-            self._prune(len(batch.gauge) // sql.PLAIN, now)
+            self._prune(len(batch.gauge) // sql.PLAIN, batch.marks, now)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -431,9 +433,17 @@ class SqliteStore:
         ids = {machine: self._identify(machine, signals) for machine, signals in wanted.items()}
         return [(ids[each.machine][each.signal], each.stamp, *each[3:]) for each in minutes]
 
-    def _prune(self, written: int, now: int) -> None:
-        """Remove expired gauges, oldest first, so many as this write may."""
-        expired = (now - GAUGE_DAYS * DAY) >> sql.BLOCK_BITS << sql.SERIES_BITS
+    def _prune(self, written: int, marks: Iterable[tuple[str, int]], now: int) -> None:
+        """Remove expired gauges, oldest first, so many as this write may.
+
+        What came in late is kept as long as what came in time: a recording of another year does not vanish at once.
+        """
+        kept_from = now - GAUGE_DAYS * DAY
+        if now - self._asked_at >= HOUR:
+            self._asked_at = now
+            [(self._oldest_day,)] = self._writer.execute(sql.OLDEST_DAY, (kept_from, now // DAY)).fetchall()
+        self._oldest_day = min((self._oldest_day, *(day for _, day in marks)))
+        expired = min(kept_from, self._oldest_day * DAY) >> sql.BLOCK_BITS << sql.SERIES_BITS
         rows = max(PRUNE_ROWS, PRUNE_FACTOR * written)
         beyond = self._writer.execute(sql.BEYOND_PRUNED, (expired, rows)).fetchone()
         self._writer.execute(sql.PRUNE, beyond or (expired,))

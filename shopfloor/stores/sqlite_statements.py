@@ -57,6 +57,7 @@ ARRIVALS = "SELECT machine, day, at FROM arrival WHERE at >= ? ORDER BY at"
 THIN = """
 DELETE FROM record WHERE block = :series AND stamp >= :start AND value = :start AND stamp < (
     SELECT max(stamp) FROM record WHERE block = :series AND stamp >= :start AND value = :start)"""
+OLDEST_DAY = "SELECT coalesce(min(day), ?2) FROM arrival WHERE at >= ?1"
 BEYOND_PRUNED = "SELECT block FROM gauge WHERE block < ? ORDER BY block LIMIT 1 OFFSET ?"
 PRUNE = "DELETE FROM gauge WHERE block < ?"
 

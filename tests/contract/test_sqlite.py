@@ -191,6 +191,17 @@ def test_gauges_leave_after_ninety_days_in_bounded_runs_and_records_and_minutes_
     assert store.reduce("m1", ["feed"], Period(NOW, later), step_seconds=60)["feed"][0].n == 6
 
 
+def test_gauges_of_another_year_stay_as_long_as_those_of_today(store: SqliteStore) -> None:
+    long_ago = Slice("m1", NOW - 3_000 * DAY, {"feed": 7.0})
+    store.write([long_ago], now=NOW)
+    store.write([Slice("m1", NOW + 80 * DAY, {"feed": 8.0})], now=NOW + 80 * DAY)
+    kept = store.read(["m1"], ["feed"], EVER, limit=9)
+    store.write([Slice("m1", NOW + 100 * DAY, {"feed": 9.0})], now=NOW + 100 * DAY)
+
+    assert [sample.value for sample in kept] == [7.0, 8.0]
+    assert [sample.value for sample in store.read(["m1"], ["feed"], EVER, limit=9)] == [8.0, 9.0]
+
+
 def test_many_kinds_of_slices_do_not_fill_the_memory(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "PLANS_MAX", 10)
     for n in range(50):
