@@ -149,10 +149,6 @@ class ServerWatch:
             await self._watch_session(session)
         except* (NoAnswerError, RefusedError) as group:
             reason = str(group.exceptions[0])
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # A TaskGroup forgets a cancellation that comes together with a failure (so until Python 3.13).
-            raise asyncio.CancelledError
         return reason
 
     def _no_answer(self, attempted: int, error: NoAnswerError) -> None:
@@ -192,18 +188,19 @@ class ServerWatch:
             self._offset.compare(*await session.current_time(self._clock))
         self._judge_clocks(stepped=False)
         walker = Walker(session, table)
-        async with asyncio.TaskGroup() as group:
-            for machine in self._machines:
-                await self._begin(session, walker, machine)
-            for machine in self._machines:
-                machine.heard_at = asyncio.get_running_loop().time()
-            for _ in range(min(_PUBLISHERS_MAX, 1 + len(self._machines))):
-                group.create_task(self._publish(session))
-            group.create_task(self._measure(session))
-            group.create_task(self._reconcile(session))
-            group.create_task(self._guard())
-            for machine in self._machines:
-                group.create_task(self._follow_jobs(session, machine))
+        for machine in self._machines:
+            await self._begin(session, walker, machine)
+        for machine in self._machines:
+            machine.heard_at = asyncio.get_running_loop().time()
+        publishers = min(_PUBLISHERS_MAX, 1 + len(self._machines))
+        works = [
+            *(self._publish(session) for _ in range(publishers)),
+            self._measure(session),
+            self._reconcile(session),
+            self._guard(),
+            *(self._follow_jobs(session, machine) for machine in self._machines),
+        ]
+        await _until_one_ends([asyncio.create_task(work) for work in works])
         raise NoAnswerError("the session ended")
 
     # Beginning to watch
@@ -539,6 +536,21 @@ class ServerWatch:
         ]  # fmt: skip
         if readings:
             self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
+
+
+async def _until_one_ends(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until one of these tasks ends, raise what it raised, and end the rest.
+
+    A TaskGroup would do, but until Python 3.13 it forgets a cancellation that comes together with a failure.
+    """
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _request(item: Item) -> ItemRequest:
