@@ -104,6 +104,12 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False},
     )
     app.state.failed = asyncio.Event()
+    _install(app, metrics)
+    return app
+
+
+def _install(app: FastAPI, metrics: Metrics) -> None:
+    """Give the application its errors, its routes and what every answer carries."""
     errors.install(app)
     for router in (
         health.router,
@@ -114,7 +120,6 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router)
     app.add_middleware(_Outside, metrics=metrics)
-    return app
 
 
 def _watch(metrics: Metrics, live: Live) -> None:

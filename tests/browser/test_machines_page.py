@@ -1,4 +1,4 @@
-"""The machines page in a real browser."""
+"""The machines page, shown by Chromium."""
 
 from __future__ import annotations
 

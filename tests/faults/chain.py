@@ -26,7 +26,7 @@ from shopfloor.settings import write_secret
 from shopfloor.wire import messages, topics
 from simulators import logins
 from tests.faults import counting
-from tests.services.stores import free_port, program
+from tests.services.stores import INFLUXDB, free_port, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,22 +44,6 @@ allow_anonymous true
 persistence false
 max_inflight_messages 2000
 max_queued_messages 0
-"""
-_INFLUX = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-  dir = "{folder}/meta"
-[data]
-  dir = "{folder}/data"
-  wal-dir = "{folder}/wal"
-[monitor]
-  store-enabled = false
-[http]
-  bind-address = "127.0.0.1:{port}"
-  log-enabled = false
-[logging]
-  level = "warn"
 """
 
 
@@ -229,7 +213,7 @@ class Chain:
         folder, ports = self.folder, self.ports
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=ports["broker"]))
-        (folder / "influxdb.conf").write_text(_INFLUX.format(folder=folder, port=ports["store"], rpc=ports["rpc"]))
+        (folder / "influxdb.conf").write_text(INFLUXDB.format(folder=folder, http=ports["store"], rpc=ports["rpc"]))
         logins.write_logins(
             folder / "logins.json",
             {

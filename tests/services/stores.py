@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
-_INFLUXDB = """
+INFLUXDB = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
 [meta]
@@ -72,7 +72,7 @@ def influxdb(folder: Path, http: int | None = None) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     http = http or free_port()
     config = folder / "influxdb.conf"
-    config.write_text(_INFLUXDB.format(folder=folder, http=http, rpc=free_port()))
+    config.write_text(INFLUXDB.format(folder=folder, http=http, rpc=free_port()))
     with running([path, "-config", str(config)], folder, f"http://127.0.0.1:{http}/ping") as address:
         yield address
 
