@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from shopfloor.samples import whole_slices
 from shopfloor.wire.reading import Allowed, Opened, Reason, Refusal, open_message
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Qua
         QuarantineError: the same.
     """
     opened = [open_message(topic, payload, allowed, now=now) for topic, payload in batch]
-    slices = [each for message in opened for each in message.slices]
+    # Machine by machine: neighbours share a place in the store. A stable sort keeps the order within a topic.
+    slices = [each for _, message in sorted(zip(batch, opened, strict=True), key=_topic) for each in message.slices]
     rejected: dict[tuple[str, str, int], str] = {}
     if slices:
         for sample, reason in store.write(slices, now=now):
@@ -70,12 +72,16 @@ def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Qua
     return Committed([each.row for each in opened if each.row is not None], samples, counted, put_aside)
 
 
+def _topic(received: tuple[Raw, Opened]) -> str:
+    return received[0].topic
+
+
 def _refused_by_store(message: Opened, rejected: dict[tuple[str, str, int], str]) -> list[Refusal]:
     if not rejected:
         return []
     return [
         Refusal(Reason.STORE_REFUSED, each.machine, f"{each.machine} {name}: {reason[:300]}")
-        for each in message.slices
+        for each in whole_slices(message.slices)
         for name in each.values
         if (reason := rejected.get((each.machine, name, each.stamp))) is not None
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shopfloor import signals
 from shopfloor.periods import DAY, InvalidInstantError, parse_instant, parse_instants
-from shopfloor.samples import BAD_OUT_OF_RANGE, NOTHING, Slice
+from shopfloor.samples import BAD_OUT_OF_RANGE, NOTHING, Run, Slice
 from shopfloor.wire import messages, topics
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Opened(NamedTuple):
 
     publisher: str
     row: RowId | None
-    slices: list[Slice]
+    slices: list[Slice | Run]
     refusals: list[Refusal]
     not_numbers: list[str]
 
@@ -205,50 +205,39 @@ def _open_plain(publisher: str, message: PlainNetworkMessage, allowed: Allowed, 
     row = messages.row_id(message.MessageId)
     if message.PublisherId not in (None, publisher) or (row is not None and row.publisher != publisher):
         return None
-    slices: list[Slice] = []
+    slices: list[Slice | Run] = []
     for each in message.Messages:
         machine = allowed.by_name(publisher, each.DataSetWriterName)
         fields = each.Payload
         if machine is None or not fields.keys() <= machine.doubles:
             return None
         try:
-            slices += _plain_slices(machine.name, fields, latest)
+            if fields:
+                slices.append(_plain(machine.name, fields, latest))
         except InvalidInstantError:
             return None
     return Opened(publisher, row, slices, [], [])
 
 
-def _plain_slices(machine: str, fields: dict[str, PlainValue], latest: int) -> list[Slice]:
-    """Make slices of plain fields, one for each run of equal stamps.
+def _plain(machine: str, fields: dict[str, PlainValue], latest: int) -> Slice | Run:
+    """Gather plain fields: of one stamp into a slice, of many into a run.
 
     Raises:
         InvalidInstantError: a stamp cannot be read, or lies too far ahead.
     """
-    values: dict[str, Value | None] = {name: item.Value for name, item in fields.items()}
     stamps = [item.SourceTimestamp for item in fields.values()]
-    first = stamps[0] if stamps else ""
-    if stamps.count(first) == len(stamps):
-        if not stamps:
-            return []
-        stamp = parse_instant(first)
-        if stamp > latest:
-            raise InvalidInstantError("too far ahead")
-        return [Slice(machine, stamp, values)]
-    instants = parse_instants(stamps)
+    values = {name: item.Value for name, item in fields.items()}
+    instants = [parse_instant(stamps[0])] if stamps.count(stamps[0]) == len(stamps) else parse_instants(stamps)
     if max(instants) > latest:
         raise InvalidInstantError("too far ahead")
-    make, nothing = tuple.__new__, NOTHING
-    return [
-        make(Slice, (machine, instant, {name: value}, nothing, nothing))
-        for instant, (name, value) in zip(instants, values.items(), strict=True)
-    ]
+    return Slice(machine, instants[0], values) if len(instants) == 1 else Run(machine, instants, values)
 
 
 class _Reader:
     """Reads the fields of a message one by one, with a reason for everything that is wrong."""
 
     def __init__(self, latest: int) -> None:
-        self.slices: list[Slice] = []
+        self.slices: list[Slice | Run] = []
         self.refusals: list[Refusal] = []
         self.not_numbers: list[str] = []
         self._latest = latest
