@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import urllib3
 
+from shopfloor import broker_files
 from shopfloor.errors import ExpectedError
 from shopfloor.runtime import clock, lifecycle
 from shopfloor.settings import write_secret
+from shopfloor.wire.rights import Kind, Principal
 from simulators import workshop
 from simulators.serve import SiteFile
 from simulators.supervisor import Program, Supervisor
@@ -161,17 +163,18 @@ class Demo:
         (self._folder / name).write_text(text + broker, encoding="utf-8")
 
     def _write_logins(self, state: State) -> None:
-        from simulators import logins
-
-        guest = logins.edge_login(state.passwords[workshop.GUEST], workshop.GUEST, reads_all=True)
-        logins.write_logins(
-            self._folder / "logins.json",
-            {
-                "collector": logins.collector_login(state.passwords["collector"]),
-                "api": logins.api_login(state.passwords["api"]),
-                workshop.GUEST: guest,
-                **{site: logins.edge_login(state.passwords[site], site) for site in workshop.SITES},
-            },
+        kinds = {
+            "collector": Kind.COLLECTOR,
+            "api": Kind.API,
+            workshop.GUEST: Kind.INTEGRATION,
+            **dict.fromkeys(workshop.SITES, Kind.AGENT),
+        }
+        broker_files.write_files(
+            self._folder / "broker",
+            [
+                broker_files.Login(Principal(name, kind), broker_files.hash_password(state.passwords[name]))
+                for name, kind in kinds.items()
+            ],
         )
 
     def _write_machines(self) -> None:
@@ -242,7 +245,7 @@ class Demo:
         broker = supervisor.start(
             program(
                 "broker",
-                *("-m", "simulators.broker", str(self._folder / "logins.json"), str(state.ports["broker"])),
+                *("-m", "simulators.broker", str(self._folder / "broker"), str(state.ports["broker"])),
                 ready="ready",
             ),
         )
