@@ -34,12 +34,14 @@ class Committed(NamedTuple):
         samples: how many are stored.
         counted: how many samples were put aside or changed to a quality, by (reason, machine).
         put_aside: whether each message has something in quarantine now, in order of the batch.
+        foreign: messages that name a machine of another publisher, by (publisher, machine that it named).
     """
 
     rows: list[RowId]
     samples: int
     counted: Counter[tuple[str, str]]
     put_aside: list[bool]
+    foreign: Counter[tuple[str, str]]
 
 
 def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Quarantine, *, now: int) -> Committed:
@@ -58,6 +60,7 @@ def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Qua
         for sample, reason in store.write(slices, now=now):
             rejected[sample.machine, sample.signal, sample.stamp] = reason
     counted: Counter[tuple[str, str]] = Counter()
+    foreign: Counter[tuple[str, str]] = Counter()
     put_aside: list[bool] = []
     for raw, message in zip(batch, opened, strict=True):
         refusals = [*message.refusals, *_refused_by_store(message, rejected)]
@@ -66,10 +69,14 @@ def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Qua
             counted[refusal.reason, refusal.machine] += refusal.samples
         for machine in message.not_numbers:
             counted[Reason.NOT_A_NUMBER, machine] += 1
+        foreign.update(
+            {(message.publisher, each.machine) for each in refusals if each.reason is Reason.FOREIGN_MACHINE}
+        )
         if refusals:
             _put_aside(raw, message, refusals, quarantine, now)
     samples = sum(len(each.values) for each in slices) - len(rejected)
-    return Committed([each.row for each in opened if each.row is not None], samples, counted, put_aside)
+    rows = [each.row for each in opened if each.row is not None]
+    return Committed(rows, samples, counted, put_aside, foreign)
 
 
 def _topic(received: tuple[Raw, Opened]) -> str:

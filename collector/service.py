@@ -308,6 +308,9 @@ class Collector:
         self._metrics.samples.inc(committed.samples)
         for (reason, machine), amount in committed.counted.items():
             self._metrics.put_aside.labels(reason=reason, machine=machine).inc(amount)
+        for (publisher, machine), amount in committed.foreign.items():
+            self._metrics.foreign.labels(publisher=publisher).inc(amount)
+            log.warning("collector.foreign_machine", publisher=publisher, machine=machine, messages=amount)
         if any(committed.put_aside):
             log.warning("collector.quarantined", reasons=[f"{m}:{r}={n}" for (r, m), n in committed.counted.items()])
 

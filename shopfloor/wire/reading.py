@@ -38,6 +38,8 @@ class Reason(StrEnum):
     WRONG_PUBLISHER = "wrong_publisher"
     UNKNOWN_PUBLISHER = "unknown_publisher"
     UNKNOWN_MACHINE = "unknown_machine"
+    FOREIGN_MACHINE = "foreign_machine"
+    """The registry gives the machine to another publisher: a mistake in a configuration, or a forgery."""
     UNKNOWN_SIGNAL = "unknown_signal"
     WRONG_TYPE = "wrong_type"
     NO_TIME = "no_time"
@@ -48,7 +50,9 @@ class Reason(StrEnum):
     STORE_REFUSED = "store_refused"
 
 
-REGISTRY_REASONS = frozenset({Reason.UNKNOWN_PUBLISHER, Reason.UNKNOWN_MACHINE, Reason.UNKNOWN_SIGNAL})
+REGISTRY_REASONS = frozenset(
+    {Reason.UNKNOWN_PUBLISHER, Reason.UNKNOWN_MACHINE, Reason.FOREIGN_MACHINE, Reason.UNKNOWN_SIGNAL}
+)
 """What a newer registry can heal."""
 
 
@@ -124,6 +128,10 @@ class Allowed:
                 ids[entry.writer_id] = names[entry.machine]
         return unknown
 
+    def owner(self, machine: object) -> str | None:
+        """Return the publisher that a machine belongs to, by the machine's name; None when nobody has it."""
+        return next((publisher for publisher, names in self._by_name.items() if machine in names), None)
+
     @property
     def publishers(self) -> list[str]:
         """Every publisher with a registry."""
@@ -189,11 +197,20 @@ def _open_any(where: DataTopic, payload: bytes, allowed: Allowed, latest: int) -
         fields = each.Payload or {}
         if machine is None:
             name = each.DataSetWriterName or each.DataSetWriterId or where.writer
-            detail = f"{where.publisher!r} may not speak for the machine {name!r}: add it to its registry, then retry"
-            reader.refusals.append(Refusal(Reason.UNKNOWN_MACHINE, "", detail, len(fields)))
+            reader.refusals.append(_not_its_machine(where.publisher, name, allowed, len(fields)))
         else:
             reader.read(machine, fields, each.Timestamp)
     return Opened(where.publisher, row, reader.slices, reader.refusals, reader.not_numbers)
+
+
+def _not_its_machine(publisher: str, name: str | int, allowed: Allowed, samples: int) -> Refusal:
+    """Say why a publisher may not speak for a machine, and whose it is."""
+    owner = allowed.owner(name)
+    if owner is None:
+        detail = f"{publisher!r} may not speak for the machine {name!r}: add it to its registry, then retry"
+        return Refusal(Reason.UNKNOWN_MACHINE, "", detail, samples)
+    detail = f"{publisher!r} speaks for the machine {name!r}, which is of {owner!r}: correct the one that is wrong"
+    return Refusal(Reason.FOREIGN_MACHINE, str(name), detail, samples)
 
 
 def _put_aside(publisher: str, row: RowId | None, reason: Reason, detail: str) -> Opened:
