@@ -13,6 +13,9 @@ from fastapi.responses import JSONResponse
 from api import errors, health
 from api.access.service import Access
 from api.deps import Services, authorize
+from api.edges import endpoints as edge_endpoints
+from api.edges.service import Edges
+from api.edges.store import SqliteEdgeStore
 from api.live import endpoints as live_endpoints
 from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
@@ -61,6 +64,10 @@ def create_app(settings: Settings) -> FastAPI:
     broker = settings.broker.open(now=clock.now())
     access = Access(settings.keys_file, settings.session_secret_file)
     park = read_park(settings.machines_file)
+    edges = None
+    if settings.edges is not None:
+        edges = Edges(settings.edges, SqliteEdgeStore(settings.edges.database))
+        edges.start()
     metrics = Metrics()
     try:
         store = open_store(settings.store)
@@ -79,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
             settings=settings.live,
         )
         pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
-        app.state.services = Services(settings, access, store, live, Machines(live, store), metrics, pages)
+        app.state.services = Services(settings, access, store, live, Machines(live, store), metrics, pages, edges)
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -115,6 +122,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         health.router,
         machine_endpoints.router,
         live_endpoints.router,
+        edge_endpoints.router,
         page_endpoints.router,
         _document(app),
     ):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.access.scope import Role
+from shopfloor.wire.rights import Kind
+
+if TYPE_CHECKING:
+    from api.edges.service import Edges
 
 Config = Annotated[Path, typer.Argument(help="The API's settings, a TOML file.", exists=True, dir_okay=False)]
 app = typer.Typer(help="Serve HTTP: machines, live stream, pages.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may ask.")
 app.add_typer(key_app, name="key")
+login_app = typer.Typer(no_args_is_help=True, help="Logins of the broker: who may speak and hear there.")
+app.add_typer(login_app, name="login")
 
 
 @app.callback(invoke_without_command=True)
@@ -74,3 +80,76 @@ def add_key(
     keep(settings.keys_file, key)
     typer.echo(token)
     typer.echo("Write it down: it is kept as a hash and cannot be shown again.", err=True)
+
+
+@login_app.command("invite")
+def invite_edge(config: Config, name: Annotated[str, typer.Argument(help="The agent's id.")]) -> None:
+    """Make a one-time code for an edge agent and show it, this once."""
+    from shopfloor.periods import format_instant
+    from shopfloor.runtime import clock
+
+    invitation = _edges(config).invite(name, now=clock.now())
+    typer.echo(invitation.code)
+    typer.echo(
+        f"Until {format_instant(invitation.expires)}, on its machine: officina edge enroll URL {invitation.code}",
+        err=True,
+    )
+
+
+@login_app.command("add")
+def add_login(
+    config: Config,
+    name: Annotated[str, typer.Argument(help="User name; the PublisherId of a publisher.")],
+    kind: Annotated[Kind, typer.Option(help="What it is; its rights follow from that.")],
+    *,
+    password_file: Annotated[
+        Path | None, typer.Option(help="Where the new password is written to, for its owner alone; else it is shown.")
+    ] = None,
+) -> None:
+    """Give a login to a program or publisher, with a new password; an edge agent is better invited."""
+    from shopfloor.broker_files import make_password
+    from shopfloor.runtime import clock
+    from shopfloor.settings import write_secret
+
+    password = make_password()
+    edges = _edges(config)
+    edges.check_name(name, kind)
+    if password_file is not None:
+        write_secret(password_file, password)
+    else:
+        typer.echo(password)
+        typer.echo("Write it down: it is kept as a hash and cannot be shown again.", err=True)
+    edges.add_login(name, kind, password, now=clock.now())
+
+
+@login_app.command("remove")
+def remove_login(config: Config, name: Annotated[str, typer.Argument(help="User name.")]) -> None:
+    """Take a login away; its connections end."""
+    from api.edges.service import UnknownEdgeError
+    from shopfloor.errors import ExpectedError
+
+    try:
+        _edges(config).remove_login(name)
+    except UnknownEdgeError as error:
+        raise ExpectedError(f"there is no login {name!r}: see `officina api login list`") from error
+
+
+@login_app.command("list")
+def list_logins(config: Config) -> None:
+    """Show every login, what it is, and since when it holds its password."""
+    from shopfloor.periods import format_instant
+
+    for kept in _edges(config).logins():
+        typer.echo(f"{kept.login.principal.name}\t{kept.login.principal.kind}\t{format_instant(kept.since)}")
+
+
+def _edges(config: Path) -> Edges:
+    from api.edges.service import Edges
+    from api.edges.store import SqliteEdgeStore
+    from api.settings import load_settings
+    from shopfloor.settings import SettingsError
+
+    settings = load_settings(config).edges
+    if settings is None:
+        raise SettingsError(f"{config} has no section [edges]: it says where logins are kept, see docs/brokers.md")
+    return Edges(settings, SqliteEdgeStore(settings.database))

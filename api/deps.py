@@ -15,6 +15,7 @@ from shopfloor.runtime import clock
 
 if TYPE_CHECKING:
     from api.access.service import Access
+    from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
     from api.metrics import Metrics
@@ -36,6 +37,7 @@ class Services(NamedTuple):
     machines: Machines
     metrics: Metrics
     pages: Pages
+    edges: Edges | None
 
 
 def services(request: Request) -> Services:
@@ -58,9 +60,13 @@ async def authorize(request: Request) -> None:
         ForeignOriginError: another site made a browser send it.
     """
     rule = rule_of(request.method, request.scope["route"].path)
+    if rule is Rule.CODE:  # the service asks for it; there is nothing that a browser would add by itself
+        request.state.caller = None
+        return
     caller = _identify(request)
     request.state.caller = caller
-    if request.method not in _SAFE and (caller is None or caller.by_cookie) and not _is_own_origin(request):
+    from_browser = rule is Rule.PUBLIC if caller is None else caller.by_cookie
+    if request.method not in _SAFE and from_browser and not _is_own_origin(request):
         raise ForeignOriginError("send it from this server's own pages")
     if rule is Rule.PUBLIC or (rule is Rule.METRICS and _is_direct_loopback(request)):
         return
@@ -110,6 +116,18 @@ def scope(request: Request) -> Scope:
     return caller(request).scope
 
 
+def edges(request: Request) -> Edges:
+    """Return the service of edge agents.
+
+    Raises:
+        NotYoursError: this server enrols none.
+    """
+    found = services(request).edges
+    if found is None:
+        raise NotYoursError
+    return found
+
+
 def now() -> int:
     """Read the clock, once for each request."""
     return clock.now()
@@ -118,4 +136,5 @@ def now() -> int:
 ServicesDep = Annotated[Services, Depends(services)]
 CallerDep = Annotated[Caller, Depends(caller)]
 ScopeDep = Annotated[Scope, Depends(scope)]
+EdgesDep = Annotated["Edges", Depends(edges)]
 NowDep = Annotated[int, Depends(now)]

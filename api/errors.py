@@ -12,11 +12,16 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.edges.codes import InvalidCodeError
+from api.edges.service import LoginNameError, UnknownEdgeError
+from api.edges.store import EdgeStoreError
+from api.edges.throttle import TooManyAttemptsError
 from api.live.streams import TooManyStreamsError
 from api.machines.paging import InvalidCursorError
 from api.machines.park import UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.service import InvalidQueryError
+from shopfloor.broker_files import BrokerFilesError, ReloadError
 from shopfloor.periods import InvalidInstantError
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 
@@ -49,6 +54,12 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     NotYoursError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
     ForeignOriginError: (HTTPStatus.FORBIDDEN, "The request comes from another site"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
+    UnknownEdgeError: (HTTPStatus.NOT_FOUND, "There is no such agent"),
+    InvalidCodeError: (HTTPStatus.FORBIDDEN, "The code enrols nobody"),
+    TooManyAttemptsError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many codes were wrong"),
+    LoginNameError: (HTTPStatus.UNPROCESSABLE_ENTITY, "No agent can be called so"),
+    BrokerFilesError: (HTTPStatus.SERVICE_UNAVAILABLE, "The broker does not know of it yet"),
+    EdgeStoreError: (HTTPStatus.SERVICE_UNAVAILABLE, "The logins cannot be read"),
     InvalidQueryError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The question cannot be answered as it is asked"),
     InvalidCursorError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The cursor is none of this list"),
     InvalidInstantError: (HTTPStatus.UNPROCESSABLE_ENTITY, "An instant cannot be read"),
@@ -58,7 +69,18 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     StoreRefusedError: (HTTPStatus.SERVICE_UNAVAILABLE, "The telemetry store refuses this server"),
 }
 _PASSES_BY_ITSELF = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-_SAYS_NOTHING_MORE = frozenset({SignInRequiredError, NotYoursError, UnknownMachineError, StoreRefusedError})
+_SAYS_NOTHING_MORE = frozenset(
+    {
+        SignInRequiredError,
+        NotYoursError,
+        UnknownMachineError,
+        UnknownEdgeError,
+        StoreRefusedError,
+        BrokerFilesError,
+        ReloadError,
+        EdgeStoreError,
+    }
+)
 
 
 def install(app: FastAPI) -> None:

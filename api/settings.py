@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.edges.service import EdgesSettings
 from shopfloor.mqtt import is_loopback
 from shopfloor.settings import BrokerSettings, SettingsError
 from shopfloor.settings import load as load_toml
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         language: of pages, where the browser asks for neither.
         time_zone: of the times on pages.
         live: how the present is sent out.
+        edges: how agents are enrolled; None where the broker's logins are made otherwise.
     """
 
     store: str
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     language: Literal["it", "en"] = "it"
     time_zone: str = "Europe/Rome"
     live: LiveSettings = LiveSettings()
+    edges: EdgesSettings | None = None
 
 
 def load_settings(path: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None) -> Settings:

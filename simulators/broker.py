@@ -214,6 +214,7 @@ async def serve(folder: Path, port: int, stop: asyncio.Event) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await stop.wait()
+    (folder / PID_FILE).unlink(missing_ok=True)
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(broker.shutdown(), 5)
 

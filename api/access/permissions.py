@@ -17,6 +17,10 @@ class Rule(StrEnum):
 
     PUBLIC = "public"
     """Nothing: it shows nothing of machines, people or firms."""
+    CODE = "code"
+    """A one-time code that the request carries, and nothing else: nobody's session or key counts."""
+    EDGES = "edges"
+    """Who may speak for machines at the broker."""
     METRICS = "metrics"
     """Counters for monitoring; also open to a program on this machine that asks directly."""
     MACHINES = "machines"
@@ -32,6 +36,8 @@ _EVERYBODY = frozenset(Role)
 ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
     {
         Rule.PUBLIC: _EVERYBODY,
+        Rule.CODE: frozenset(),
+        Rule.EDGES: frozenset({Role.ADMINISTRATOR}),
         Rule.METRICS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.MACHINES: _EVERYBODY,
         Rule.SIGNALS: STAFF,
@@ -51,6 +57,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/machines/{machine_id}/states"): Rule.MACHINES,
         ("GET", "/api/v1/machines/{machine_id}/signals"): Rule.SIGNALS,
         ("GET", "/api/v1/live"): Rule.MACHINES,
+        ("GET", "/api/v1/edges"): Rule.EDGES,
+        ("POST", "/api/v1/edges/enroll"): Rule.CODE,
+        ("POST", "/api/v1/edges/{edge_id}/code"): Rule.EDGES,
+        ("DELETE", "/api/v1/edges/{edge_id}/login"): Rule.EDGES,
         ("GET", "/"): Rule.PAGES,
         ("GET", "/fragments/machines"): Rule.PAGES,
         ("GET", "/sign-in"): Rule.PUBLIC,

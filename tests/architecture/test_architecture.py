@@ -36,9 +36,9 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
     "prometheus_client": ("*/metrics.py", "collector/cli.py"),
-    "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py"),
+    "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py", "api/edges/store.py"),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
-    "urllib3": ("shopfloor/stores/influx_server.py", "simulators/demo.py"),
+    "urllib3": ("shopfloor/stores/influx_server.py", "edge_agent/enroll.py", "simulators/demo.py"),
     "uvicorn": ("api/server.py",),
 }
 """Where each third-party client, and each file format, is known."""
