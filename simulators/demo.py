@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import urllib3
 
-from shopfloor import broker_files
+from shopfloor.broker_files import Login, hash_password
 from shopfloor.errors import ExpectedError
 from shopfloor.runtime import clock, lifecycle
 from shopfloor.settings import write_secret
@@ -146,7 +146,9 @@ class Demo:
         self._write(
             "api.toml",
             f'store = "{store}"\nmachines_file = "machines.json"\nkeys_file = "keys.json"\n'
-            f'session_secret_file = "session-secret"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n',
+            f'session_secret_file = "session-secret"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n'
+            '\n[edges]\ndatabase = "edges.db"\nbroker_files = "broker"\npid_file = "broker/broker.pid"\n'
+            f'host = "127.0.0.1"\nport = {state.ports["broker"]}\ninsecure = true\n',
             state,
             "api",
         )
@@ -163,19 +165,24 @@ class Demo:
         (self._folder / name).write_text(text + broker, encoding="utf-8")
 
     def _write_logins(self, state: State) -> None:
+        from api.edges.service import Edges, EdgesSettings
+        from api.edges.store import SqliteEdgeStore
+        from simulators.broker import PID_FILE
+
         kinds = {
             "collector": Kind.COLLECTOR,
             "api": Kind.API,
             workshop.GUEST: Kind.INTEGRATION,
             **dict.fromkeys(workshop.SITES, Kind.AGENT),
         }
-        broker_files.write_files(
-            self._folder / "broker",
-            [
-                broker_files.Login(Principal(name, kind), broker_files.hash_password(state.passwords[name]))
-                for name, kind in kinds.items()
-            ],
-        )
+        folder = self._folder / "broker"
+        (folder / PID_FILE).unlink(missing_ok=True)
+        store = SqliteEdgeStore(self._folder / "edges.db")
+        settings = EdgesSettings(self._folder / "edges.db", folder, "127.0.0.1", state.ports["broker"], insecure=True)
+        for name, kind in kinds.items():
+            login = Login(Principal(name, kind), hash_password(state.passwords[name]))
+            store.put_login(login, now=clock.now())
+        Edges(settings, store).write()
 
     def _write_machines(self) -> None:
         machines: list[dict[str, Any]] = [
