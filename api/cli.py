@@ -147,7 +147,10 @@ def _edges(config: Path) -> Edges:
     from api.edges.service import Edges
     from api.edges.store import SqliteEdgeStore
     from api.settings import load_settings
+    from shopfloor.runtime import logs
     from shopfloor.settings import SettingsError
+
+    logs.configure(program="api")
 
     settings = load_settings(config).edges
     if settings is None:

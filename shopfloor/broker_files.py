@@ -14,6 +14,7 @@ import hmac
 import os
 import secrets
 import signal
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.errors import ExpectedError
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PUBLISHERS, PROGRAMS, RIGHTS = "publishers.passwords", "programs.passwords", "rights"
-GROUP_READS = 0o640
-"""The broker runs as a user of its own and reads the files by the folder's group."""
 ITERATIONS = 101
 """As mosquitto_passwd 2.0 counts; passwords are random and long, so that a fast hash is enough to keep them."""
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 32, 128
@@ -89,6 +88,9 @@ def is_password(password: str, password_hash: str) -> bool:
 def write_files(folder: Path, logins: Iterable[Login]) -> None:
     """Write the files anew, each in one step; the access list first, so that no login is there without its rights.
 
+    A broker runs as a user of its own and reads them by the folder's group: where the group may enter the folder, it
+    may read them.
+
     Raises:
         BrokerFilesError: no rights follow from the logins, or the files cannot be written; what was there stays.
     """
@@ -96,10 +98,12 @@ def write_files(folder: Path, logins: Iterable[Login]) -> None:
     kept = {login.principal.name: login.password_hash for login in logins}
     try:
         granted = rights(login.principal for login in logins)
-        write_secret(folder / RIGHTS, _access_list(granted), mode=GROUP_READS)
+        folder.mkdir(parents=True, exist_ok=True)
+        mode = 0o640 if folder.stat().st_mode & stat.S_IXGRP else 0o600
+        write_secret(folder / RIGHTS, _access_list(granted), mode=mode)
         for name, is_bound in ((PUBLISHERS, True), (PROGRAMS, False)):
             lines = (f"{user}:{kept[user]}\n" for user, each in granted.items() if each.is_bound is is_bound)
-            write_secret(folder / name, "".join(lines), mode=GROUP_READS)
+            write_secret(folder / name, "".join(lines), mode=mode)
     except ValueError as error:
         raise BrokerFilesError(f"the broker's logins cannot be written: {error}") from error
     except OSError as error:

@@ -204,7 +204,8 @@ class Edges:
             BrokerFilesError: the broker does not know of it yet.
         """
         was_there = self._store.remove_login(name)
-        self.write()
+        if was_there or self._store.logins():  # also when it is gone already: the broker may not know of it yet
+            self.write()
         if not was_there:
             raise UnknownEdgeError(name)
         log.info("edges.revoked", login=name)

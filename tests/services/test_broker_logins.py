@@ -300,6 +300,15 @@ def test_the_embedded_broker_does_not_start_without_its_files(file: str, tmp_pat
     assert file in ended.stderr + ended.stdout
 
 
+@pytest.mark.parametrize("file", [broker_files.RIGHTS, broker_files.PUBLISHERS, broker_files.PROGRAMS])
+def test_mosquitto_does_not_start_without_its_files(file: str, tmp_path: Path) -> None:
+    with mosquitto(tmp_path / "broker", logins=LOGINS) as server:
+        command = server.process.args
+    (tmp_path / "broker" / file).unlink()
+    assert isinstance(command, list)
+    assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode != 0
+
+
 async def test_mosquitto_with_an_empty_list_of_rights_grants_nothing(tmp_path: Path) -> None:
     with mosquitto(tmp_path / "broker", logins=LOGINS) as server:
         (tmp_path / "broker" / broker_files.RIGHTS).write_text("")

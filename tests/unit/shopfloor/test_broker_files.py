@@ -39,10 +39,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert all(is_password(PASSWORD, entry.password_hash) for entry in found.values())
 
 
-def test_the_files_are_read_by_owner_and_group_alone_and_show_no_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("folder", "file"), [(0o700, 0o600), (0o750, 0o640), (0o755, 0o640)])
+def test_the_group_reads_the_files_where_it_may_enter_the_folder_and_no_password_is_in_them(
+    tmp_path: Path, folder: int, file: int
+) -> None:
+    tmp_path.chmod(folder)
     write_files(tmp_path, LOGINS)
     for name in (PUBLISHERS, PROGRAMS, RIGHTS):
-        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == file
         assert PASSWORD not in (tmp_path / name).read_text()
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([PUBLISHERS, PROGRAMS, RIGHTS])
 
