@@ -18,6 +18,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "The virtual environment could not be made: on Debian, 'apt-get install python3-venv' first."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q shopfloor edge_agent collector api simulators # else the first start does it, in each program
 	@touch $@
 
 $(DEV_STAMP): $(STAMP) requirements-dev.txt
