@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+# Tests of servers wait most of the time: three files at once keep two cores busy.
+PARALLEL := --numprocesses 3 --dist loadfile
 export PORT DEMO_DIR DEMO_SECONDS
 
 .DEFAULT_GOAL := help
@@ -46,10 +48,10 @@ fix: $(DEV_STAMP) ## format and mend what can be mended by machine
 	@$(BIN)/ruff check --fix --quiet .
 
 test: $(DEV_STAMP) servers ## every test against real servers, within 10 minutes on two cores
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -m "not long" $(PARALLEL)
 
 test-long: $(DEV_STAMP) servers ## the same suites at full size
-	@OFFICINA_TEST_SIZE=long $(BIN)/python -m pytest
+	@OFFICINA_TEST_SIZE=long $(BIN)/python -m pytest $(PARALLEL)
 
 bench: $(DEV_STAMP) servers ## measure, beside a limit measured in the same run
 	@$(BIN)/python -m tests.benchmarks
