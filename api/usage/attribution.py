@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from api.usage.evidence import Cause, Held, job_spans, presences
+from api.usage.layers import Layers
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Claim, Quality, Segment, Source
-from shopfloor.periods import SECOND, Period
+from shopfloor.periods import Period
 from shopfloor.states import State
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from api.usage.evidence import Correction, Evidence, JobRules
     from api.usage.intervals import Interval
     from api.usage.policy import Policy
-
-T = TypeVar("T")
 
 
 def attribute(
@@ -62,13 +60,13 @@ class _Judge:
             Held(each.period, each.member, Claim.BOOKING, Source("booking", each.period.start))
             for each in evidence.bookings
         ]
-        self._edits = _Painted((each.period, each) for each in approved if each.state is not None)
-        self._corrections = _Painted((each.period, each) for each in approved if each.payer is not None)
+        self._edits = Layers((each.period, each) for each in approved if each.state is not None)
+        self._corrections = Layers((each.period, each) for each in approved if each.payer is not None)
         self._jobs = _painted(job_spans(evidence.jobs, rules))
         self._badges = _painted(presences(evidence.badges, off, policy))
         self._bookings = _painted(booked)
-        self._orders = _Painted((each.period, each) for each in evidence.maintenance if each.cause is Cause.WORK_ORDER)
-        self._alarms = _Painted((each.period, each) for each in evidence.maintenance if each.cause is Cause.ALARM)
+        self._orders = Layers((each.period, each) for each in evidence.maintenance if each.cause is Cause.WORK_ORDER)
+        self._alarms = Layers((each.period, each) for each in evidence.maintenance if each.cause is Cause.ALARM)
         layers = (
             self._edits, self._corrections, self._jobs, self._badges, self._bookings, self._orders, self._alarms,
         )  # fmt: skip
@@ -138,36 +136,8 @@ def _corrects(correction: Correction) -> Held:
     return Held(correction.period, payer, Claim.CORRECTION, Source("correction", correction.at))
 
 
-class _Painted(Generic[T]):
-    """Spans laid over one another, the later in the order given on top, asked for by instant."""
-
-    def __init__(self, spans: Iterable[tuple[Period, T]]) -> None:
-        cut = [(_second(period.start), _second(period.end), what) for period, what in spans]
-        self.bounds = sorted({bound for start, end, _ in cut for bound in (start, end) if start < end})
-        starting: dict[int, list[int]] = {}
-        for number, (start, _, _) in enumerate(cut):
-            starting.setdefault(start, []).append(number)
-        self._tops: list[T | None] = []
-        heap: list[int] = []
-        for bound in self.bounds:
-            for number in starting.get(bound, ()):
-                heappush(heap, -number)
-            while heap and cut[-heap[0]][1] <= bound:
-                heappop(heap)
-            self._tops.append(cut[-heap[0]][2] if heap else None)
-
-    def at(self, instant: int) -> T | None:
-        """Return what lies on top at an instant."""
-        index = bisect_right(self.bounds, instant) - 1
-        return self._tops[index] if index >= 0 else None
-
-
-def _painted(held: Iterable[Held]) -> _Painted[Held]:
-    return _Painted((each.period, each) for each in sorted(held))
-
-
-def _second(instant: int) -> int:
-    return instant // SECOND * SECOND
+def _painted(held: Iterable[Held]) -> Layers[Held]:
+    return Layers((each.period, each) for each in sorted(held))
 
 
 def _append(segments: list[Segment], segment: Segment) -> None:
