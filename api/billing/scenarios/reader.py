@@ -149,6 +149,15 @@ def parse(text: str) -> Scenario:
         table: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise BadScenarioError(f"is no TOML: {error}") from error
+    return read(table)
+
+
+def read(table: dict[str, Any]) -> Scenario:
+    """Read a scenario from a table as TOML gives it, with every number exact.
+
+    Raises:
+        BadScenarioError: naming the place, the reason and the mend.
+    """
     policy_table = table.get("policy")
     name = policy_table.get("zone", Policy().zone) if isinstance(policy_table, dict) else Policy().zone
     try:

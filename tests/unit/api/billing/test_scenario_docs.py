@@ -7,7 +7,7 @@ import pytest
 
 from api.billing.scenarios.reader import parse
 
-PAGE = Path(__file__).parents[3] / "docs" / "scenario.md"
+PAGE = Path(__file__).parents[4] / "docs" / "scenario.md"
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 NETS = [{"A 2026-10": "57.98"}, {"A 2026-10": "31.25", "B 2026-10": "58.25"},
         {"A 2026-10": "118.55", "A 2026-11": "27.45"}]  # fmt: skip
