@@ -32,17 +32,14 @@ def adjust(charged: Iterable[Line], fresh: Iterable[Line]) -> list[Line]:
     before = {(line.member, line.reference): line for line in charged}
     after = {(line.member, line.reference): line for line in fresh}
     found = []
-    for key in sorted(before.keys() | after.keys()):
-        line = _difference(before.get(key), after.get(key))
+    for key, base in sorted({**before, **after}.items(), key=lambda item: item[0]):
+        line = _difference(base, before.get(key), after.get(key))
         if line is not None:
             found.append(line)
     return found
 
 
-def _difference(before: Line | None, after: Line | None) -> Line | None:
-    base = after or before
-    if base is None:
-        return None
+def _difference(base: Line, before: Line | None, after: Line | None) -> Line | None:
     nothing = replace(base, quantity=0, amount=ZERO, exact=exact(0), flagged=0, flagged_amount=ZERO, parts=())
     old, new = before or nothing, after or nothing
     if (old.quantity, old.amount) == (new.quantity, new.amount):

@@ -15,7 +15,7 @@ from api.billing.limits import limit_lines
 from api.billing.money import ZERO, exact, share_line, times, to_cents
 from api.billing.statements import Basis, Line, Part, Rule, Spent, Step, Unit
 from api.billing.tariffs import CHARGED_STATES, Book, UnpricedError
-from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Meter, Quality, Segment, clip
+from api.usage.segments import Meter, Quality, Segment, clip
 from api.usage.sessions import Session, sessions
 from shopfloor.periods import SECOND, Period, format_instant
 from shopfloor.states import State
@@ -104,8 +104,8 @@ class _Share:
             self.quantity += piece.quantity
             self.flagged += piece.flagged
         part = clip(piece.segment, piece.period)
-        if part is not None and (not self.segments or self.segments[-1] != part):
-            self.segments.append(part)
+        if [part] != self.segments[-1:]:
+            self.segments.extend(filter(None, [part]))
 
 
 @dataclass(slots=True)
@@ -372,8 +372,6 @@ def reference(*names: str | None) -> str:
 
 def _basis(segment: Segment) -> Basis | None:
     """Return what time is charged as: use, a booking that its member left unused, or nothing."""
-    if segment.payer in {UNATTRIBUTED, CONSORTIUM}:
-        return None
     if segment.state in CHARGED_STATES:
         return Basis.TIME
     return Basis.BOOKED_UNUSED if segment.state is State.OFF and segment.booked == segment.payer else None

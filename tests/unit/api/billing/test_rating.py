@@ -237,3 +237,37 @@ def test_a_true_up_shares_the_real_cost_by_what_was_charged_or_by_seconds() -> N
     ]
     with pytest.raises(BadTariffError, match="provisional"):
         true_up(up, lines, frozenset())
+
+
+def test_a_start_up_fee_comes_once_per_session() -> None:
+    lines = rate([segment(0, 1), segment(2, 3)], {**HOURLY, "start_up": Decimal("2.50")})
+
+    assert (lines["start_up/M1/mill@1"].quantity, lines["start_up/M1/mill@1"].amount) == (2, Decimal("5.00"))
+
+
+def test_a_limit_falls_on_no_rate_of_vat_at_which_nothing_was_charged() -> None:
+    energy = (Metered(Meter.ENERGY, Period(NOON, NOON + SECOND), 5, placed=True),
+              Metered(Meter.ENERGY, Period(NOON, NOON + SECOND), 7, placed=False))  # fmt: skip
+    free_energy = {"energy": Price(Decimal(0)), "taxes": {Basis.ENERGY: Tax(Decimal(10))}}
+
+    lines = rate([segment(0, 1, metered=energy)], {**HOURLY, **free_energy, "monthly_cap": Decimal("30.00")})
+
+    assert lines["monthly_cap/M1/22 %"].amount == Decimal("-6.00")
+    assert "monthly_cap/M1/10 %" not in lines
+    assert (lines["energy/M1/mill@1"].quantity, lines["energy/M1/mill@1"].flagged) == (12, 7)
+    assert len(lines["energy/M1/mill@1"].parts[0].segments) == 1
+
+
+def test_what_is_metered_costs_by_the_version_of_its_time_and_nothing_where_that_has_no_price() -> None:
+    energy = (Metered(Meter.ENERGY, Period(NOON - SECOND, NOON), 1_000_000, placed=True),
+              Metered(Meter.ENERGY, Period(NOON, NOON + SECOND), 2_000_000, placed=True),
+              Metered(Meter.PARTS, Period(NOON, NOON + SECOND), 1, placed=True))  # fmt: skip
+    before = {"valid": Period(0, NOON), "energy": Price(Decimal("0.20"))}
+    after = {"valid": Period(NOON, INSTANT_MAX), "energy": Price(Decimal("0.30"))}
+
+    lines = rate([segment(-1, 1, metered=energy)], before, after)
+
+    assert {key: str(line.amount) for key, line in lines.items()} == {
+        "energy/M1/mill@1": "0.20",
+        "energy/M1/mill@2": "0.60",
+    }

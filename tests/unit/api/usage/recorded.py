@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,8 @@ from simulators.replay import mapped_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-RECORDINGS = Path(__file__).parents[5] / "shared" / "data" / "nist-sms-mazak01"
+SHARED = Path(os.environ.get("OFFICINA_SHARED", Path(__file__).parents[5] / "shared"))
+RECORDINGS = SHARED / "data" / "nist-sms-mazak01"
 COUNTED = {"power_on_seconds": "powered", "automatic_seconds": "automatic", "cutting_seconds": "cutting"}
 
 
@@ -91,7 +93,26 @@ def table(paths: Iterable[Path]) -> Iterator[str]:
             sum(cutting.values()), cutting[State.PROCESSING], known, powered,
         )  # fmt: skip
         name = path.name.split("-")[1]
-        yield f"| {name[:4]}-{name[4:6]}-{name[6:]} | " + " | ".join(f"{each:.0f}" for each in figures) + " |"
+        shown = " | ".join(f"{each:.0f}" for each in figures)
+        yield f"| {name[:4]}-{name[4:6]}-{name[6:]} | {shown} | {reasons(figures)} |"
+
+
+def reasons(figures: Sequence[float]) -> str:
+    """The letters of docs/usage-mazak.md for each difference of more than one per cent."""
+    processing, automatic, within, setup, interrupted, idle, _, cutting, _, known, powered = figures
+
+    def matters(part: float, whole: float) -> bool:
+        return abs(part) > max(abs(whole) / 100, 0.5)
+
+    letters = {
+        "S": matters(setup, automatic),
+        "H": matters(interrupted, automatic),
+        "I": matters(idle, automatic),
+        "T": matters(within - processing, processing),
+        "C": matters(processing - cutting, processing),
+        "P": matters(powered - known, powered),
+    }
+    return " ".join(letter for letter, holds in letters.items() if holds)
 
 
 def day_of_file(path: Path) -> Period:

@@ -202,6 +202,7 @@ def test_energy_is_spread_evenly_and_not_on_off_unless_it_was_off_all_the_time()
 
     assert amounts(place(segments, Meter.ENERGY, [step(0, 300, 7)])) == [3, 0, 4]
     assert amounts(place(segments, Meter.ENERGY, [step(120, 150, 5)])) == [0, 5, 0]
+    assert amounts(place([segment(0, 2000, State.IDLE)], Meter.ENERGY, [step(0, 2000, 1)])) == [1]
     assert amounts(place(segments, Meter.ENERGY, [step(-100, 100, 8), step(250, 350, 8)])) == [4, 0, 4]
     assert amounts(place(segments, Meter.ENERGY, [step(10.2, 10.7, 8), step(400, 500, 8), step(20, 30, 0)])) == [
         8,
