@@ -10,7 +10,7 @@ PARALLEL := --numprocesses 3 --dist loadfile
 export PORT DEMO_DIR DEMO_SECONDS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install dev servers check fix test test-long bench lock clean
+.PHONY: help demo install dev servers check fix test test-long coverage bench lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -52,6 +52,11 @@ test: $(DEV_STAMP) servers ## every test against real servers, within 10 minutes
 
 test-long: $(DEV_STAMP) servers ## the same suites at full size
 	@OFFICINA_TEST_SIZE=long $(BIN)/python -m pytest $(PARALLEL)
+
+coverage: $(DEV_STAMP) ## every branch of the pure modules of usage and billing, by their own tests
+	@mkdir -p .cache
+	@$(BIN)/python -m coverage run -m pytest tests/unit/api/usage tests/unit/api/billing tests/golden
+	@$(BIN)/python -m coverage report
 
 bench: $(DEV_STAMP) servers ## measure, beside a limit measured in the same run
 	@$(BIN)/python -m tests.benchmarks
