@@ -1,0 +1,174 @@
+"""What is usual in the same operating state, learnt from the weeks before: median and MAD. Pure.
+
+Samples are averaged over steps, apart by operating state. A step's distance is the mean of its states' distances from
+their medians, each in its own standard deviations, weighted by the number of samples; the median of the last distances
+is judged. Steps that are judged abnormal are not learnt, unless the new level lasts.
+"""
+
+from __future__ import annotations
+
+from math import floor
+from statistics import median
+from typing import TYPE_CHECKING
+
+from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement, Verdict
+from shopfloor.periods import DAY, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from api.maintenance.rules import Baseline, Rule
+    from shopfloor.samples import Sample, Value
+
+POINTS_MAX = 504
+"""Most points that a state's usual level rests on, spread over the window."""
+POINTS_MIN = 50
+"""Least."""
+STATES_MAX = 64
+"""Most operating states told apart; the one not met for longest is forgotten."""
+_TO_DEVIATION = 1.4826  # the standard deviation of normal noise, in MADs
+_RETURN = 0.8  # the share of the limit below which it is normal again
+_RENEW_POINTS = 4
+
+
+class BaselineEvaluator(Evaluator):
+    """A robust baseline per operating state."""
+
+    KEPT = ("sums", "ends", "levels", "history", "distances", "abnormal_since")
+
+    def __init__(self, rule: Rule, signal: str, how: Baseline) -> None:
+        super().__init__(rule, signal, (signal, *how.bands))
+        self.signal = signal
+        self.how = how
+        self.sums: dict[str, list[float]] = {}  # state: [sum, samples] of this step
+        self.ends = 0  # end of this step
+        self.history: dict[str, list[list[float]]] = {}  # state: [[stamp, mean], …]
+        self.levels: dict[str, list[float]] = {}  # state: [median, deviation, points learnt since]
+        self.distances: list[float] = []
+        self.abnormal_since = 0
+        self._step = int(how.step_seconds * SECOND)
+        self._window = int(how.window_days * DAY)
+        self._learn = int(how.learn_days * DAY)
+
+    def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
+        """Add the value to its step."""
+        is_open = self.is_open(sample.stamp, facts)
+        if sample.signal != self.signal or sample.status or not is_open:
+            return ()
+        value = self.number(sample.value)
+        if value is None:
+            return ()
+        if self.deadline == NEVER:
+            self.ends = (sample.stamp // self._step + 1) * self._step
+            self.deadline = self.ends
+        sums = self.sums.get(state := self._state(facts))
+        if sums is None:
+            self.sums[state] = [value, 1.0]
+        else:
+            sums[0] += value
+            sums[1] += 1.0
+        return ()
+
+    def expire(self, stamp: int, facts: Facts) -> Sequence[Judgement]:  # noqa: ARG002 - the base asks
+        """Judge the step that ends here; a step without a value ends knowledge."""
+        if not self.sums:
+            self.deadline = NEVER
+            self.distances.clear()
+            return self.say(stamp, Verdict.UNKNOWN, {}) if self.verdict else ()
+        self.deadline = self.ends = self.ends + self._step
+        means = {state: total / n for state, (total, n) in self.sums.items()}
+        distance, evidence = self._measure(means)
+        self.sums = {}
+        if distance is None:
+            self._learn_from(stamp, means, usual=True)
+            return ()
+        self.distances = [*self.distances[1 - self.how.smooth_steps :], distance]
+        if self.how.smooth_steps == 1:
+            self.distances = [distance]
+        smooth = median(self.distances)
+        signed = {"high": smooth, "low": -smooth, "both": abs(smooth)}[self.how.direction]
+        evidence["distance"] = round(smooth, 2)
+        is_beyond = signed > self.how.limit
+        if not is_beyond and self.verdict == Verdict.ACTIVE and signed > _RETURN * self.how.limit:
+            is_beyond = True
+        self._learn_from(stamp, means, usual=abs(distance) <= self.how.limit)
+        return self.say(stamp, Verdict.ACTIVE if is_beyond else Verdict.NORMAL, evidence)
+
+    def _state(self, facts: Facts) -> str:
+        parts = []
+        for signal, width in self.how.bands.items():
+            value = facts.values.get(signal)
+            if width and isinstance(value, int | float):
+                parts.append(str(floor(value / width)))
+            else:
+                parts.append(str(value))
+        return "|".join(parts)
+
+    def _measure(self, means: dict[str, float]) -> tuple[float | None, dict[str, Value]]:
+        """Return the step's distance, None when none of its states is known well enough, and what it was judged by."""
+        total = weight = 0.0
+        evidence: dict[str, Value] = {"unit": self.rule.unit, "limit": self.how.limit}
+        heaviest = 0.0
+        for state, mean in means.items():
+            level = self.levels.get(state)
+            if level is None:
+                continue
+            n = self.sums[state][1]
+            total += n * (mean - level[0]) / level[1]
+            weight += n
+            if n > heaviest:
+                heaviest = n
+                evidence |= {"value": round(mean, 4), "usual": round(level[0], 4), "deviation": round(level[1], 4)}
+                if state:
+                    evidence["state"] = state
+        return (total / weight if weight else None), evidence
+
+    def _learn_from(self, stamp: int, means: dict[str, float], *, usual: bool) -> None:
+        if usual:
+            self.abnormal_since = 0
+        elif not self.abnormal_since:
+            self.abnormal_since = stamp
+        if not usual and stamp - self.abnormal_since < self._learn:
+            return
+        for state, mean in means.items():
+            history = self.history.pop(state, None)
+            if history is None:
+                history = []
+                while len(self.history) >= STATES_MAX:
+                    forgotten = next(iter(self.history))
+                    del self.history[forgotten]
+                    self.levels.pop(forgotten, None)
+            self.history[state] = history  # the last place is the one met last
+            spacing = min(self._window // POINTS_MAX, self._learn // (2 * POINTS_MIN))
+            if history and stamp - history[-1][0] < spacing:
+                continue
+            history.append([stamp, mean])
+            if len(history) > POINTS_MAX or history[0][0] < stamp - self._window:
+                self._thin(history, stamp)
+            self._renew(state, history, stamp)
+
+    def _thin(self, history: list[list[float]], stamp: int) -> None:
+        """Drop what is older than the window, and every second of the older half when there are too many."""
+        while history and history[0][0] < stamp - self._window:
+            del history[0]
+        if len(history) > POINTS_MAX:
+            del history[: len(history) // 2 : 2]
+
+    def _renew(self, state: str, history: list[list[float]], stamp: int) -> None:
+        """Compute the level again now and then, once the state is known for long enough."""
+        level = self.levels.get(state)
+        if level is not None and level[2] < _RENEW_POINTS:
+            level[2] += 1
+            return
+        if len(history) < POINTS_MIN or (level is None and stamp - history[0][0] < self._learn):
+            return
+        values = sorted(value for _, value in history)
+        middle = _middle(values)
+        deviation = _TO_DEVIATION * _middle(sorted(abs(value - middle) for value in values))
+        least = max(self.how.floor, self.how.floor_percent / 100 * abs(middle), 1e-9)
+        self.levels[state] = [middle, max(deviation, least), 0]
+
+
+def _middle(ordered: list[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
