@@ -48,7 +48,7 @@ class Result:
     """What came of it.
 
     Attributes:
-        period: first to last sample.
+        period: first sample with a value to the last.
         changes: of the alarms.
         episodes: by when they were raised.
         incidents: by when they were opened.
@@ -88,7 +88,9 @@ def run(fold: MachineFold, samples: Sequence[Sample], until: int = 0) -> Result:
         for incident, each in incidents.take([change]):
             messages += notifications.take(incident, each)
     messages += notifications.advance(fold.position)
-    period = Period(samples[0].stamp, max(samples[-1].stamp, samples[0].stamp))
+    # Adapters restate at the head of a file, with old stamps, that they knew nothing.
+    first = next((sample.stamp for sample in samples if sample.value is not None), samples[0].stamp)
+    period = Period(first, max(samples[-1].stamp, first))
     return Result(period, changes, episodes(changes), incidents.incidents, messages, fold)
 
 

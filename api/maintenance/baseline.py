@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 POINTS_MAX = 504
 """Most points that a state's usual level rests on, spread over the window."""
-POINTS_MIN = 50
-"""Least."""
 STATES_MAX = 64
 """Most operating states told apart; the one not met for longest is forgotten."""
+RELEARN_DAYS = 7.0
+"""A new level is usual when it has lasted so long at least."""
+_LEARN_LIMIT = 3.0  # what wears slowly must not be taken for usual on its way
 _TO_DEVIATION = 1.4826  # the standard deviation of normal noise, in MADs
 _RETURN = 0.8  # the share of the limit below which it is normal again
 _RENEW_POINTS = 4
@@ -34,7 +35,7 @@ _RENEW_POINTS = 4
 class BaselineEvaluator(Evaluator):
     """A robust baseline per operating state."""
 
-    KEPT = ("sums", "ends", "levels", "history", "distances", "abnormal_since")
+    KEPT = ("sums", "ends", "levels", "history", "distances", "recent", "abnormal_since")
 
     def __init__(self, rule: Rule, signal: str, how: Baseline) -> None:
         super().__init__(rule, signal, (signal, *how.bands))
@@ -45,10 +46,12 @@ class BaselineEvaluator(Evaluator):
         self.history: dict[str, list[list[float]]] = {}  # state: [[stamp, mean], …]
         self.levels: dict[str, list[float]] = {}  # state: [median, deviation, points learnt since]
         self.distances: list[float] = []
-        self.abnormal_since = 0
+        self.recent: dict[str, list[float]] = {}  # state: [stamp, its last distances…]
+        self.abnormal_since: dict[str, int] = {}
         self._step = int(how.step_seconds * SECOND)
         self._window = int(how.window_days * DAY)
         self._learn = int(how.learn_days * DAY)
+        self._relearn = int(max(how.learn_days, RELEARN_DAYS) * DAY)
 
     def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
         """Add the value to its step."""
@@ -77,22 +80,45 @@ class BaselineEvaluator(Evaluator):
             return self.say(stamp, Verdict.UNKNOWN, {}) if self.verdict else ()
         self.deadline = self.ends = self.ends + self._step
         means = {state: total / n for state, (total, n) in self.sums.items()}
-        distance, evidence = self._measure(means)
+        apart = {
+            state: (mean - level[0]) / level[1] for state, mean in means.items() if (level := self.levels.get(state))
+        }
+        smooth, evidence = self._judge_apart(stamp, apart, means) if self.how.apart else self._judge_all(apart, means)
+        distances = apart if self.how.apart else dict.fromkeys(means, self.distances[-1] if apart else 0.0)
         self.sums = {}
-        if distance is None:
-            self._learn_from(stamp, means, usual=True)
+        self._learn_from(stamp, means, distances)
+        if smooth is None:
             return ()
-        self.distances = [*self.distances[1 - self.how.smooth_steps :], distance]
-        if self.how.smooth_steps == 1:
-            self.distances = [distance]
-        smooth = median(self.distances)
         signed = {"high": smooth, "low": -smooth, "both": abs(smooth)}[self.how.direction]
         evidence["distance"] = round(smooth, 2)
         is_beyond = signed > self.how.limit
         if not is_beyond and self.verdict == Verdict.ACTIVE and signed > _RETURN * self.how.limit:
             is_beyond = True
-        self._learn_from(stamp, means, usual=abs(distance) <= self.how.limit)
         return self.say(stamp, Verdict.ACTIVE if is_beyond else Verdict.NORMAL, evidence)
+
+    def _judge_all(self, apart: dict[str, float], means: dict[str, float]) -> tuple[float | None, dict[str, Value]]:
+        """Return the smoothed mean distance of the states, None when none is known well enough, and its evidence."""
+        if not apart:
+            return None, {}
+        weights = {state: self.sums[state][1] for state in apart}
+        distance = sum(apart[state] * n for state, n in weights.items()) / sum(weights.values())
+        self.distances = [*self.distances, distance][-self.how.smooth_steps :]
+        return median(self.distances), self._evidence(max(weights, key=lambda state: weights[state]), means)
+
+    def _judge_apart(
+        self, stamp: int, apart: dict[str, float], means: dict[str, float]
+    ) -> tuple[float | None, dict[str, Value]]:
+        """Return the smoothed distance of the worst state of the last day, None when none is known well enough."""
+        for state, distance in apart.items():
+            _, *before = self.recent.pop(state, [0.0])
+            self.recent[state] = [stamp, *before[1 - self.how.smooth_steps :], distance]
+        self.recent = {state: row for state, row in self.recent.items() if row[0] > stamp - DAY}
+        full = {state: median(row[1:]) for state, row in self.recent.items() if len(row) > self.how.smooth_steps}
+        if not full:
+            return None, {}
+        sign = {"high": 1.0, "low": -1.0}.get(self.how.direction)
+        worst = max(full, key=lambda state: full[state] * sign if sign else abs(full[state]))
+        return full[worst], self._evidence(worst, means)
 
     def _state(self, facts: Facts) -> str:
         parts = []
@@ -101,51 +127,46 @@ class BaselineEvaluator(Evaluator):
             if width and isinstance(value, int | float):
                 parts.append(str(floor(value / width)))
             else:
-                parts.append(str(value))
+                parts.append("" if value is None else str(value))
         return "|".join(parts)
 
-    def _measure(self, means: dict[str, float]) -> tuple[float | None, dict[str, Value]]:
-        """Return the step's distance, None when none of its states is known well enough, and what it was judged by."""
-        total = weight = 0.0
+    def _evidence(self, state: str, means: dict[str, float]) -> dict[str, Value]:
+        level = self.levels.get(state, [0.0, 0.0])
         evidence: dict[str, Value] = {"unit": self.rule.unit, "limit": self.how.limit}
-        heaviest = 0.0
-        for state, mean in means.items():
-            level = self.levels.get(state)
-            if level is None:
-                continue
-            n = self.sums[state][1]
-            total += n * (mean - level[0]) / level[1]
-            weight += n
-            if n > heaviest:
-                heaviest = n
-                evidence |= {"value": round(mean, 4), "usual": round(level[0], 4), "deviation": round(level[1], 4)}
-                if state:
-                    evidence["state"] = state
-        return (total / weight if weight else None), evidence
+        if state in means:
+            evidence["value"] = round(means[state], 4)
+        evidence |= {"usual": round(level[0], 4), "deviation": round(level[1], 4)}
+        if state.strip("|"):
+            evidence["state"] = state
+        return evidence
 
-    def _learn_from(self, stamp: int, means: dict[str, float], *, usual: bool) -> None:
-        if usual:
-            self.abnormal_since = 0
-        elif not self.abnormal_since:
-            self.abnormal_since = stamp
-        if not usual and stamp - self.abnormal_since < self._learn:
-            return
+    def _learn_from(self, stamp: int, means: dict[str, float], distances: dict[str, float]) -> None:
+        """Learn what is usual; what is not is learnt when it has lasted."""
+        limit = min(self.how.limit, _LEARN_LIMIT) if self.how.apart else self.how.limit
         for state, mean in means.items():
-            history = self.history.pop(state, None)
-            if history is None:
-                history = []
-                while len(self.history) >= STATES_MAX:
-                    forgotten = next(iter(self.history))
-                    del self.history[forgotten]
-                    self.levels.pop(forgotten, None)
-            self.history[state] = history  # the last place is the one met last
-            spacing = min(self._window // POINTS_MAX, self._learn // (2 * POINTS_MIN))
-            if history and stamp - history[-1][0] < spacing:
+            if abs(distances.get(state, 0.0)) <= limit:
+                self.abnormal_since.pop(state, None)
+            elif stamp - self.abnormal_since.setdefault(state, stamp) < self._relearn:
                 continue
-            history.append([stamp, mean])
-            if len(history) > POINTS_MAX or history[0][0] < stamp - self._window:
-                self._thin(history, stamp)
-            self._renew(state, history, stamp)
+            self._learn_one(stamp, state, mean)
+
+    def _learn_one(self, stamp: int, state: str, mean: float) -> None:
+        history = self.history.pop(state, None)
+        if history is None:
+            history = []
+            while len(self.history) >= STATES_MAX:
+                forgotten = next(iter(self.history))
+                del self.history[forgotten]
+                self.levels.pop(forgotten, None)
+                self.abnormal_since.pop(forgotten, None)
+        self.history[state] = history  # the last place is the one met last
+        spacing = min(self._window // POINTS_MAX, self._learn // (2 * self.how.learn_steps))
+        if history and stamp - history[-1][0] < spacing:
+            return
+        history.append([stamp, mean])
+        if len(history) > POINTS_MAX or history[0][0] < stamp - self._window:
+            self._thin(history, stamp)
+        self._renew(state, history, stamp)
 
     def _thin(self, history: list[list[float]], stamp: int) -> None:
         """Drop what is older than the window, and every second of the older half when there are too many."""
@@ -160,7 +181,7 @@ class BaselineEvaluator(Evaluator):
         if level is not None and level[2] < _RENEW_POINTS:
             level[2] += 1
             return
-        if len(history) < POINTS_MIN or (level is None and stamp - history[0][0] < self._learn):
+        if len(history) < self.how.learn_steps or (level is None and stamp - history[0][0] < self._learn):
             return
         values = sorted(value for _, value in history)
         middle = _middle(values)

@@ -80,7 +80,8 @@ class Class:
         codes: the maker's number.
         texts: the maker's words.
         severity: of the alarm.
-        on_delay_seconds: how long it must last.
+        on_delay_seconds: how long a warning must last; what the operator tops up in time wakes nobody.
+        fault_delay_seconds: how long a fault must last.
         advice: what to do.
         source: whose word it is.
     """
@@ -93,6 +94,7 @@ class Class:
     texts: tuple[str, ...] = ("*",)
     severity: Severity = "medium"
     on_delay_seconds: float = 10.0
+    fault_delay_seconds: float = 0.0
     advice: str = ""
 
     def covers(self, maker: str, condition: Condition) -> bool:
@@ -234,7 +236,7 @@ class ConditionsEvaluator(Evaluator):
             "item": item, "code": code, "text": text.strip(), "level": level, "class": known.name,
             "advice": known.advice, "source": known.source,
         }  # fmt: skip
-        delay = 0.0 if level == "fault" else known.on_delay_seconds
+        delay = known.fault_delay_seconds if level == "fault" else known.on_delay_seconds
         return (Judgement(stamp, self.rule.id, subject, verdict, evidence, known.severity, delay),)
 
 

@@ -134,23 +134,37 @@ class MachineFold:
                 self._adopt(rule, "")
 
     def take(self, samples: Iterable[Sample]) -> None:
-        """Take in samples in the order of stamp and signal.
+        """Take in samples in the order of stamp and signal; those of one stamp are one, and come in one call.
 
         Raises:
             OutOfOrderError: when one is older than `position`.
         """
-        facts, listeners = self.facts, self._listeners
+        slice_: list[Sample] = []
+        at = self.position
         for sample in samples:
-            stamp, signal = sample.stamp, sample.signal
-            if stamp < self.position:
-                raise OutOfOrderError(f"{self.machine}: {signal} at {stamp} is older than {self.position}")
-            if self._due and self._due[0][0] < stamp:
-                self._pass(stamp)
-            self.position = stamp
+            if sample.stamp != at:
+                if slice_:
+                    self._take_slice(slice_)
+                    slice_ = []
+                at = sample.stamp
+                if at < self.position:
+                    raise OutOfOrderError(f"{self.machine}: {sample.signal} at {at} is older than {self.position}")
+            slice_.append(sample)
+        if slice_:
+            self._take_slice(slice_)
+
+    def _take_slice(self, samples: Sequence[Sample]) -> None:
+        """Take in what was told at one instant: a rule sees a value with the state that was told beside it."""
+        stamp, facts, listeners = samples[0].stamp, self.facts, self._listeners
+        if self._due and self._due[0][0] < stamp:
+            self._pass(stamp)
+        self.position = stamp
+        for sample in samples:
             facts.take(sample)
-            if signal not in self._met:
-                self._meet(signal)
-            for key, evaluator in listeners.get(signal, ()):
+            if sample.signal not in self._met:
+                self._meet(sample.signal)
+        for sample in samples:
+            for key, evaluator in listeners.get(sample.signal, ()):
                 judgements = evaluator.take(sample, facts)
                 if judgements:
                     self._hear(judgements)

@@ -136,12 +136,14 @@ class Baseline:
         limit: distance from the median, in standard deviations estimated as 1.4826 MAD.
         direction: `high`, `low` or `both`.
         window_days: how far back is usual.
-        learn_days: how long a state must be known before it is judged, and how long a new level lasts until it is
-            learnt as usual.
+        learn_days: how long a state must be known before it is judged; a new level is learnt as usual when it has
+            lasted as long, a week at least.
+        learn_steps: and how many steps it must have been met in.
         step_seconds: samples are averaged over steps.
         smooth_steps: the median of the distances of so many steps is judged.
         floor_percent: the deviation is never taken for less than this share of the median.
         floor: nor for less than this, in the signal's unit.
+        apart: each state is judged for itself and the worst counts, not the mean of all; for tools.
         bands: operating states are told apart by these signals, in bands of this width; width 0 takes the value itself.
     """
 
@@ -149,10 +151,12 @@ class Baseline:
     direction: str = "both"
     window_days: float = 42.0
     learn_days: float = 10.0
+    learn_steps: int = 50
     step_seconds: float = 300.0
     smooth_steps: int = 6
     floor_percent: float = 2.0
     floor: float = 0.0
+    apart: bool = False
     bands: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -233,6 +237,8 @@ KINDS: Mapping[str, type[How]] = MappingProxyType(
      for each in (Limit, Zones, Rate, Baseline, Trend, Service, Frozen, Conditions, Silence)},
 )  # fmt: skip
 """Ways of judging by the name of their table."""
+_POSITIVE = {"window_days", "learn_days", "learn_steps", "step_seconds", "smooth_steps", "span_seconds", "points",
+             "still_seconds", "seconds", "recent_days"}  # fmt: skip
 _WITHOUT_SIGNAL = (Service, Conditions, Silence)
 
 
@@ -426,8 +432,7 @@ def _check_spans(rule: Rule, where: str) -> None:
             raise RuleError(f"{where}: {name} is less than 0")
     for each in fields(rule.how):
         value = getattr(rule.how, each.name)
-        if each.name in {"window_days", "learn_days", "step_seconds", "smooth_steps", "span_seconds", "points",
-                         "still_seconds", "seconds", "recent_days"} and value <= 0:  # fmt: skip
+        if each.name in _POSITIVE and value <= 0:
             raise RuleError(f"{where}: {each.name} must be greater than 0")
     how = rule.how
     if isinstance(how, Service):
