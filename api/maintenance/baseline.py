@@ -8,7 +8,6 @@ is judged. Steps that are judged abnormal are not learnt, unless the new level l
 from __future__ import annotations
 
 from math import floor
-from statistics import median
 from typing import TYPE_CHECKING
 
 from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement, Verdict
@@ -83,42 +82,50 @@ class BaselineEvaluator(Evaluator):
         apart = {
             state: (mean - level[0]) / level[1] for state, mean in means.items() if (level := self.levels.get(state))
         }
-        smooth, evidence = self._judge_apart(stamp, apart, means) if self.how.apart else self._judge_all(apart, means)
+        smooth, state = self._judge_apart(stamp, apart) if self.how.apart else self._judge_all(apart)
         distances = apart if self.how.apart else dict.fromkeys(means, self.distances[-1] if apart else 0.0)
         self.sums = {}
+        verdict = Verdict(self.verdict or Verdict.UNKNOWN) if smooth is None else self._verdict(smooth)
+        found: Sequence[Judgement] = ()
+        if smooth is not None and verdict != self.verdict:
+            found = self.say(stamp, verdict, self._evidence(state, means) | {"distance": round(smooth, 2)})
         self._learn_from(stamp, means, distances)
-        if smooth is None:
-            return ()
-        signed = {"high": smooth, "low": -smooth, "both": abs(smooth)}[self.how.direction]
-        evidence["distance"] = round(smooth, 2)
-        is_beyond = signed > self.how.limit
-        if not is_beyond and self.verdict == Verdict.ACTIVE and signed > _RETURN * self.how.limit:
-            is_beyond = True
-        return self.say(stamp, Verdict.ACTIVE if is_beyond else Verdict.NORMAL, evidence)
+        return found
 
-    def _judge_all(self, apart: dict[str, float], means: dict[str, float]) -> tuple[float | None, dict[str, Value]]:
-        """Return the smoothed mean distance of the states, None when none is known well enough, and its evidence."""
+    def _verdict(self, smooth: float) -> Verdict:
+        """Judge a smoothed distance, with hysteresis."""
+        direction = self.how.direction
+        signed = abs(smooth) if direction == "both" else smooth if direction == "high" else -smooth
+        limit = self.how.limit * (_RETURN if self.verdict == Verdict.ACTIVE else 1.0)
+        return Verdict.ACTIVE if signed > limit else Verdict.NORMAL
+
+    def _judge_all(self, apart: dict[str, float]) -> tuple[float | None, str]:
+        """Return the smoothed mean distance of the states, None when none is known well enough, and the heaviest."""
         if not apart:
-            return None, {}
-        weights = {state: self.sums[state][1] for state in apart}
-        distance = sum(apart[state] * n for state, n in weights.items()) / sum(weights.values())
+            return None, ""
+        if len(apart) == 1:
+            ((state, distance),) = apart.items()
+        else:
+            weights = {each: self.sums[each][1] for each in apart}
+            distance = sum(apart[each] * n for each, n in weights.items()) / sum(weights.values())
+            state = max(weights, key=lambda each: weights[each])
         self.distances = [*self.distances, distance][-self.how.smooth_steps :]
-        return median(self.distances), self._evidence(max(weights, key=lambda state: weights[state]), means)
+        return _middle(sorted(self.distances)), state
 
-    def _judge_apart(
-        self, stamp: int, apart: dict[str, float], means: dict[str, float]
-    ) -> tuple[float | None, dict[str, Value]]:
+    def _judge_apart(self, stamp: int, apart: dict[str, float]) -> tuple[float | None, str]:
         """Return the smoothed distance of the worst state of the last day, None when none is known well enough."""
         for state, distance in apart.items():
             _, *before = self.recent.pop(state, [0.0])
-            self.recent[state] = [stamp, *before[1 - self.how.smooth_steps :], distance]
+            self.recent[state] = [stamp, *[*before, distance][-self.how.smooth_steps :]]
         self.recent = {state: row for state, row in self.recent.items() if row[0] > stamp - DAY}
-        full = {state: median(row[1:]) for state, row in self.recent.items() if len(row) > self.how.smooth_steps}
+        full = {
+            state: _middle(sorted(row[1:])) for state, row in self.recent.items() if len(row) > self.how.smooth_steps
+        }
         if not full:
-            return None, {}
+            return None, ""
         sign = {"high": 1.0, "low": -1.0}.get(self.how.direction)
         worst = max(full, key=lambda state: full[state] * sign if sign else abs(full[state]))
-        return full[worst], self._evidence(worst, means)
+        return full[worst], worst
 
     def _state(self, facts: Facts) -> str:
         parts = []
