@@ -79,6 +79,7 @@ class ServiceEvaluator(Evaluator):
             return ()
         if self.meter != sample.signal:
             self.meter, self.counter, self.doubt = sample.signal, value, []
+            self._note_day(sample.stamp // DAY)
             return ()
         before = self.used
         found = self._read(sample.stamp, value)
