@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +204,7 @@ class MachineFold:
     def save(self) -> str:
         """Write the state down; what was not drained is not part of it."""
         state = {
-            "rules": {rule.id: rule.version for rule in self.rules.values()},
+            "rules": self._digest(),
             "position": self.position,
             "facts": self.facts.save(),
             "met": sorted(self._met),
@@ -219,7 +220,7 @@ class MachineFold:
             StaleStateError: when the rules were others.
         """
         state: dict[str, Any] = json.loads(text)
-        if state["rules"] != {rule.id: rule.version for rule in self.rules.values()}:
+        if state["rules"] != self._digest():
             raise StaleStateError(f"the rules of {self.machine} have changed since its state was saved")
         self.facts.load(state["facts"])
         self.position = state["position"]
@@ -234,6 +235,10 @@ class MachineFold:
                 self._schedule(0, key, evaluator.deadline)
         for key in self.alarms:
             self._look_at(key)
+
+    def _digest(self) -> str:
+        """Return what tells these rules from others, in every number."""
+        return sha256(repr([self.rules[name] for name in sorted(self.rules)]).encode()).hexdigest()
 
     def _meet(self, signal: str) -> None:
         """Set the rules that judge a signal to work when it is first told."""

@@ -328,7 +328,18 @@ def parse_rules(text: str, *, origin: str, base: Iterable[Rule] = ()) -> tuple[R
 
 def for_kind(rules: Sequence[Rule], kind: str) -> tuple[Rule, ...]:
     """Return the enabled rules of a kind of machine; an empty kind takes those that are for all."""
-    return tuple(rule for rule in rules if rule.enabled and (not rule.kinds or kind in rule.kinds))
+    return tuple(
+        rule for rule in rules if rule.enabled and not _is_of_edge(rule) and (not rule.kinds or kind in rule.kinds)
+    )
+
+
+def for_edge(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Return the enabled rules of an edge agent, whose fold is given the proofs of all its machines."""
+    return tuple(rule for rule in rules if rule.enabled and _is_of_edge(rule))
+
+
+def _is_of_edge(rule: Rule) -> bool:
+    return isinstance(rule.how, Silence) and rule.how.of == "edge"
 
 
 def _rule(table: dict[str, Any], where: str, before: Rule | None) -> Rule:

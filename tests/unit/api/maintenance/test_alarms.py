@@ -144,7 +144,7 @@ class AlarmLife(RuleBasedStateMachine):
         assert stamps == sorted(stamps)
 
 
-AlarmLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+AlarmLife.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestAlarmLife = AlarmLife.TestCase
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from api.maintenance.alarms import Change, What
+from api.maintenance.catalogue import shipped_rules
+from api.maintenance.fold import MachineFold
 from api.maintenance.incidents import IncidentFold
 from api.maintenance.notifications import Hours, Message, NotificationFold, Person, Policy
+from api.maintenance.rules import for_edge, for_kind
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, parse_instant
+from shopfloor.samples import Sample
 
 MONDAY = parse_instant("2026-11-23T09:00:00Z")  # 10:00 in Rome
 ANNA = Person("anna", ("mail",))
@@ -87,3 +91,21 @@ def test_what_comes_while_a_machine_stands_is_of_the_same_incident() -> None:
     assert len(incidents.incidents) == 1
     incidents.take([change(MONDAY + 70 * DAY, What.RAISED, "c", worked_seconds=90_000.0)])
     assert len(incidents.incidents) == 2
+
+
+def test_a_lost_edge_is_one_incident_from_the_proofs_on() -> None:
+    rules, edges = shipped_rules(), {"m1": "edge-1", "m2": "edge-1"}
+    folds = {name: MachineFold(name, for_kind(rules, "")) for name in edges} | {
+        "edge-1": MachineFold("edge-1", for_edge(rules))
+    }
+    for at in range(10):
+        stamp = MONDAY + at * 20 * SECOND
+        for fold in folds.values():  # the edge's fold takes the proofs of all its machines
+            fold.take([Sample(fold.machine, "observed", stamp, MONDAY)])
+    for fold in folds.values():
+        fold.advance(MONDAY + HOUR)
+    incidents = IncidentFold(edges)
+    incidents.take(sorted((each for fold in folds.values() for each in fold.drain()), key=incidents.order))
+    [incident] = incidents.incidents
+    assert (incident.machine, incident.first.rule) == ("edge-1", "edge-silent")
+    assert incident.hides == {"m1", "m2"}
