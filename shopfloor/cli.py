@@ -12,6 +12,7 @@ COMMANDS = {
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
     "billing": ("api.billing.cli", "What use costs: rate a scenario."),
+    "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
     "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
 }
