@@ -25,6 +25,7 @@ JOB = OfType(Address(NAMESPACES["MT"], 29))
 _JOBS = (*parse_path("MT:Production/MT:ProductionPlan"), JOB)
 _JOB_IDENTIFIER = parse_path("MT:Identifier")
 _JOB_STATE = parse_path("MT:State/UA:CurrentState/UA:Number")
+_JOB_NODE_ID = parse_path("MT:Production/MT:ActiveProgram/MT:JobNodeId")
 _RUNNING = 1
 _PROPERTY = NodeIdentity(0, 68)  # PropertyType
 _NOT_MEASURED = frozenset({"Identification", "ProductionPlan", "Tools", "Prognoses", "Messages", "JobManagement",
@@ -122,6 +123,13 @@ class Walker:
         """List what lies below a node."""
         await self._look_below([node])
         return self._children[node]
+
+    async def prefetch(self, nodes: Iterable[NodeIdentity], depth: int) -> None:
+        """Look at everything down to a depth below these nodes, level by level, so that paths there cost nothing."""
+        level = list(nodes)
+        for _ in range(depth):
+            await self._look_below(level)
+            level = [each.node for node in level for each in self._children[node] if each.is_variable or each.is_object]
 
     async def _look_below(self, nodes: Iterable[NodeIdentity]) -> None:
         unseen = [node for node in dict.fromkeys(nodes) if node not in self._children]
@@ -313,6 +321,24 @@ class Walker:
                         below.append((place, each.node))
             level = below
         return found
+
+    async def below(self, root: NodeIdentity) -> set[NodeIdentity]:
+        """List every object and variable below a machine, `NODES_MAX` at most."""
+        seen, level = {root}, [root]
+        while level and len(seen) < NODES_MAX:
+            await self._look_below(level)
+            level = [each.node for node in level for each in self._children[node]
+                     if (each.is_object or each.is_variable) and each.node not in seen]  # fmt: skip
+            seen.update(level)
+        return seen
+
+    async def active_job(self, root: NodeIdentity) -> NodeIdentity | None:
+        """Read which job of the plan the running program belongs to (OPC 40501-1, JobNodeId), where it is told."""
+        ((fitting, _),) = await self.find(root, [_JOB_NODE_ID])
+        if not fitting:
+            return None
+        (answer,) = await self.session.read([fitting[0].node])
+        return answer.value if isinstance(answer.value, NodeIdentity) and not answer.status >> 30 else None
 
     async def _read_states(self, resolution: Resolution) -> None:
         """Read a state variable by the Id of its state, else by its Number (OPC 10000-16, 4.4.2)."""
