@@ -43,7 +43,7 @@ class Job(NamedTuple):
 _Layout: TypeAlias = "tuple[tuple[str, str], ...]"
 
 _LAYOUTS: Mapping[str, tuple[bool, _Layout]] = {
-    "Unit": (False, (("NamespaceUri", "String"), ("UnitId", "Int32"), ("DisplayName", "Text"), ("Text", "Text"))),
+    "Unit": (False, (("NamespaceUri", "String"), ("UnitId", "Int32"), ("Name", "Text"), ("Text", "Text"))),
     "Parameter": (True, (("ID", "String"), ("Value", "Value"), ("Description?", "Text*"), ("Unit?", "Unit"),
                          ("Subparameters?", "Parameter*"))),
     "WorkMaster": (True, (("ID", "String"), ("Description?", "Text"), ("Parameters?", "Parameter*"))),
@@ -65,7 +65,7 @@ _LAYOUTS: Mapping[str, tuple[bool, _Layout]] = {
                         ("Parameters?", "Parameter*"), ("Personnel?", "Resource*"), ("Equipment?", "Resource*"),
                         ("PhysicalAssets?", "Resource*"), ("Materials?", "Material*"))),
 }  # fmt: skip
-"""Fields in their order: name, `?` when optional; type, `*` when an array. The flag says whether a mask stands first."""
+"""Whether a mask stands first, then the fields in their order: name, `?` when optional; type, `*` when an array."""
 
 _BUILT_IN = {"Boolean": 1, "Int16": 4, "Int32": 6, "UInt32": 7, "String": 12, "DateTime": 13, "NodeId": 17, "Name": 20,
              "Text": 21}  # fmt: skip

@@ -78,7 +78,7 @@ class JobJoin:
         return kept
 
     def _beside(self, job: Reading) -> list[Reading]:
-        """Repeat, at the stamp of a new job, what holds on: order and customer order are those of the job and follow."""
+        """Repeat, at the stamp of a new job, what holds on; its orders follow, read from the job's own node."""
         known = [self._plain[signal] for signal in ("program", "execution_mode") if signal in self._plain]
         return [each._replace(source=job.source, server=job.server, received=job.received)
                 for each in known if _at(each) < _at(job) and not each.status >> 31]  # fmt: skip
@@ -181,8 +181,8 @@ class JobJoin:
         signals = [signal for signal in SET if job_changed]
         signals += [signal for signal in DETAILS if before is None or before.get(signal) != facts.get(signal)
                     or (job_changed and signal in facts)]  # fmt: skip
-        said = [_reading(signal, facts.get(signal), stamp, received) for signal in signals
-                if signal in facts or signal in self._spoken or signal in {"job", "order", "customer_order"}]  # fmt: skip
+        known = facts.keys() | self._spoken | {"job", "order", "customer_order"}
+        said = [_reading(signal, facts.get(signal), stamp, received) for signal in signals if signal in known]
         self._spoken.update(each.signal for each in said)
         return said
 

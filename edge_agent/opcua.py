@@ -475,6 +475,7 @@ class ServerWatch:
                 else:
                     await self._repair(session, walker, machine)
                     machine.job_changed.set()
+                    machine.lists_changed.set()
                 self._tell(machine)
 
     async def _repair(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:

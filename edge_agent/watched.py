@@ -76,8 +76,8 @@ class Item:
     """
 
     __slots__ = (
-        "convert", "decides", "found", "gone", "handle", "joined", "last", "machine", "not_before", "server_item", "signal",
-        "signs_job", "tells",
+        "convert", "decides", "found", "gone", "handle", "joined", "last", "machine", "not_before", "server_item",
+        "signal", "signs_job", "tells",
     )  # fmt: skip
 
     def __init__(
