@@ -180,6 +180,7 @@ _ITEM_STATE = "UA:CurrentState"
 _BLOCKS = "MY:MachineryBuildingBlocks"
 _TOOL = "MT:Monitoring/MT:MachineTool"
 _COUNTERS = f"{_BLOCKS}/DI:OperationCounters"
+_MORE_COUNTERS = f"{_TOOL}/DI:OperationCounters"
 _PROGRAM = "MT:Production/MT:ActiveProgram"
 _MILLISECOND, _HOUR = 0.001, 3600.0
 
@@ -267,14 +268,17 @@ _TABLE = (
     Signal("badge", "String", "", "record", "Badge", "Badge"),
     # Counters.
     Signal("parts", "Int64", "", "record", "Parts in its lifetime", "Pezzi dalla messa in servizio",
-           (f"{_COUNTERS}/MT:PartsProducedInLifetime", "MT:Production/MT:Statistics/MT:PartsProducedInLifetime")),
+           (f"{_COUNTERS}/MT:PartsProducedInLifetime", f"{_MORE_COUNTERS}/MT:PartsProducedInLifetime",
+            "MT:Production/MT:Statistics/MT:PartsProducedInLifetime")),
     Signal("power_on_seconds", "Double", "s", "record", "Powered on", "Accesa",
-           (f"{_COUNTERS}/DI:PowerOnDuration", f"{_TOOL}/MT:PowerOnDuration"),
-           scale={f"{_COUNTERS}/DI:PowerOnDuration": _MILLISECOND, f"{_TOOL}/MT:PowerOnDuration": _HOUR}),
+           (f"{_COUNTERS}/DI:PowerOnDuration", f"{_MORE_COUNTERS}/DI:PowerOnDuration", f"{_TOOL}/MT:PowerOnDuration"),
+           scale={f"{_COUNTERS}/DI:PowerOnDuration": _MILLISECOND, f"{_MORE_COUNTERS}/DI:PowerOnDuration": _MILLISECOND,
+                  f"{_TOOL}/MT:PowerOnDuration": _HOUR}),
     Signal("operation_seconds", "Double", "s", "record", "In operation", "In funzione",
-           (f"{_COUNTERS}/DI:OperationDuration",), scale={f"{_COUNTERS}/DI:OperationDuration": _MILLISECOND}),
+           (f"{_COUNTERS}/DI:OperationDuration", f"{_MORE_COUNTERS}/DI:OperationDuration"),
+           scale={f"{each}/DI:OperationDuration": _MILLISECOND for each in (_COUNTERS, _MORE_COUNTERS)}),
     Signal("operation_cycles", "Int64", "", "record", "Operation cycles", "Cicli",
-           (f"{_COUNTERS}/DI:OperationCycleCounter",)),
+           (f"{_COUNTERS}/DI:OperationCycleCounter", f"{_MORE_COUNTERS}/DI:OperationCycleCounter")),
     Signal("automatic_seconds", "Double", "s", "record", "In automatic", "In automatico"),
     Signal("cutting_seconds", "Double", "s", "record", "Cutting", "In taglio"),
     Signal("energy_watt_hours", "Double", "W.h", "record", "Energy", "Energia",
