@@ -124,7 +124,11 @@ def node_map(variables: Iterable[Variable]) -> str:
     for variable in variables:
         name = variable.signal if variable.signal in SIGNALS else _ADDED.get(variable.signal)
         leaf = variable.path.rpartition("/")[2]
-        standard = name in SIGNALS and any(path.rpartition("/")[2] == leaf for path in SIGNALS[name].paths)
+        standard = (
+            name is not None
+            and name in SIGNALS
+            and any(path.rpartition("/")[2] == leaf for path in SIGNALS[name].paths)
+        )
         if name is None or name in taken or standard or not {"SIM", "ECM"} & _prefixes(variable.path):
             continue
         taken.add(name)

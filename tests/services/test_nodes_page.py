@@ -13,7 +13,7 @@ import pytest
 from edge_agent.events import Kind, selection
 from edge_agent.listen import ORDERS, RESPONSES
 from edge_agent.lists import LIFE, PREDICTED, TOOL
-from edge_agent.nodemap import NAMESPACES
+from edge_agent.nodemap import NAMESPACES, Named
 from shopfloor.signals import SIGNALS
 from tests.services.peer.peer import PeerError, find_node, install_packages
 
@@ -46,7 +46,8 @@ def declared(file: Path) -> Iterator[str]:
     for node in nodes.values():
         if not node.tag.endswith("UAVariable"):
             continue
-        steps, at = [], node
+        steps: list[str] = []
+        at: ET.Element | None = node
         while at is not None and not at.tag.endswith("Type"):
             steps.append(at.attrib["BrowseName"].rpartition(":")[2])
             at = nodes.get(at.attrib.get("ParentNodeId", ""))
@@ -63,7 +64,12 @@ def read_leaves() -> dict[str, set[str]]:
     pairs += [(path, "tool") for paths in LIFE.values() for path in paths]
     pairs += [(path, "job") for path in ORDERS] + [(path, "job_parts") for path in RESPONSES]
     pairs += [(f"MT:{PREDICTED}", "prognoses")]
-    pairs += [(f"UA:{step[1]}", "event") for each in selection([*NAMESPACES.values()]) for step in each.path]
+    pairs += [
+        (f"UA:{step.name}", "event")
+        for each in selection([*NAMESPACES.values()])
+        for step in each.path
+        if isinstance(step, Named)
+    ]
     found: dict[str, set[str]] = {}
     for path, name in pairs:
         steps = [step for step in path.split("/") if not step.startswith("<")]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge_agent.isa95 import ENDED, INTERRUPTED, RUNNING, Job
 from edge_agent.jobs import SET, JobJoin
 from shopfloor.samples import Reading
 
+if TYPE_CHECKING:
+    from edge_agent.notifications import Field
+
 
 def order(identifier: str, state: int = RUNNING, mode: int = 2) -> Job:
-    told = {"OrderNumbers": ("PO-1",), "CustomerOrderNumbers": ("FER-1",), "JobExecutionMode": mode, "RunsPlanned": 0}
+    told: dict[str, Field] = {
+        "OrderNumbers": ("PO-1",),
+        "CustomerOrderNumbers": ("FER-1",),
+        "JobExecutionMode": mode,
+        "RunsPlanned": 0,
+    }
     return Job(identifier, state, ("O1",), told)
 
 
