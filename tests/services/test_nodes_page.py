@@ -72,8 +72,8 @@ def read_leaves() -> dict[str, set[str]]:
     ]
     found: dict[str, set[str]] = {}
     for path, name in pairs:
-        steps = [step for step in path.split("/") if not step.startswith("<")]
-        found.setdefault(steps[-1].partition(":")[2], set()).add(name)
+        names = [step for step in path.split("/") if not step.startswith("<")]
+        found.setdefault(names[-1].partition(":")[2], set()).add(name)
     return found
 
 
