@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edge_agent.alarms import BLOCKING_SEVERITY
 from edge_agent.document import ConfigError, Document, Table, open_document
 from edge_agent.nodemap import NAMESPACES, Entry, PathError, parse_node_id, problems
 from shopfloor.signals import is_identifier
@@ -87,6 +88,7 @@ class Machine(Table, frozen=True):
     publishing_milliseconds: _Milliseconds = 250
     queue_size: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 100
     repeats: bool = False
+    alarm_blocking_severity: Annotated[int, msgspec.Meta(ge=1, le=1001)] = BLOCKING_SEVERITY
     nodes_file: str = ""
     namespaces: dict[str, _Text] = msgspec.field(default_factory=dict)
     nodes: dict[str, Node] = msgspec.field(default_factory=dict)
@@ -152,6 +154,7 @@ class MachineConfig:
         repeats: whether a value that repeats with a newer time is a sample too.
         namespaces: URIs by prefix for paths.
         nodes: the node map, by signal name.
+        alarm_blocking_severity: least severity of an alarm that is taken to stop the machine.
     """
 
     id: str
@@ -163,6 +166,7 @@ class MachineConfig:
     repeats: bool
     namespaces: Mapping[str, str]
     nodes: Mapping[str, Entry]
+    alarm_blocking_severity: int = BLOCKING_SEVERITY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -424,6 +428,7 @@ def _machine(machine: Machine, namespaces: Mapping[str, str], nodes: Mapping[str
         publishing_milliseconds=machine.publishing_milliseconds,
         queue_size=machine.queue_size,
         repeats=machine.repeats,
+        alarm_blocking_severity=machine.alarm_blocking_severity,
         namespaces=namespaces,
         nodes=nodes,
     )

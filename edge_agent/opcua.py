@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from edge_agent.certificate import OwnCertificate, own_certificate
 from edge_agent.clock import MEASURE_EVERY, OffsetEstimate
-from edge_agent.nodemap import BAD_NO_DATA, Converter, Refused, Wanted
+from edge_agent.follow import FOLLOW_SECONDS, follow_jobs
+from edge_agent.inventory import Inventory
+from edge_agent.items import ItemBook
+from edge_agent.listen import REFRESH_SECONDS, Listener, learn_types
+from edge_agent.nodemap import BAD_NO_DATA, Refused, Wanted
 from edge_agent.observation import Missed, Proof
-from edge_agent.opcua_client import ItemRequest, NoAnswerError, RefusedError, status_name
+from edge_agent.opcua_client import NoAnswerError, RefusedError, status_name
 from edge_agent.opcua_connect import connect
-from edge_agent.resolve import FoundMachine, FoundSignal, Walker
+from edge_agent.resolve import FoundMachine, Walker
 from edge_agent.watched import Item, MachineHealth, WatchedMachine
 from shopfloor.periods import SECOND, Period
 from shopfloor.runtime.backoff import Backoff
@@ -24,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from edge_agent.config import ServerConfig
-    from edge_agent.notifications import NodeIdentity, Published, Scalar
+    from edge_agent.events import EventTypes
+    from edge_agent.notifications import Change, EventFields, Published, Scalar
     from edge_agent.observation import Event
-    from edge_agent.opcua_client import ItemResult, Session
+    from edge_agent.opcua_client import Session
     from edge_agent.ports import Recorder
     from shopfloor.samples import Value
 
@@ -36,8 +43,8 @@ RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 1.0, 10.0
 """Bounds of the wait between two attempts to reach a server; short enough that its silence is proven every 20 s."""
 RECONCILE_SECONDS = 30.0
 """How often the items that should be watched are compared with those that are."""
-FOLLOW_SECONDS = 0.2
-"""How long the values that belong to a change of job are gathered before its node is looked for."""
+LISTS_SECONDS = 10.0
+"""How often the tools, lifetimes and prognoses of a machine are read."""
 STEADY_SECONDS = 30.0
 """How long a session must last for the next wait to be short again."""
 SILENCE_MARGIN_SECONDS = 3.0
@@ -48,8 +55,7 @@ _CLOCK_CHANGE_SECONDS = 1.0
 _FLAGS = 0x0000_FFFF
 """The part of a StatusCode that holds flags such as Overflow, not the quality (OPC 10000-4, 7.38.1)."""
 _GONE = {0x8033_0000, 0x8034_0000}  # BadNodeIdInvalid, BadNodeIdUnknown
-_FILTER_REFUSED = {0x8043_0000, 0x8044_0000, 0x8045_0000, 0x808E_0000}
-"""BadMonitoredItemFilterInvalid, BadMonitoredItemFilterUnsupported, BadFilterNotAllowed, BadDeadbandFilterInvalid."""
+_NO_NODE = 0x8034_0000  # BadNodeIdUnknown
 
 
 async def watch(
@@ -97,8 +103,9 @@ class ServerWatch:
             WatchedMachine(each, server.endpoint, recorder.last_proof(each.id)) for each in server.machines
         ]
         self._by_subscription: dict[int, WatchedMachine] = {}
-        self._items: dict[int, Item] = {}
-        self._handles = 0
+        self._items = ItemBook()
+        self._looks_changed = asyncio.Event()
+        self._types: EventTypes | None = None
         self._acknowledgements: list[tuple[int, int]] = []
         self._offset = OffsetEstimate()
         self._unreachable_since: int | None = None
@@ -188,6 +195,7 @@ class ServerWatch:
             self._offset.compare(*await session.current_time(self._clock))
         self._judge_clocks(stepped=False)
         walker = Walker(session, table)
+        self._types = await learn_types(walker)
         for machine in self._machines:
             await self._begin(session, walker, machine)
         for machine in self._machines:
@@ -198,7 +206,8 @@ class ServerWatch:
             self._measure(session),
             self._reconcile(session),
             self._guard(),
-            *(self._follow_jobs(session, machine) for machine in self._machines),
+            *(follow_jobs(session, machine, self._items, self._end_job) for machine in self._machines),
+            *(self._follow_lists(session, machine) for machine in self._machines),
         ]
         await _until_one_ends([asyncio.create_task(work) for work in works])
         raise NoAnswerError("the session ended")
@@ -221,11 +230,12 @@ class ServerWatch:
         machine.sequence = None
         self._by_subscription[machine.subscription.id] = machine
         await self._want(walker, machine, machine.wishes)
+        await self._listen(walker, machine)
         deciding = machine.deciding()
         self._keep(machine, machine.observation.subscribed(deciding, self._clock() + self._shift(machine)))
         machine.health.connected = True
         machine.health.reason = "" if deciding else "none of the signals that tell its state is there"
-        await self._create(session, machine, list(machine.items.values()))
+        await self._items.create(session, machine, list(machine.items.values()))
         if self._complaint:
             log.info("source.recovered", endpoint=self._server.endpoint, machine=machine.id)
             self._complaint = ""
@@ -244,40 +254,19 @@ class ServerWatch:
             machine.health.refused.pop(wish.signal.name, None)
         machine.health.refused.update(resolution.refused)
         for found in resolution.found:
-            self._add(walker, machine, found)
+            self._items.add(walker, machine, found)
 
-    def _add(self, walker: Walker, machine: WatchedMachine, found: FoundSignal, not_before: int | None = None) -> Item:
-        self._handles += 1
-        convert = Converter(found.wish, found.candidate, walker.table)
-        item = Item(machine, found, convert, self._handles, not_before)
-        machine.items[item.signal] = item
-        self._items[item.handle] = item
-        return item
+    async def _listen(self, walker: Walker, machine: WatchedMachine) -> None:
+        """Subscribe to what the machine says beside its signals."""
+        types = self._types or await learn_types(walker)
+        machine.alarms.begin()
+        machine.listener = Listener(machine, self._items.handle, partial(self._model_changed, machine))
+        await machine.listener.begin(walker, types)
 
-    async def _create(self, session: Session, machine: WatchedMachine, items: Sequence[Item]) -> None:
-        """Create monitored items; a filter that the server refuses is left out."""
-        if machine.subscription is None or not items:
-            return
-        results = await session.create_items(machine.subscription, [_request(item) for item in items])
-        again = [item for item, result in zip(items, results, strict=True) if result.status in _FILTER_REFUSED]
-        if again:
-            plain = [_request(item)._replace(deadband=0.0, repeats=False) for item in again]
-            second = dict(zip((item.handle for item in again), await session.create_items(machine.subscription, plain),
-                              strict=True))  # fmt: skip
-            results = [second.get(item.handle, result) for item, result in zip(items, results, strict=True)]
-        for item, result in zip(items, results, strict=True):
-            self._created(item, result)
-        machine.count()
-
-    def _created(self, item: Item, result: ItemResult) -> None:
-        item.server_item = result.item
-        item.gone = result.item is None
-        if result.item is None:
-            reason = f"{item.found.candidate.text}: the server refuses to watch it: {status_name(result.status)}"
-            item.machine.health.refused[item.signal] = reason
-            log.warning("source.item_refused", machine=item.machine.id, signal=item.signal, reason=reason)
-        else:
-            item.machine.health.refused.pop(item.signal, None)
+    def _model_changed(self, machine: WatchedMachine) -> None:
+        """Look again at once: the server says that its nodes changed."""
+        self._looks_changed.set()
+        machine.lists_changed.set()
 
     # Handing on what changes
 
@@ -311,32 +300,56 @@ class ServerWatch:
             raise RefusedError(f"notification {expected + 1} is missing, {sequence} came")
 
     def _take_changes(self, machine: WatchedMachine, published: Published, received: int) -> None:
-        trusted, items = machine.trust.trusted, self._items
+        trusted, items = machine.trust.trusted, self._items.by_handle
         readings: list[Reading] = []
+        joined: list[Reading] = []
+        others: list[Change] = []
         telling: list[tuple[Item, Reading, int]] = []
         holes: list[Hole] = []
-        for handle, raw, code, said, server in published.changes:
+        for change in published.changes:
+            handle, raw, code, source, server = change
             item = items.get(handle)
             if item is None:
+                others.append(change)
                 continue
+            status = 0
             if code or item.not_before is not None:
-                status, source = self._unusual(item, code, said, received, holes)
-            else:
-                status, source = 0, said
+                status, source = self._unusual(item, code, source, received, holes)
             value: Value | None = None
             if item.convert.is_plain and type(raw) is float and raw - raw == 0.0 and not status:
                 value = raw
             elif not status >> 31:
                 value, status = self._convert(item, raw, status)
             reading = Reading(item.signal, value, status, source, server, received)
-            readings.append(reading)
+            (joined if item.joined else readings).append(reading)
             item.last = stamp = source if trusted and source is not None else received
             if item.tells:
                 telling.append((item, reading, stamp))
         for hole in holes:
             self._recorder.hole(hole)
+        readings += self._beside(machine, joined, others, published.events, received)
         self._recorder.readings(machine.id, readings, trusted=trusted)
         self._heed(machine, telling, received)
+        if published.events:
+            self._heed_alarms(machine, received)
+
+    def _beside(
+        self,
+        machine: WatchedMachine,
+        joined: list[Reading],
+        others: list[Change],
+        events: list[EventFields],
+        received: int,
+    ) -> list[Reading]:
+        """Join what tells of jobs, and read job orders and events."""
+        readings = machine.jobs.plain(joined) if joined else []
+        if machine.listener is not None and (others or events):
+            now = received + self._shift(machine)
+            for change in others:
+                readings += machine.listener.changed(change, received)
+            for event in events:
+                readings += machine.listener.heard(event, received, now)
+        return readings
 
     def _heed(self, machine: WatchedMachine, telling: list[tuple[Item, Reading, int]], received: int) -> None:
         """Draw the consequences of values that tell the machine's state or its job."""
@@ -348,7 +361,7 @@ class ServerWatch:
                     machine, machine.observation.said(item.signal, good=good, stamp=stamp, now=now, latest=latest)
                 )
             if item.signs_job:
-                self._job_sign(machine, item.signal, reading.value, stamp)
+                machine.sign_job(item.signal, reading.value, stamp)
 
     def _unusual(
         self, item: Item, status: int, source: int | None, received: int, holes: list[Hole]
@@ -451,7 +464,10 @@ class ServerWatch:
     async def _reconcile(self, session: Session) -> None:
         """Compare, again and again, what should be watched with what is."""
         while True:
-            await asyncio.sleep(RECONCILE_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._looks_changed.wait(), RECONCILE_SECONDS)
+                await asyncio.sleep(FOLLOW_SECONDS)  # nodes come and go together
+            self._looks_changed.clear()
             walker = Walker(session, await session.namespaces())
             for machine in self._machines:
                 if machine.subscription is None:
@@ -459,72 +475,42 @@ class ServerWatch:
                 else:
                     await self._repair(session, walker, machine)
                     machine.job_changed.set()
+                    machine.lists_changed.set()
                 self._tell(machine)
 
     async def _repair(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:
-        """Look again for what was not there, was refused or has gone."""
-        gone = [item for item in machine.items.values() if item.gone and item.not_before is None]
-        for item in gone:
-            self._items.pop(item.handle, None)
-            machine.items.pop(item.signal, None)
-        job_signals = {wish.signal.name for wish in machine.job_wishes()}
-        missing = [wish for wish in machine.wishes
-                   if wish.signal.name not in machine.items and wish.signal.name not in job_signals]  # fmt: skip
-        if not missing or machine.subscription is None:
+        """Look again for every node: what was not there, was refused, has gone or is another one now."""
+        if machine.node is None or machine.subscription is None:
             return
-        ended = [item.server_item for item in gone if item.server_item is not None]
-        if ended:
-            await session.delete_items(machine.subscription, ended)
-        before = set(machine.items)
-        await self._want(walker, machine, missing)
-        new = [item for name, item in machine.items.items() if name not in before]
+        wishes = machine.own_wishes()
+        resolution = await walker.resolve(machine.node, wishes)
+        nodes = {found.wish.signal.name: found.node for found in resolution.found}
+        old = [item for item in machine.items.values()
+               if item.not_before is None and (item.gone or nodes.get(item.signal) != item.found.node)]  # fmt: skip
+        await self._items.drop(session, machine, old)
+        for item in old:
+            if item.signal not in nodes:
+                self._vanished(machine, item)
+        missing = {wish.signal.name for wish in wishes if wish.signal.name not in machine.items}
+        for signal in missing:
+            machine.health.refused.pop(signal, None)
+        machine.health.refused.update((name, why) for name, why in resolution.refused.items() if name in missing)
+        new = [self._items.add(walker, machine, each) for each in resolution.found if each.wish.signal.name in missing]
         for item in new:
             if item.decides:
                 self._keep(machine, machine.observation.expects(item.signal))
-        await self._create(session, machine, new)
+        await self._items.create(session, machine, new)
 
-    # The job in hand
-
-    def _job_sign(self, machine: WatchedMachine, signal: str, value: object, stamp: int) -> None:
-        """Take in a value that may mean that another job is in hand."""
-        if signal == "job":
-            machine.job = (value, stamp)
-        elif not machine.job[0]:
-            machine.job = ("", stamp)
-        machine.job_changed.set()
-
-    async def _follow_jobs(self, session: Session, machine: WatchedMachine) -> None:
-        """Watch the order, customer and counts of whichever job is in hand."""
-        followed: tuple[NodeIdentity | None, object] | None = None
-        while True:
-            await machine.job_changed.wait()
-            await asyncio.sleep(FOLLOW_SECONDS)
-            machine.job_changed.clear()
-            if machine.node is None or machine.subscription is None:
-                continue
-            identifier, stamp = machine.job
-            walker = Walker(session, await session.namespaces())
-            jobs = await walker.jobs(machine.node)
-            job = next((job.node for job in jobs if (job.identifier == identifier if identifier else job.runs)), None)
-            had_one = followed is not None and followed[0] is not None
-            if (job, identifier) != followed and (jobs or had_one):
-                followed = job, identifier
-                await self._change_job(walker, machine, job, stamp)
-
-    async def _change_job(self, walker: Walker, machine: WatchedMachine, job: NodeIdentity | None, stamp: int) -> None:
-        """Watch the signals of another job, from the moment that it came in hand."""
-        if machine.node is None or machine.subscription is None:
-            return
-        wishes = machine.job_wishes()
-        old = [machine.items.pop(wish.signal.name) for wish in wishes if wish.signal.name in machine.items]
-        for item in old:
-            self._items.pop(item.handle, None)
-        ended = [item.server_item for item in old if item.server_item is not None]
-        await walker.session.delete_items(machine.subscription, ended)
-        found = (await walker.resolve(machine.node, wishes, job)).found
-        told = {each.wish.signal.name for each in found}
-        self._end_job(machine, [wish for wish in wishes if wish.signal.name not in told], stamp)
-        await self._create(walker.session, machine, [self._add(walker, machine, each, stamp) for each in found])
+    def _vanished(self, machine: WatchedMachine, item: Item) -> None:
+        """Record that a node is there no more, so that its last value is not taken to hold."""
+        received = self._clock()
+        now = received + self._shift(machine)
+        if item.last is not None:
+            gone = [Reading(item.signal, None, _NO_NODE, now, None, received)]
+            self._recorder.readings(machine.id, machine.jobs.plain(gone) if item.joined else gone,
+                                    trusted=machine.trust.trusted)  # fmt: skip
+        if item.decides and not item.found.wish.mapped:
+            self._keep(machine, machine.observation.forget(item.signal, received + self._shift_max(machine)))
 
     def _end_job(self, machine: WatchedMachine, wishes: Sequence[Wanted], stamp: int) -> None:
         """Record that the job in hand, if any, has no such order, customer or count."""
@@ -534,8 +520,56 @@ class ServerWatch:
             else Reading(wish.signal.name, None, BAD_NO_DATA, stamp, None, received)
             for wish in wishes
         ]  # fmt: skip
+        self._record(machine, machine.jobs.plain(readings))
+
+    # Lists and conditions
+
+    async def _follow_lists(self, session: Session, machine: WatchedMachine) -> None:
+        """Read the tools, lifetimes and prognoses of a machine again and again, and see that conditions were told."""
+        loop = asyncio.get_running_loop()
+        began, inventory, look_again = loop.time(), None, True
+        while True:
+            listener = machine.listener
+            if machine.node is not None and listener is not None:
+                if listener.refresh_wanted:
+                    self._keep(machine, machine.observation.expects("alarm_blocking"))
+                    await listener.refresh(session)
+                    began = loop.time()
+                self._complete(machine, loop.time() - began)
+                inventory = inventory or Inventory(machine.node, machine.lists)
+                if look_again:
+                    await inventory.find(Walker(session, await session.namespaces()))
+                told, look_again = await inventory.read(session, self._clock() + self._shift(machine))
+                self._record(machine, listener.told(told, self._clock()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(machine.lists_changed.wait(), LISTS_SECONDS)
+                look_again = True
+                await asyncio.sleep(FOLLOW_SECONDS)
+            machine.lists_changed.clear()
+
+    def _complete(self, machine: WatchedMachine, waited_seconds: float) -> None:
+        """Take the conditions that were told for all, when the server does not repeat them or never ends doing so."""
+        listener = machine.listener
+        if listener is None or machine.alarms.is_complete:
+            return
+        if not listener.hears_conditions or waited_seconds > REFRESH_SECONDS:
+            received = self._clock()
+            readings = listener.complete(received + self._shift(machine), received)
+            if listener.heard_events:
+                self._record(machine, readings)
+            self._heed_alarms(machine, received)
+
+    def _record(self, machine: WatchedMachine, readings: Sequence[Reading]) -> None:
         if readings:
             self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
+
+    def _heed_alarms(self, machine: WatchedMachine, received: int) -> None:
+        """Let the observation begin once it is told which alarms are active."""
+        if "alarm_blocking" not in machine.mapped and machine.alarms.is_complete:
+            now, latest = received + self._shift(machine), received + self._shift_max(machine)
+            self._keep(
+                machine, machine.observation.said("alarm_blocking", good=True, stamp=now, now=now, latest=latest)
+            )
 
 
 async def _until_one_ends(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -551,9 +585,3 @@ async def _until_one_ends(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _request(item: Item) -> ItemRequest:
-    wish, config = item.found.wish, item.machine.config
-    return ItemRequest(item.found.node, item.handle, wish.sampling_milliseconds, config.queue_size, wish.deadband,
-                       config.repeats)  # fmt: skip

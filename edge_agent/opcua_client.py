@@ -1,6 +1,7 @@
 """A session with one OPC UA server, reduced to what an agent that only reads needs.
 
-It offers no service that writes, calls a method or changes a server's address space.
+It offers no service that writes or changes a server's address space, and calls one method: ConditionRefresh, which
+makes a server repeat the events of the conditions that it retains (OPC 10000-9, 5.5.7).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ NOTIFICATIONS_MAX = 10_000
 """Most values in one publish response."""
 BATCH_MAX = 1000
 """Most nodes or items in one request, where the server sets no limit of its own."""
+EVENTS_MAX = 1000
+"""Most events that a server keeps between two sendings: a refresh sends all that it retains at once."""
 _PAGES_MAX = 10_000
 _HIERARCHICAL, _HAS_SUBTYPE = 33, 45
 _OVERFULL = {"BadTooManyOperations", "BadEncodingLimitsExceeded", "BadResponseTooLarge", "BadRequestTooLarge"}
@@ -120,6 +123,18 @@ class ItemRequest(NamedTuple):
     queue_size: int
     deadband: float
     repeats: bool
+
+
+class EventField(NamedTuple):
+    """A field of events to select (OPC 10000-4, 7.4.4.5).
+
+    Attributes:
+        type: the event type that has it.
+        path: namespace index and BrowseName of each step; empty for the NodeId of the condition itself.
+    """
+
+    type: NodeIdentity
+    path: tuple[tuple[int, str], ...]
 
 
 class ItemResult(NamedTuple):
@@ -271,6 +286,68 @@ class Session:
 
         return await _in_batches(items, self._items_max, batch)
 
+    async def create_event_item(
+        self,
+        subscription: Subscription,
+        node: NodeIdentity,
+        handle: int,
+        fields: Sequence[EventField],
+        types: Sequence[NodeIdentity],
+    ) -> ItemResult:
+        """Create a monitored item for the events of a node.
+
+        Args:
+            subscription: which one delivers them.
+            node: the notifier.
+            handle: number by which events name it.
+            fields: what to tell of each event.
+            types: only events of these types and their subtypes; empty for all.
+        """  # fmt: skip
+        event_filter = ua.EventFilter(
+            SelectClauses=[_select(field) for field in fields], WhereClause=_where([_node_id(each) for each in types])
+        )
+        parameters = ua.CreateMonitoredItemsParameters(
+            SubscriptionId=subscription.id,
+            TimestampsToReturn=ua.TimestampsToReturn.Both,
+            ItemsToCreate=[
+                ua.MonitoredItemCreateRequest(
+                    ItemToMonitor=ua.ReadValueId(NodeId=_node_id(node), AttributeId=ua.AttributeIds.EventNotifier),
+                    MonitoringMode=ua.MonitoringMode.Reporting,
+                    RequestedParameters=ua.MonitoringParameters(
+                        ClientHandle=handle, SamplingInterval=0.0, Filter=event_filter, QueueSize=EVENTS_MAX,
+                        DiscardOldest=True,
+                    ),
+                )
+            ],
+        )  # fmt: skip
+        (result,) = await answered(self._session.create_monitored_items(parameters))
+        return _item_result(result)
+
+    async def refresh_conditions(self, subscription: Subscription) -> int:
+        """Ask the server to repeat, to this subscription, the events of every condition that it retains.
+
+        Returns:
+            StatusCode of the refusal, 0 when they come.
+        """
+        request = ua.CallMethodRequest(
+            ObjectId=ua.NodeId(ua.ObjectIds.ConditionType),
+            MethodId=ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh),
+            InputArguments=[ua.Variant(subscription.id, ua.VariantType.UInt32)],
+        )
+        (result,) = await answered(self._session.call([request]))
+        status = int(result.StatusCode.value)
+        return status if status >> 30 else 0
+
+    async def notifiers(self, nodes: Sequence[NodeIdentity]) -> list[NodeIdentity]:
+        """Pick the nodes whose events can be subscribed to (OPC 10000-3, 5.5.1, EventNotifier)."""
+        answers = await self.read(nodes, ua.AttributeIds.EventNotifier)
+        return [node for node, answer in zip(nodes, answers, strict=True)
+                if not answer.status >> 30 and isinstance(answer.value, int) and answer.value & 1]  # fmt: skip
+
+    async def subtypes(self, types: Sequence[NodeIdentity]) -> list[list[Reference]]:
+        """List the direct subtypes of each type."""
+        return await self._browse(types, _HAS_SUBTYPE, ua.BrowseDirection.Forward)
+
     async def delete_items(self, subscription: Subscription, items: Sequence[int]) -> None:
         """Delete monitored items; one that is already gone is no error."""
 
@@ -401,6 +478,28 @@ def _create_request(item: ItemRequest) -> ua.MonitoredItemCreateRequest:
         MonitoringMode=ua.MonitoringMode.Reporting,
         RequestedParameters=parameters,
     )
+
+
+def _select(field: EventField) -> ua.SimpleAttributeOperand:
+    return ua.SimpleAttributeOperand(
+        TypeDefinitionId=_node_id(field.type),
+        BrowsePath=[ua.QualifiedName(name, namespace) for namespace, name in field.path],
+        AttributeId=ua.AttributeIds.Value if field.path else ua.AttributeIds.NodeId,
+    )
+
+
+def _where(types: Sequence[ua.NodeId]) -> ua.ContentFilter:
+    """Let pass what is of any of these types: one OfType each, joined by Or from the first element on."""
+    each = [ua.ContentFilterElement(FilterOperator=ua.FilterOperator.OfType,
+                                    FilterOperands=[ua.LiteralOperand(Value=ua.Variant(kind, ua.VariantType.NodeId))])
+            for kind in types]  # fmt: skip
+    joints = max(len(each) - 1, 0)
+    elements = []
+    for index in range(joints):
+        next_joint = index + 1 if index + 1 < joints else joints + len(each) - 1
+        operands = [ua.ElementOperand(Index=joints + index), ua.ElementOperand(Index=next_joint)]
+        elements.append(ua.ContentFilterElement(FilterOperator=ua.FilterOperator.Or, FilterOperands=operands))
+    return ua.ContentFilter(Elements=[*elements, *each])
 
 
 def _item_result(result: ua.MonitoredItemCreateResult) -> ItemResult:

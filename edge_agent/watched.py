@@ -6,7 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edge_agent.alarms import AlarmBook
 from edge_agent.clock import Trust
+from edge_agent.jobs import JOINED, JobJoin
+from edge_agent.lists import Lists
 from edge_agent.nodemap import parse_node_id, wanted
 from edge_agent.observation import Observation
 from edge_agent.resolve import JOB
@@ -14,6 +17,7 @@ from shopfloor.signals import DECIDING
 
 if TYPE_CHECKING:
     from edge_agent.config import MachineConfig
+    from edge_agent.listen import Listener
     from edge_agent.nodemap import Converter, Wanted
     from edge_agent.notifications import NodeIdentity
     from edge_agent.opcua_client import Subscription
@@ -72,8 +76,8 @@ class Item:
     """
 
     __slots__ = (
-        "convert", "decides", "found", "gone", "handle", "last", "machine", "not_before", "server_item", "signal",
-        "signs_job", "tells",
+        "convert", "decides", "found", "gone", "handle", "joined", "last", "machine", "not_before", "server_item",
+        "signal", "signs_job", "tells",
     )  # fmt: skip
 
     def __init__(
@@ -86,7 +90,8 @@ class Item:
         self.handle = handle
         self.not_before = not_before
         self.decides = self.signal in DECIDING
-        self.signs_job = self.signal in _JOB_SIGNS
+        self.signs_job = self.signal in _JOB_SIGNS and not_before is None
+        self.joined = self.signal in JOINED
         self.tells = self.decides or self.signs_job
         self.server_item: int | None = None
         self.last: int | None = None
@@ -114,6 +119,12 @@ class WatchedMachine:
         self.told_trusted = True
         self.job: tuple[object, int] = ("", 0)
         self.job_changed = asyncio.Event()
+        self.jobs = JobJoin()
+        self.alarms = AlarmBook(config.alarm_blocking_severity)
+        self.lists = Lists()
+        self.lists_changed = asyncio.Event()
+        self.mapped = frozenset(wish.signal.name for wish in self.wishes if wish.mapped)
+        self.listener: Listener | None = None
 
     def forget_session(self) -> None:
         """Drop everything that belonged to a session."""
@@ -121,21 +132,46 @@ class WatchedMachine:
         self.subscription = None
         self.node = None
         self.sequence = None
+        self.listener = None
+        self.jobs.forget_session()
+        self.lists.forget_session()
         self.health.connected = False
         self.health.actual = 0
 
+    def sign_job(self, signal: str, value: object, stamp: int) -> None:
+        """Take in a value that may mean that another job is in hand."""
+        if signal == "job":
+            self.job = (value, stamp)
+        elif not self.job[0]:
+            self.job = ("", stamp)
+        self.job_changed.set()
+
     def job_wishes(self) -> list[Wanted]:
-        """Return the signals that only the job in hand can tell."""
-        return [wish for wish in self.wishes if all(isinstance(each.place, tuple) and JOB in each.place
-                                                    for each in wish.candidates)]  # fmt: skip
+        """Return the signals that the job in hand tells, but for one that the machine tells by itself."""
+        return [wish for wish in self.wishes if _leads_through_job(wish)
+                and ((item := self.items.get(wish.signal.name)) is None or item.not_before is not None)]  # fmt: skip
+
+    def own_wishes(self) -> list[Wanted]:
+        """Return the signals that the machine may tell by itself, whatever job is in hand."""
+        return [wish for wish in self.wishes if not all(_is_through_job(each.place) for each in wish.candidates)]
 
     def deciding(self) -> set[str]:
         """Return the signals without which its state is not known: those it has and those the node map claims."""
         claimed = {wish.signal.name for wish in self.wishes if wish.mapped and wish.signal.name in DECIDING}
-        return claimed | {item.signal for item in self.items.values() if item.decides}
+        found = claimed | {item.signal for item in self.items.values() if item.decides}
+        waits = self.listener is not None and self.listener.hears_conditions and "alarm_blocking" not in found
+        return found | {"alarm_blocking"} if found and waits else found
 
     def count(self) -> None:
         """Note how many signals should be watched and how many are."""
         watched = {item.signal for item in self.items.values() if item.server_item is not None}
         self.health.actual = len(watched)
         self.health.desired = len(self.items.keys() | self.health.refused.keys())
+
+
+def _is_through_job(place: object) -> bool:
+    return isinstance(place, tuple) and JOB in place
+
+
+def _leads_through_job(wish: Wanted) -> bool:
+    return any(_is_through_job(each.place) for each in wish.candidates)

@@ -123,10 +123,11 @@ def node_map(variables: Iterable[Variable]) -> str:
     taken: set[str] = set()
     for variable in variables:
         name = variable.signal if variable.signal in SIGNALS else _ADDED.get(variable.signal)
+        leaf = variable.path.rpartition("/")[2]
         standard = (
             name is not None
             and name in SIGNALS
-            and any("SIM:" not in path and "ECM:" not in path for path in SIGNALS[name].paths)
+            and any(path.rpartition("/")[2] == leaf for path in SIGNALS[name].paths)
         )
         if name is None or name in taken or standard or not {"SIM", "ECM"} & _prefixes(variable.path):
             continue

@@ -241,3 +241,23 @@ def test_every_target_of_the_makefile_says_what_it_is_for() -> None:
     [phony] = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     for target in phony.split():
         assert re.search(rf"^{target}:.*## \w", text, re.MULTILINE), target
+
+
+CHANGING = re.compile(
+    r"\.(?:write|write_value|write_values|write_attribute|write_params|set_value|set_values|set_writable|set_attributes"
+    r"|call_method|call_method_full|history_update|add_nodes|delete_nodes|add_references|delete_references|add_object"
+    r"|add_variable|add_property|transfer_subscriptions)\("
+)
+CALLS = re.compile(r"\.call\(|CallMethodRequest\(|MethodId=(\S+)")
+
+
+def test_nothing_in_the_agent_changes_a_machine_and_it_calls_one_method_which_only_repeats_conditions() -> None:
+    clients = [path for path in modules() if re.match(r"edge_agent/opcua\w*\.py", name_of(path))]
+    assert clients
+    texts = {name_of(path): path.read_text(encoding="utf-8") for path in clients}
+    assert [name for name, text in texts.items() if CHANGING.search(text)] == []
+    calling = {name: CALLS.findall(text) for name, text in texts.items() if CALLS.search(text)}
+    assert list(calling) == ["edge_agent/opcua_client.py"]
+    methods = [each for each in calling["edge_agent/opcua_client.py"] if each]
+    assert methods == ["ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh),"]
+    assert texts["edge_agent/opcua_client.py"].count("CallMethodRequest(") == 1
