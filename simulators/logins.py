@@ -46,8 +46,9 @@ def edge_login(password: str, publisher: str, *, reads_all: bool = False) -> Log
             topics.status(publisher),
             topics.connection(publisher),
             topics.health(publisher),
+            topics.reply(publisher),
         ],
-        subscribe=[topics.stored(publisher), topics.registry(publisher), f"{topics.EDGE}/{publisher}/request"]
+        subscribe=[topics.stored(publisher), topics.registry(publisher), topics.request(publisher)]
         + ([f"{topics.PREFIX}/#"] if reads_all else []),
         client_ids=[] if reads_all else [publisher],
     )
@@ -63,10 +64,10 @@ def collector_login(password: str) -> Login:
 
 
 def api_login(password: str) -> Login:
-    """Return the rights of the API: read everything of the machines, publish the registry."""
+    """Return the rights of the API: read everything of the machines, publish the registry, ask agents."""
     return Login(
         digest(password),
-        publish=[f"{topics.REGISTRY}/+", f"{topics.ECHO}/+"],
+        publish=[f"{topics.REGISTRY}/+", f"{topics.ECHO}/+", topics.request("+")],
         subscribe=[f"{topics.PREFIX}/#", f"{topics.EDGE}/#", topics.REGISTRY_FILTER, f"{topics.ECHO}/+"],
     )
 
