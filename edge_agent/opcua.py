@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from edge_agent.certificate import OwnCertificate, own_certificate
+from edge_agent.arrangement import Arrangement, until_one_ends
+from edge_agent.certificate import CertificateUnusableError, own_certificates
 from edge_agent.clock import MEASURE_EVERY, OffsetEstimate
 from edge_agent.nodemap import BAD_NO_DATA, Converter, Refused, Wanted
 from edge_agent.observation import Missed, Proof
 from edge_agent.opcua_client import ItemRequest, NoAnswerError, RefusedError, status_name
-from edge_agent.opcua_connect import connect
+from edge_agent.opcua_connect import is_trusted, open_session
+from edge_agent.opcua_renewal import offer_successor
 from edge_agent.resolve import FoundMachine, FoundSignal, Walker
 from edge_agent.watched import Item, MachineHealth, WatchedMachine
 from shopfloor.periods import SECOND, Period
@@ -23,7 +25,7 @@ from shopfloor.states import Hole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from edge_agent.config import ServerConfig
+    from edge_agent.config import MachineConfig, ServerConfig
     from edge_agent.notifications import NodeIdentity, Published, Scalar
     from edge_agent.observation import Event
     from edge_agent.opcua_client import ItemResult, Session
@@ -70,32 +72,30 @@ async def watch(
     Raises:
         CertificateUnusableError: when the agent's own certificate cannot be used.
     """
-    own = own_certificate(server.own_certificates, server.publisher, clock()) if server.policy != "none" else None
-    if own is None:
-        log.warning("source.insecure", endpoint=server.endpoint, machines=[each.id for each in server.machines])
-    await ServerWatch(server, recorder, own, clock=clock, health=health).run()
+    await ServerWatch(server, recorder, clock=clock, health=health).run()
 
 
 class ServerWatch:
-    """Watches one server. See `watch` for the arguments."""
+    """Watches one server. See `watch` for the arguments, and `Arrangement` for `is_change`."""
 
     def __init__(
         self,
         server: ServerConfig,
         recorder: Recorder,
-        own: OwnCertificate | None,
         *,
         clock: Callable[[], int],
         health: Callable[[MachineHealth], None],
+        is_change: bool = False,
     ) -> None:
         self._server = server
         self._recorder = recorder
-        self._own = own
         self._clock = clock
         self._report = health
-        self._machines = [
-            WatchedMachine(each, server.endpoint, recorder.last_proof(each.id)) for each in server.machines
-        ]
+        self._certificate: bytes | None = None
+        self._arrangement = Arrangement(
+            server, make=self._make, begin=self._begin, end=self._forget, is_change=is_change,
+            works=lambda session, machine: [self._follow_jobs(session, machine)],
+        )  # fmt: skip
         self._by_subscription: dict[int, WatchedMachine] = {}
         self._items: dict[int, Item] = {}
         self._handles = 0
@@ -104,19 +104,47 @@ class ServerWatch:
         self._unreachable_since: int | None = None
         self._unreachable_told = 0
         self._complaint = ""
-        for machine in self._machines:
-            machine.health.certificate_expires = own.expires if own else None
+
+    @property
+    def _machines(self) -> list[WatchedMachine]:
+        return self._arrangement.machines
+
+    def _make(self, machine: MachineConfig, is_change: bool) -> WatchedMachine:  # noqa: FBT001 - one of two callers
+        watched = WatchedMachine(machine, self._server.endpoint, self._recorder.last_proof(machine.id))
+        if is_change:
+            watched.observation.lost("configuration")
+        return watched
+
+    def change(self, server: ServerConfig) -> None:
+        """Watch other machines of the same server; those that stay as they are, are not touched.
+
+        Args:
+            server: the same one, with the machines that are to be watched.
+        """
+        self._server = server
+        self._arrangement.change(server)
+
+    async def is_trusted(self) -> bool:
+        """Tell whether the server that is being watched would be let in again."""
+        return self._certificate is None or await is_trusted(self._server, self._certificate)
 
     async def run(self) -> None:
         """Connect, watch, and begin again when that ends, for ever."""
+        if self._server.policy == "none":
+            log.warning(
+                "source.insecure", endpoint=self._server.endpoint, machines=[each.id for each in self._machines]
+            )
+        else:
+            own_certificates(self._server.own_certificates, self._server.publisher, self._clock())
         backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         while True:
             attempted = self._clock()
+            self._arrangement.adopt()
             try:
-                session = await connect(self._server, self._own)
+                session = await open_session(self._server, attempted)
             except NoAnswerError as error:
                 self._no_answer(attempted, error)
-            except RefusedError as error:
+            except (RefusedError, CertificateUnusableError) as error:
                 self._unreachable_since = None
                 self._lost("refused", str(error))
             else:
@@ -175,12 +203,23 @@ class ServerWatch:
         """Forget the session, with a last proof of what was observed over it."""
         self._by_subscription.clear()
         self._items.clear()
+        self._arrangement.ended.clear()
         self._acknowledgements.clear()
+        self._certificate = None
         for machine in self._machines:
             self._keep(machine, machine.observation.lost(cause))
             machine.forget_session()
             machine.health.reason = reason
             self._tell(machine)
+
+    def _forget(self, machine: WatchedMachine) -> None:
+        """Take in that one machine is no longer watched, though the session goes on."""
+        self._by_subscription = {key: each for key, each in self._by_subscription.items() if each is not machine}
+        self._items = {handle: item for handle, item in self._items.items() if item.machine is not machine}
+        self._keep(machine, machine.observation.lost("configuration"))
+        machine.forget_session()
+        machine.health.reason = "its configuration was changed"
+        self._tell(machine)
 
     async def _watch_session(self, session: Session) -> None:
         table = await session.namespaces()
@@ -188,8 +227,10 @@ class ServerWatch:
             self._offset.compare(*await session.current_time(self._clock))
         self._judge_clocks(stepped=False)
         walker = Walker(session, table)
+        self._certificate = session.peer.certificate if session.peer else None
+        self._arrangement.adopt()
         for machine in self._machines:
-            await self._begin(session, walker, machine)
+            await self._arrangement.try_begin(session, walker, machine)
         for machine in self._machines:
             machine.heard_at = asyncio.get_running_loop().time()
         publishers = min(_PUBLISHERS_MAX, 1 + len(self._machines))
@@ -198,10 +239,16 @@ class ServerWatch:
             self._measure(session),
             self._reconcile(session),
             self._guard(),
-            *(self._follow_jobs(session, machine) for machine in self._machines),
+            self._arrangement.run(session),
+            offer_successor(self._server, session.peer, self._clock, self._successor),
         ]
-        await _until_one_ends([asyncio.create_task(work) for work in works])
+        await until_one_ends([asyncio.create_task(work) for work in works])
         raise NoAnswerError("the session ended")
+
+    def _successor(self, is_trusted: bool | None) -> None:  # noqa: FBT001 - the answer
+        for machine in self._machines:
+            machine.health.successor_trusted = is_trusted
+            self._tell(machine)
 
     # Beginning to watch
 
@@ -215,6 +262,8 @@ class ServerWatch:
             machine.health.reason = str(error)
             self._tell(machine)
             return
+        if machine.told_offset is None:
+            self._judge_clocks(stepped=False)
         self._identified(machine, found)
         machine.subscription = await session.subscribe(machine.config.publishing_milliseconds)
         machine.heard_at = asyncio.get_running_loop().time()
@@ -290,6 +339,8 @@ class ServerWatch:
 
     def _take(self, published: Published) -> None:
         """Hand on one publish response. Everything in it is durable when this returns."""
+        if published.subscription in self._arrangement.ended:
+            return
         if published.fault or published.subscription not in self._by_subscription:
             raise RefusedError(f"the server ended publishing: {status_name(published.fault or 0x8028_0000)}")
         if published.status is not None:
@@ -452,14 +503,15 @@ class ServerWatch:
         """Compare, again and again, what should be watched with what is."""
         while True:
             await asyncio.sleep(RECONCILE_SECONDS)
-            walker = Walker(session, await session.namespaces())
-            for machine in self._machines:
-                if machine.subscription is None:
-                    await self._begin(session, walker, machine)
-                else:
-                    await self._repair(session, walker, machine)
-                    machine.job_changed.set()
-                self._tell(machine)
+            async with self._arrangement.lock:
+                walker = Walker(session, await session.namespaces())
+                for machine in self._machines:
+                    if machine.subscription is None:
+                        await self._arrangement.try_begin(session, walker, machine)
+                    else:
+                        await self._repair(session, walker, machine)
+                        machine.job_changed.set()
+                    self._tell(machine)
 
     async def _repair(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:
         """Look again for what was not there, was refused or has gone."""
@@ -536,21 +588,6 @@ class ServerWatch:
         ]  # fmt: skip
         if readings:
             self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
-
-
-async def _until_one_ends(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until one of these tasks ends, raise what it raised, and end the rest.
-
-    A TaskGroup would do, but until Python 3.13 it forgets a cancellation that comes together with a failure.
-    """
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _request(item: Item) -> ItemRequest:
