@@ -334,14 +334,17 @@ class ServerWatch:
         """Keep one publish request with the server, and acknowledge only what is kept."""
         while True:
             acknowledgements, self._acknowledgements = self._acknowledgements, []
-            published = await session.publish(acknowledgements)
+            ended = self._arrangement.ended  # some servers refuse a request that names one
+            published = await session.publish([each for each in acknowledgements if each[0] not in ended])
             self._take(published)
 
     def _take(self, published: Published) -> None:
         """Hand on one publish response. Everything in it is durable when this returns."""
-        if published.subscription in self._arrangement.ended:
+        is_known = published.subscription in self._by_subscription
+        is_new = not (is_known or published.fault or published.carries)  # alive before its creation was answered
+        if is_new or published.subscription in self._arrangement.ended:
             return
-        if published.fault or published.subscription not in self._by_subscription:
+        if published.fault or not is_known:
             raise RefusedError(f"the server ended publishing: {status_name(published.fault or 0x8028_0000)}")
         if published.status is not None:
             raise RefusedError(f"the server ended the subscription: {status_name(published.status)}")

@@ -80,7 +80,10 @@ def _no_answer(endpoint: str, error: NoAnswerError) -> str:
         return (f"no answer from {place} ({endpoint}) within {REQUEST_SECONDS:g} s: switch the machine on, correct the "
                 f"address, or let the firewall between pass TCP port {urlsplit(endpoint).port}")  # fmt: skip
     if isinstance(cause, ConnectionError):
-        return _no_server(endpoint, str(error))
+        return (
+            f"{place} ({endpoint}) closed the connection without an answer in OPC UA: correct the port, or wait until "
+            f"the machine's server has started"
+        )
     return f"{place} ({endpoint}) does not answer ({error}): correct the address, or look at the machine"
 
 
