@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_agent import changeover, keeper, uplink
-from edge_agent.applied import applied_path
+from edge_agent.applied import applied_path, in_force
 from edge_agent.service import Agent
 from edge_agent.trust import TrustList
 from shopfloor.runtime import clock
@@ -232,17 +232,16 @@ async def test_what_is_applied_holds_after_a_restart_until_the_administrator_cha
             await plant.observed(first)
             applied = await plant.ask(kind="apply", configuration=table(server, first) + table(server, second))
             assert applied.is_done, applied.error
-        stop = asyncio.Event()
-        again = Agent(plant.path)
-        stop.set()
-        await again.run(stop)
-        assert {each.id for each in again._config.machines} == {first, second}
-        text = plant.path.read_text(encoding="utf-8")
-        plant.path.write_text(f"# a word of the administrator\n{text}", encoding="utf-8")
-        assert again._changeover.present.request
-        plant.path.write_text(text + table(server, third), encoding="utf-8")
-        await again._changeover._reread()
-        assert {each.id for each in again._config.machines} == {first, third}
+            text = plant.path.read_text(encoding="utf-8")
+            plant.path.write_text(f"# a word of the administrator\n{text}", encoding="utf-8")
+            after_a_restart = in_force(plant.path)
+            assert after_a_restart.request == applied.id
+            assert {each.id for each in after_a_restart.config.machines} == {first, second}
+            plant.path.write_text(text + table(server, third), encoding="utf-8")
+            await plant.observed(third)
+            assert (await plant.heard_again()).configuration.source == "file"
+            assert {each.machine for each in plant.health().machines} == {first, third}
+        assert not applied_path(plant.path).exists()
         assert second in (tmp_path / "edge.applied.toml.old").read_text(encoding="utf-8")
 
 
