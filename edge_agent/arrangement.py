@@ -12,6 +12,7 @@ import structlog
 
 from edge_agent.opcua_client import RefusedError
 from edge_agent.resolve import Walker
+from shopfloor.runtime import lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -96,7 +97,7 @@ class Arrangement:
                     await self._rearrange(session)
         finally:
             changed.cancel()
-            await _cancel([task for tasks in self._tasks.values() for task in tasks])
+            await lifecycle.end([task for tasks in self._tasks.values() for task in tasks])
             self._tasks.clear()
 
     async def try_begin(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:
@@ -120,7 +121,7 @@ class Arrangement:
             leaving = [each for each in self.machines if each.config not in self.server.machines]
             subscriptions = [each.subscription for each in leaving if each.subscription is not None]
             for machine in leaving:
-                await _cancel(self._tasks.pop(machine, []))
+                await lifecycle.end(self._tasks.pop(machine, []))
             self.ended |= {each.id for each in subscriptions}
             new = self.adopt()
             for subscription in subscriptions:
@@ -144,10 +145,4 @@ async def until_one_ends(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in done:
             task.result()
     finally:
-        await _cancel(tasks)
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await lifecycle.end(tasks)

@@ -177,9 +177,7 @@ class Agent:
                 if works[0].done():
                     works[0].result()
             finally:
-                for work in works:
-                    work.cancel()
-                await asyncio.gather(*works, return_exceptions=True)
+                await lifecycle.end(works)
 
     async def _make_room(self) -> None:
         while True:

@@ -10,6 +10,7 @@ import structlog
 from edge_agent.changes import connection
 from edge_agent.opcua import ServerWatch
 from edge_agent.opcua_client import RefusedError
+from shopfloor.runtime import lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -132,9 +133,7 @@ class _Running:
                 if works[0].done():
                     works[0].result()
             finally:
-                for work in works:
-                    work.cancel()
-                await asyncio.gather(*works, return_exceptions=True)
+                await lifecycle.end(works)
             await asyncio.sleep(1)
             self.watch = self._make(self.server)
 
@@ -143,7 +142,4 @@ class _Running:
 
 
 async def _end(running: Iterable[_Running]) -> None:
-    tasks = [each.task for each in running]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await lifecycle.end([each.task for each in running])
