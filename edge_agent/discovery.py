@@ -60,7 +60,7 @@ class Way(NamedTuple):
         endpoint: its address.
         security: security policy, `none` for none.
         mode: what the policy protects.
-        thumbprint: of the certificate that the server presents, empty for none.
+        thumbprint: of the certificate that the server presents, empty where the trust list decides.
     """
 
     endpoint: str
@@ -265,8 +265,10 @@ def _machine(name: str, way: Way, machine: Draft) -> str:
     if way.security == "none":
         lines.append("# The server offers no security: what it says can be read and changed on the way.")
     else:
-        lines += [f"mode = {_quote(way.mode)}", "# Compare this with what the machine shows before you trust it.",
-                  f"trusted_certificate = {_quote(way.thumbprint)}"]  # fmt: skip
+        lines.append(f"mode = {_quote(way.mode)}")
+        if way.thumbprint:
+            lines += ["# Compare this with what the machine shows before you trust it.",
+                      f"trusted_certificate = {_quote(way.thumbprint)}"]  # fmt: skip
     lines += ['# user = "officina"', '# password_file = "machine.password"',
               'clock = "source"                  # stamps are the machine\'s own; "trust" for replays',
               "clock_limit_seconds = 60          # beyond this the agent's clock stamps",

@@ -72,6 +72,10 @@ class ItemBook:
         if ended and machine.subscription is not None:
             await session.delete_items(machine.subscription, ended)
 
+    def forget(self, machine: WatchedMachine) -> None:
+        """Forget the items of one machine: its subscription has ended."""
+        self.by_handle = {handle: item for handle, item in self.by_handle.items() if item.machine is not machine}
+
     def clear(self) -> None:
         """Forget every item: the session has ended."""
         self.by_handle.clear()

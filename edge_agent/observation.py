@@ -145,7 +145,7 @@ class Observation:
         """
         self._subscribed = False
         if self.since is None:
-            if cause == "unreachable" and self._cause == "session":
+            if cause == "configuration" or (cause == "unreachable" and self._cause == "session"):
                 self._cause = cause
             return []
         self._cause = cause

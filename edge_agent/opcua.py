@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from edge_agent.certificate import OwnCertificate, own_certificate
-from edge_agent.clock import MEASURE_EVERY, OffsetEstimate
+from edge_agent.arrangement import Arrangement, until_one_ends
+from edge_agent.certificate import CertificateUnusableError, own_certificates
+from edge_agent.chronicle import Chronicle
+from edge_agent.clock import MEASURE_EVERY
 from edge_agent.follow import FOLLOW_SECONDS, follow_jobs
 from edge_agent.inventory import Inventory
 from edge_agent.items import ItemBook
 from edge_agent.listen import REFRESH_SECONDS, Listener, learn_types
 from edge_agent.nodemap import BAD_NO_DATA, Refused, Wanted
-from edge_agent.observation import Missed, Proof
 from edge_agent.opcua_client import NoAnswerError, RefusedError, status_name
-from edge_agent.opcua_connect import connect
+from edge_agent.opcua_connect import is_trusted, open_session
+from edge_agent.opcua_renewal import offer_successor
 from edge_agent.resolve import FoundMachine, Walker
 from edge_agent.watched import Item, MachineHealth, WatchedMachine
 from shopfloor.periods import SECOND, Period
@@ -27,12 +29,11 @@ from shopfloor.samples import OVERFLOW_BIT, Reading
 from shopfloor.states import Hole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from edge_agent.config import ServerConfig
+    from edge_agent.config import MachineConfig, ServerConfig
     from edge_agent.events import EventTypes
     from edge_agent.notifications import Change, EventFields, Published, Scalar
-    from edge_agent.observation import Event
     from edge_agent.opcua_client import Session
     from edge_agent.ports import Recorder
     from shopfloor.samples import Value
@@ -51,7 +52,6 @@ SILENCE_MARGIN_SECONDS = 3.0
 _UNREACHABLE_EVERY = 10 * SECOND
 _PUBLISHERS_MAX = 10
 _COMPARISONS_FIRST, _COMPARISONS_EACH = 5, 3
-_CLOCK_CHANGE_SECONDS = 1.0
 _FLAGS = 0x0000_FFFF
 """The part of a StatusCode that holds flags such as Overflow, not the quality (OPC 10000-4, 7.38.1)."""
 _GONE = {0x8033_0000, 0x8034_0000}  # BadNodeIdInvalid, BadNodeIdUnknown
@@ -76,54 +76,81 @@ async def watch(
     Raises:
         CertificateUnusableError: when the agent's own certificate cannot be used.
     """
-    own = own_certificate(server.own_certificates, server.publisher, clock()) if server.policy != "none" else None
-    if own is None:
-        log.warning("source.insecure", endpoint=server.endpoint, machines=[each.id for each in server.machines])
-    await ServerWatch(server, recorder, own, clock=clock, health=health).run()
+    await ServerWatch(server, recorder, clock=clock, health=health).run()
 
 
 class ServerWatch:
-    """Watches one server. See `watch` for the arguments."""
+    """Watches one server. See `watch` for the arguments, and `Arrangement` for `is_change`."""
 
     def __init__(
         self,
         server: ServerConfig,
         recorder: Recorder,
-        own: OwnCertificate | None,
         *,
         clock: Callable[[], int],
         health: Callable[[MachineHealth], None],
+        is_change: bool = False,
     ) -> None:
         self._server = server
         self._recorder = recorder
-        self._own = own
         self._clock = clock
-        self._report = health
-        self._machines = [
-            WatchedMachine(each, server.endpoint, recorder.last_proof(each.id)) for each in server.machines
-        ]
+        self._chronicle = Chronicle(recorder, clock, health)
+        self._certificate: bytes | None = None
+        self._arrangement = Arrangement(
+            server, make=self._make, begin=self._begin, end=self._forget, is_change=is_change,
+            works=lambda session, machine: [
+                follow_jobs(session, machine, self._items, self._end_job), self._follow_lists(session, machine)
+            ],
+        )  # fmt: skip
         self._by_subscription: dict[int, WatchedMachine] = {}
         self._items = ItemBook()
         self._looks_changed = asyncio.Event()
         self._types: EventTypes | None = None
         self._acknowledgements: list[tuple[int, int]] = []
-        self._offset = OffsetEstimate()
         self._unreachable_since: int | None = None
         self._unreachable_told = 0
         self._complaint = ""
-        for machine in self._machines:
-            machine.health.certificate_expires = own.expires if own else None
+
+    @property
+    def _machines(self) -> list[WatchedMachine]:
+        return self._arrangement.machines
+
+    def _make(self, machine: MachineConfig, is_change: bool) -> WatchedMachine:  # noqa: FBT001 - one of two callers
+        watched = WatchedMachine(machine, self._server.endpoint, self._recorder.last_proof(machine.id))
+        if is_change:
+            watched.observation.lost("configuration")
+        return watched
+
+    def change(self, server: ServerConfig) -> None:
+        """Watch other machines of the same server; those that stay as they are, are not touched.
+
+        Args:
+            server: the same one, with the machines that are to be watched.
+        """
+        self._server = server
+        self._arrangement.change(server)
+
+    async def is_trusted(self) -> bool:
+        """Tell whether the server that is being watched would be let in again."""
+        return self._certificate is None or await is_trusted(self._server, self._certificate)
 
     async def run(self) -> None:
         """Connect, watch, and begin again when that ends, for ever."""
+        if self._server.policy == "none":
+            log.warning(
+                "source.insecure", endpoint=self._server.endpoint, machines=[each.id for each in self._machines]
+            )
+        else:
+            own_certificates(self._server.own_certificates, self._server.publisher, self._clock())
         backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         while True:
             attempted = self._clock()
+            self._arrangement.adopt()
             try:
-                session = await connect(self._server, self._own)
+                session = await open_session(self._server, attempted)
             except NoAnswerError as error:
                 self._no_answer(attempted, error)
-            except RefusedError as error:
+            except (RefusedError, CertificateUnusableError) as error:
                 self._unreachable_since = None
                 self._lost("refused", str(error))
             else:
@@ -168,7 +195,7 @@ class ServerWatch:
         elif now - self._unreachable_told >= _UNREACHABLE_EVERY:
             self._unreachable_told = now
             for machine in self._machines:
-                shift = self._shift(machine)
+                shift = self._chronicle.shift(machine)
                 self._recorder.unreachable(machine.id, self._unreachable_since + shift, now + shift)
 
     def _lost(self, cause: str, reason: str) -> None:
@@ -182,22 +209,34 @@ class ServerWatch:
         """Forget the session, with a last proof of what was observed over it."""
         self._by_subscription.clear()
         self._items.clear()
+        self._arrangement.ended.clear()
         self._acknowledgements.clear()
+        self._certificate = None
         for machine in self._machines:
-            self._keep(machine, machine.observation.lost(cause))
+            self._chronicle.keep(machine, machine.observation.lost(cause))
             machine.forget_session()
             machine.health.reason = reason
-            self._tell(machine)
+            self._chronicle.tell(machine)
+
+    def _forget(self, machine: WatchedMachine) -> None:
+        """Take in that one machine is no longer watched, though the session goes on."""
+        self._by_subscription = {key: each for key, each in self._by_subscription.items() if each is not machine}
+        self._items.forget(machine)
+        self._chronicle.keep(machine, machine.observation.lost("configuration"))
+        machine.forget_session()
+        machine.health.reason = "its configuration was changed"
+        self._chronicle.tell(machine)
 
     async def _watch_session(self, session: Session) -> None:
         table = await session.namespaces()
-        for _ in range(_COMPARISONS_FIRST):
-            self._offset.compare(*await session.current_time(self._clock))
-        self._judge_clocks(stepped=False)
+        await self._chronicle.compare(session, _COMPARISONS_FIRST)
+        self._chronicle.judge_clocks(self._machines, stepped=False)
         walker = Walker(session, table)
         self._types = await learn_types(walker)
+        self._certificate = session.peer.certificate if session.peer else None
+        self._arrangement.adopt()
         for machine in self._machines:
-            await self._begin(session, walker, machine)
+            await self._arrangement.try_begin(session, walker, machine)
         for machine in self._machines:
             machine.heard_at = asyncio.get_running_loop().time()
         publishers = min(_PUBLISHERS_MAX, 1 + len(self._machines))
@@ -206,11 +245,16 @@ class ServerWatch:
             self._measure(session),
             self._reconcile(session),
             self._guard(),
-            *(follow_jobs(session, machine, self._items, self._end_job) for machine in self._machines),
-            *(self._follow_lists(session, machine) for machine in self._machines),
+            self._arrangement.run(session),
+            offer_successor(self._server, session.peer, self._clock, self._successor),
         ]
-        await _until_one_ends([asyncio.create_task(work) for work in works])
+        await until_one_ends([asyncio.create_task(work) for work in works])
         raise NoAnswerError("the session ended")
+
+    def _successor(self, is_trusted: bool | None) -> None:  # noqa: FBT001 - the answer
+        for machine in self._machines:
+            machine.health.successor_trusted = is_trusted
+            self._chronicle.tell(machine)
 
     # Beginning to watch
 
@@ -222,8 +266,10 @@ class ServerWatch:
             if machine.health.reason != str(error):
                 log.warning("source.machine_missing", machine=machine.id, reason=str(error))
             machine.health.reason = str(error)
-            self._tell(machine)
+            self._chronicle.tell(machine)
             return
+        if machine.told_offset is None:
+            self._chronicle.judge_clocks(self._machines, stepped=False)
         self._identified(machine, found)
         machine.subscription = await session.subscribe(machine.config.publishing_milliseconds)
         machine.heard_at = asyncio.get_running_loop().time()
@@ -232,14 +278,16 @@ class ServerWatch:
         await self._want(walker, machine, machine.wishes)
         await self._listen(walker, machine)
         deciding = machine.deciding()
-        self._keep(machine, machine.observation.subscribed(deciding, self._clock() + self._shift(machine)))
+        self._chronicle.keep(
+            machine, machine.observation.subscribed(deciding, self._clock() + self._chronicle.shift(machine))
+        )
         machine.health.connected = True
         machine.health.reason = "" if deciding else "none of the signals that tell its state is there"
         await self._items.create(session, machine, list(machine.items.values()))
         if self._complaint:
             log.info("source.recovered", endpoint=self._server.endpoint, machine=machine.id)
             self._complaint = ""
-        self._tell(machine)
+        self._chronicle.tell(machine)
 
     def _identified(self, machine: WatchedMachine, found: FoundMachine) -> None:
         machine.node = found.node
@@ -274,12 +322,17 @@ class ServerWatch:
         """Keep one publish request with the server, and acknowledge only what is kept."""
         while True:
             acknowledgements, self._acknowledgements = self._acknowledgements, []
-            published = await session.publish(acknowledgements)
+            ended = self._arrangement.ended  # some servers refuse a request that names one
+            published = await session.publish([each for each in acknowledgements if each[0] not in ended])
             self._take(published)
 
     def _take(self, published: Published) -> None:
         """Hand on one publish response. Everything in it is durable when this returns."""
-        if published.fault or published.subscription not in self._by_subscription:
+        is_known = published.subscription in self._by_subscription
+        is_new = not (is_known or published.fault or published.carries)  # alive before its creation was answered
+        if is_new or published.subscription in self._arrangement.ended:
+            return
+        if published.fault or not is_known:
             raise RefusedError(f"the server ended publishing: {status_name(published.fault or 0x8028_0000)}")
         if published.status is not None:
             raise RefusedError(f"the server ended the subscription: {status_name(published.status)}")
@@ -290,7 +343,7 @@ class ServerWatch:
             self._check_sequence(machine, published.sequence)
             self._take_changes(machine, published, received)
             self._acknowledgements.append((published.subscription, published.sequence))
-        self._keep(machine, machine.observation.alive(received + self._shift(machine)))
+        self._chronicle.keep(machine, machine.observation.alive(received + self._chronicle.shift(machine)))
 
     def _check_sequence(self, machine: WatchedMachine, sequence: int) -> None:
         """Refuse to go on when a notification is missing: a new session reads everything again."""
@@ -326,7 +379,7 @@ class ServerWatch:
             if item.tells:
                 telling.append((item, reading, stamp))
         for hole in holes:
-            self._recorder.hole(hole)
+            self._chronicle.hole(hole)
         readings += self._beside(machine, joined, others, published.events, received)
         self._recorder.readings(machine.id, readings, trusted=trusted)
         self._heed(machine, telling, received)
@@ -344,7 +397,7 @@ class ServerWatch:
         """Join what tells of jobs, and read job orders and events."""
         readings = machine.jobs.plain(joined) if joined else []
         if machine.listener is not None and (others or events):
-            now = received + self._shift(machine)
+            now = received + self._chronicle.shift(machine)
             for change in others:
                 readings += machine.listener.changed(change, received)
             for event in events:
@@ -353,11 +406,11 @@ class ServerWatch:
 
     def _heed(self, machine: WatchedMachine, telling: list[tuple[Item, Reading, int]], received: int) -> None:
         """Draw the consequences of values that tell the machine's state or its job."""
-        now, latest = received + self._shift(machine), received + self._shift_max(machine)
+        now, latest = received + self._chronicle.shift(machine), received + self._chronicle.shift_max(machine)
         for item, reading, stamp in telling:
             if item.decides:
                 good = not reading.status >> 30
-                self._keep(
+                self._chronicle.keep(
                     machine, machine.observation.said(item.signal, good=good, stamp=stamp, now=now, latest=latest)
                 )
             if item.signs_job:
@@ -392,61 +445,14 @@ class ServerWatch:
             log.warning("source.value_refused", machine=health.machine, signal=item.signal, reason=refused.reason)
         return None, refused.status
 
-    def _keep(self, machine: WatchedMachine, events: Iterable[Event]) -> None:
-        """Record proofs and holes, and note whether the machine is observed."""
-        for event in events:
-            if isinstance(event, Proof):
-                self._recorder.observed(machine.id, event.since, event.at)
-            elif isinstance(event, Missed):
-                self._recorder.hole(Hole(machine.id, event.period, event.signals, event.cause))
-        since = machine.observation.since
-        if since != machine.health.observed_since:
-            machine.health.observed_since = since
-            if machine.health.connected:
-                machine.health.reason = "" if since is not None else "a signal that tells its state has no good value"
-            self._tell(machine)
-
-    def _tell(self, machine: WatchedMachine) -> None:
-        self._report(machine.health)
-
-    # Clocks
-
-    def _shift(self, machine: WatchedMachine) -> int:
-        """Return what the agent's clock needs to become the machine's, where that is trusted."""
-        return self._offset.offset if machine.trust.trusted else 0
-
-    def _shift_max(self, machine: WatchedMachine) -> int:
-        """Return the most that the agent's clock may need to become the machine's."""
-        return self._offset.offset_max if machine.trust.trusted else 0
+    # Keeping it whole
 
     async def _measure(self, session: Session) -> None:
+        """Compare the clocks again and again."""
         while True:
             await asyncio.sleep(MEASURE_EVERY / SECOND)
-            stepped = False
-            for _ in range(_COMPARISONS_EACH):
-                stepped |= self._offset.compare(*await session.current_time(self._clock))
-            self._judge_clocks(stepped=stepped)
-
-    def _judge_clocks(self, *, stepped: bool) -> None:
-        """Decide anew whose clock stamps; a span of observation does not outlast a change of clocks."""
-        offset = self._offset.offset
-        seconds = offset / SECOND
-        for machine in self._machines:
-            trusted = machine.trust.judge(offset)
-            machine.health.offset_seconds, machine.health.trusted = seconds, trusted
-            now = self._clock() + self._shift(machine)
-            if stepped or trusted != machine.told_trusted:
-                log.warning(
-                    "source.clock_changed", machine=machine.id, offset_seconds=round(seconds, 3), trusted=trusted
-                )
-                self._keep(machine, machine.observation.clock_changed(now, self._clock() + self._shift_max(machine)))
-            moved = machine.told_offset is None or abs(seconds - machine.told_offset) >= _CLOCK_CHANGE_SECONDS
-            if moved or trusted != machine.told_trusted:
-                machine.told_offset, machine.told_trusted = seconds, trusted
-                self._recorder.clock(machine.id, seconds, now)
-            self._tell(machine)
-
-    # Keeping it whole
+            stepped = await self._chronicle.compare(session, _COMPARISONS_EACH)
+            self._chronicle.judge_clocks(self._machines, stepped=stepped)
 
     async def _guard(self) -> None:
         """Break the session when a subscription is silent for longer than it promised."""
@@ -468,15 +474,16 @@ class ServerWatch:
                 await asyncio.wait_for(self._looks_changed.wait(), RECONCILE_SECONDS)
                 await asyncio.sleep(FOLLOW_SECONDS)  # nodes come and go together
             self._looks_changed.clear()
-            walker = Walker(session, await session.namespaces())
-            for machine in self._machines:
-                if machine.subscription is None:
-                    await self._begin(session, walker, machine)
-                else:
-                    await self._repair(session, walker, machine)
-                    machine.job_changed.set()
-                    machine.lists_changed.set()
-                self._tell(machine)
+            async with self._arrangement.lock:
+                walker = Walker(session, await session.namespaces())
+                for machine in self._machines:
+                    if machine.subscription is None:
+                        await self._arrangement.try_begin(session, walker, machine)
+                    else:
+                        await self._repair(session, walker, machine)
+                        machine.job_changed.set()
+                        machine.lists_changed.set()
+                    self._chronicle.tell(machine)
 
     async def _repair(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:
         """Look again for every node: what was not there, was refused, has gone or is another one now."""
@@ -498,19 +505,21 @@ class ServerWatch:
         new = [self._items.add(walker, machine, each) for each in resolution.found if each.wish.signal.name in missing]
         for item in new:
             if item.decides:
-                self._keep(machine, machine.observation.expects(item.signal))
+                self._chronicle.keep(machine, machine.observation.expects(item.signal))
         await self._items.create(session, machine, new)
 
     def _vanished(self, machine: WatchedMachine, item: Item) -> None:
         """Record that a node is there no more, so that its last value is not taken to hold."""
         received = self._clock()
-        now = received + self._shift(machine)
+        now = received + self._chronicle.shift(machine)
         if item.last is not None:
             gone = [Reading(item.signal, None, _NO_NODE, now, None, received)]
             self._recorder.readings(machine.id, machine.jobs.plain(gone) if item.joined else gone,
                                     trusted=machine.trust.trusted)  # fmt: skip
         if item.decides and not item.found.wish.mapped:
-            self._keep(machine, machine.observation.forget(item.signal, received + self._shift_max(machine)))
+            self._chronicle.keep(
+                machine, machine.observation.forget(item.signal, received + self._chronicle.shift_max(machine))
+            )
 
     def _end_job(self, machine: WatchedMachine, wishes: Sequence[Wanted], stamp: int) -> None:
         """Record that the job in hand, if any, has no such order, customer or count."""
@@ -520,7 +529,7 @@ class ServerWatch:
             else Reading(wish.signal.name, None, BAD_NO_DATA, stamp, None, received)
             for wish in wishes
         ]  # fmt: skip
-        self._record(machine, machine.jobs.plain(readings))
+        self._chronicle.record(machine, machine.jobs.plain(readings))
 
     # Lists and conditions
 
@@ -532,15 +541,15 @@ class ServerWatch:
             listener = machine.listener
             if machine.node is not None and listener is not None:
                 if listener.refresh_wanted:
-                    self._keep(machine, machine.observation.expects("alarm_blocking"))
+                    self._chronicle.keep(machine, machine.observation.expects("alarm_blocking"))
                     await listener.refresh(session)
                     began = loop.time()
                 self._complete(machine, loop.time() - began)
                 inventory = inventory or Inventory(machine.node, machine.lists)
                 if look_again:
                     await inventory.find(Walker(session, await session.namespaces()))
-                told, look_again = await inventory.read(session, self._clock() + self._shift(machine))
-                self._record(machine, listener.told(told, self._clock()))
+                told, look_again = await inventory.read(session, self._clock() + self._chronicle.shift(machine))
+                self._chronicle.record(machine, listener.told(told, self._clock()))
             with suppress(TimeoutError):
                 await asyncio.wait_for(machine.lists_changed.wait(), LISTS_SECONDS)
                 look_again = True
@@ -554,34 +563,15 @@ class ServerWatch:
             return
         if not listener.hears_conditions or waited_seconds > REFRESH_SECONDS:
             received = self._clock()
-            readings = listener.complete(received + self._shift(machine), received)
+            readings = listener.complete(received + self._chronicle.shift(machine), received)
             if listener.heard_events:
-                self._record(machine, readings)
+                self._chronicle.record(machine, readings)
             self._heed_alarms(machine, received)
-
-    def _record(self, machine: WatchedMachine, readings: Sequence[Reading]) -> None:
-        if readings:
-            self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
 
     def _heed_alarms(self, machine: WatchedMachine, received: int) -> None:
         """Let the observation begin once it is told which alarms are active."""
         if "alarm_blocking" not in machine.mapped and machine.alarms.is_complete:
-            now, latest = received + self._shift(machine), received + self._shift_max(machine)
-            self._keep(
+            now, latest = received + self._chronicle.shift(machine), received + self._chronicle.shift_max(machine)
+            self._chronicle.keep(
                 machine, machine.observation.said("alarm_blocking", good=True, stamp=now, now=now, latest=latest)
             )
-
-
-async def _until_one_ends(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until one of these tasks ends, raise what it raised, and end the rest.
-
-    A TaskGroup would do, but until Python 3.13 it forgets a cancellation that comes together with a failure.
-    """
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

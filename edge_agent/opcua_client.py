@@ -163,17 +163,40 @@ class Subscription:
     lifetime_seconds: float
 
 
+class Peer(NamedTuple):
+    """Who is at the other end of a secured session.
+
+    Attributes:
+        policy: security policy.
+        mode: what it protects.
+        certificate: DER, as the server presented it.
+        expires: end of its validity, nanoseconds UTC.
+        own: file name of the agent's own certificate that the server took.
+    """
+
+    policy: str
+    mode: str
+    certificate: bytes
+    expires: int
+    own: str
+
+
 def status_name(status: int) -> str:
     """Name a StatusCode as OPC 10000-4 does, for example `BadNodeIdUnknown`."""
     return str(ua.StatusCode(ua.UInt32(status & 0xFFFF_0000)).name)
 
 
 class Session:
-    """A session that is open. Every method raises `NoAnswerError` when it breaks and `RefusedError` on a bad answer."""
+    """A session that is open. Every method raises `NoAnswerError` when it breaks and `RefusedError` on a bad answer.
+
+    Attributes:
+        peer: who is at the other end; None without security.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._session = client.uaclient.session
+        self.peer: Peer | None = None
         self._read_max = self._browse_max = self._items_max = BATCH_MAX
 
     async def close(self) -> None:
@@ -272,6 +295,12 @@ class Session:
         seconds = result.RevisedPublishingInterval / 1000
         return Subscription(int(result.SubscriptionId), seconds, seconds * result.RevisedMaxKeepAliveCount,
                             seconds * result.RevisedLifetimeCount)  # fmt: skip
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Delete a subscription; one that is already gone is no error."""
+        request = ua.DeleteSubscriptionsRequest()
+        request.Parameters.SubscriptionIds = [subscription.id]
+        await answered(self._protocol().send_request(request))
 
     async def create_items(self, subscription: Subscription, items: Sequence[ItemRequest]) -> list[ItemResult]:
         """Create monitored items."""

@@ -76,6 +76,7 @@ class SpoolRecorder:
 
     def hole(self, hole: Hole) -> None:
         """Commit a hole; its sample is stamped with its end."""
+        self._spool.count(hole.machine, "holes", 1)
         samples, changed = self._holes([hole])
         self._keep(hole.machine, samples, changed)
 

@@ -134,7 +134,7 @@ class Spool:
         self._age_max = age_days_max * DAY
         self._stored: set[int] = set()
         self._uncounted: Counter[tuple[str, str]] = Counter()
-        self._newest = self._rows = self._bytes = 0
+        self._newest = self._rows = self._bytes = self._bytes_in = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -172,6 +172,11 @@ class Spool:
     def bytes_held(self) -> int:
         """How large they are together."""
         return self._bytes
+
+    @property
+    def bytes_in(self) -> int:
+        """How much was put since the spool was opened."""
+        return self._bytes_in
 
     def put(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]] = ()) -> list[int]:
         """Make rows and last values durable, in one transaction.
@@ -317,6 +322,17 @@ class Spool:
         """Return the oldest stamp that is not stored yet, by machine."""
         return dict(self._db.execute("SELECT machine, min(first) FROM row GROUP BY machine"))
 
+    def writer_id(self, machine: str) -> int:
+        """Return the DataSetWriterId of a machine: given out once, kept when machines come and go, never reused."""
+        key = f"writer:{machine}"
+        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        number = 1 + self._one("SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key LIKE 'writer:%'")
+        with contextlib.suppress(sqlite3.Error), self._transaction():
+            self._db.execute("INSERT INTO meta VALUES (?,?)", (key, str(number)))
+        return number
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -337,6 +353,7 @@ class Spool:
         self._newest += len(rows)
         self._rows += len(rows)
         self._bytes += sum(len(each.body) for each in rows)
+        self._bytes_in += sum(len(each.body) for each in rows)
         return numbers
 
     def _excess(self, spare: frozenset[int], incoming_bytes: int) -> int:

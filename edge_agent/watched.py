@@ -45,7 +45,10 @@ class MachineHealth:
         overflows: how often the server's queue lost values.
         wrong_values: how many values did not fit their signal.
         identification: what the machine says it is.
-        certificate_expires: end of the agent's own certificate, None without security.
+        security: policy and mode of the session, `none` for none, empty while there is no session.
+        certificate_expires: end of the server's certificate, None while unknown.
+        successor_trusted: whether the server takes the successor of the agent's certificate, None while there is none
+            or it is unknown.
     """
 
     machine: str
@@ -61,7 +64,9 @@ class MachineHealth:
     overflows: int = 0
     wrong_values: int = 0
     identification: dict[str, str] = field(default_factory=dict)
+    security: str = ""
     certificate_expires: int | None = None
+    successor_trusted: bool | None = None
 
 
 class Item:
@@ -137,6 +142,7 @@ class WatchedMachine:
         self.lists.forget_session()
         self.health.connected = False
         self.health.actual = 0
+        self.health.security = ""
 
     def sign_job(self, signal: str, value: object, stamp: int) -> None:
         """Take in a value that may mean that another job is in hand."""

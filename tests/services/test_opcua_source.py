@@ -301,7 +301,7 @@ async def test_a_server_that_restarts_leaves_a_hole_and_a_new_span(
         task = asyncio.create_task(watch(config, notebook, clock=clock.now, health=notebook.hear))
         await until(lambda: notebook.proofs, "observed")
         first = notebook.health[MACHINE].observed_since
-    await until(lambda: "Connect call failed" in notebook.health[MACHINE].reason, "gone")
+    await until(lambda: "nothing listens at" in notebook.health[MACHINE].reason, "gone")
     async with serving(tmp_path, Script(), port=port):
         await until(lambda: notebook.health[MACHINE].observed_since not in {None, first}, "observed again")
         again = notebook.health[MACHINE].observed_since
