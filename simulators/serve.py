@@ -16,13 +16,13 @@ import structlog
 from shopfloor.runtime import clock
 from simulators import workshop
 from simulators.live import LiveSource
-from simulators.mazak import Mazak
 from simulators.opcua_server import MachineServer
 from simulators.replay import Pace, Replay
-from simulators.tree import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from simulators.recordings import Recording
 
 log = structlog.get_logger(__name__)
 
@@ -75,14 +75,20 @@ async def serve(server: MachineServer, stop: asyncio.Event) -> None:
 
 
 def replay_server(
-    paths: Sequence[Path], folder: Path, *, pace: Pace, port: int, allow_none: bool, machine: str
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    recording: Recording,
+    pace: Pace,
+    port: int,
+    allow_none: bool,
+    machine: str,
 ) -> tuple[MachineServer, Replay]:
-    """Make the server of a recording of a Mazak Integrex, as `time|item|value` lines.
+    """Make the server of a recording, under this identifier.
 
     It is held until `begin_when_watched` lets it play.
     """
-    identity = Identity(machine, "Integrex", "Mazak", "Integrex 100-IV", "recorded", "NIST", 2004)
-    source = Replay(paths, Mazak, identity, pace, held=True)
+    source = Replay(paths, recording, recording.identity._replace(id=machine), pace, held=True)
     server = MachineServer(machine, [source], folder, clock.now, port=port, allow_none=allow_none, tick_seconds=0.1)
     return server, source
 

@@ -14,10 +14,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from simulators.address_space import namespace_order
 from simulators.live import LiveSource
-from simulators.mazak import Mazak
 from simulators.opcua_server import MachineServer
 from simulators.plan import Phase
-from simulators.replay import Pace, Replay, mapped_lines
+from simulators.recordings import MAZAK, mapped_lines
+from simulators.replay import Pace, Replay
 from simulators.tree import NAMESPACES, Identity
 from simulators.workdays import SECOND
 
@@ -371,7 +371,7 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    replay = Replay([path], Mazak, MACHINE, Pace(speed=100.0, burst=40, burst_seconds=0.5))
+    replay = Replay([path], MAZAK, MACHINE, Pace(speed=100.0, burst=40, burst_seconds=0.5))
     server = await serve(replay, clock)
     listener = Listener()
     paths = {
@@ -383,7 +383,7 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
     async with connected(server) as browser:
         nodes = {signal: await browser.below(place) for signal, place in paths.items()}
         await watch(browser, listener, list(nodes.values()), queue=100)
-        served = list(mapped_lines([path], Mazak()))
+        served = list(mapped_lines([path], MAZAK))
         while not replay.finished:
             clock.now += SECOND // 2
             await asyncio.sleep(0.15)  # a publishing interval of the client and more
@@ -409,7 +409,7 @@ async def test_a_queue_that_overflows_marks_the_oldest_value_it_kept(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    server = await serve(Replay([path], Mazak, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
+    server = await serve(Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
     listener = Listener()
 
     async with connected(server) as browser:
@@ -436,7 +436,7 @@ async def test_a_message_holds_no_more_than_the_client_asked_for(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    server = await serve(Replay([path], Mazak, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
+    server = await serve(Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
     listener = Listener()
     sizes: list[int] = []
 
