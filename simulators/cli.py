@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from simulators.opcua_server import MachineServer
+    from simulators.faults import Fault
     from simulators.recordings import Recording
     from simulators.replay import Replay
+    from simulators.serve import AnyServer
 
 WAIT_SECONDS_MAX = 60.0
 """How long a recording waits for its first client before it begins to play."""
@@ -35,6 +36,10 @@ def simulate(
         str, typer.Option(help="Whose recording it is: integrex, hurco, okuma or cnc-mill.")
     ] = "integrex",
     machine: Annotated[str, typer.Option(help="Identifier of the replayed machine, else that of the recording.")] = "",
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault, `KIND at=SECONDS for=SECONDS …`; may be given again.")
+    ] = None,
+    scenario: Annotated[Path | None, typer.Option(help="A file of faults; docs/faults.md says what it holds.")] = None,
     into: Annotated[
         str, typer.Option(help="Write the recording into the telemetry store at this address, and end; no server.")
     ] = "",
@@ -56,16 +61,18 @@ def simulate(
     if replay and into:
         typer.echo(_load(into, _existing(replay), _known(recording), machine or recording))
         return
+    faults = _faults(fault or [], scenario)
     if replay:
         pace = Pace(speed=speed, moved_to_now=moved_to_now)
         name = machine or recording
         played = replay_server(
             _existing(replay), folder / name,
             recording=_known(recording), pace=pace, port=port, allow_none=allow_none, machine=name,
+            faults=faults,
         )  # fmt: skip
         program = _replay(*played)
     else:
-        program = _live(site, folder, port, allow_none=allow_none)
+        program = _live(site, folder, port, faults, allow_none=allow_none)
     raise typer.Exit(lifecycle.run(program))
 
 
@@ -100,6 +107,12 @@ def _known(recording: str) -> Recording:
     return RECORDINGS[recording]
 
 
+def _faults(lines: list[str], scenario: Path | None) -> list[Fault]:
+    from simulators.faults import parse_fault, read_scenario
+
+    return [*map(parse_fault, lines), *(read_scenario(scenario) if scenario is not None else ())]
+
+
 def _existing(paths: list[Path]) -> list[Path]:
     from shopfloor.errors import ExpectedError
 
@@ -110,7 +123,7 @@ def _existing(paths: list[Path]) -> list[Path]:
 
 
 def _live(
-    site: Path | None, folder: Path, port: int, *, allow_none: bool
+    site: Path | None, folder: Path, port: int, faults: list[Fault], *, allow_none: bool
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     from shopfloor.errors import ExpectedError
     from shopfloor.runtime import clock
@@ -125,14 +138,14 @@ def _live(
 
     async def program(stop: asyncio.Event) -> None:
         try:
-            await serve(live_server(wanted, allow_none=allow_none), stop)
+            await serve(live_server(wanted, allow_none=allow_none, faults=faults), stop)
         except OSError as error:
             raise ExpectedError(f"{error.strerror or error}: give another port with --port") from error
 
     return program
 
 
-def _replay(server: MachineServer, source: Replay) -> Callable[[asyncio.Event], Awaitable[None]]:
+def _replay(server: AnyServer, source: Replay) -> Callable[[asyncio.Event], Awaitable[None]]:
     from shopfloor.errors import ExpectedError
     from simulators.serve import begin_when_watched, report, serve
 

@@ -8,13 +8,14 @@ import gc
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import structlog
 
 from shopfloor.runtime import clock
 from simulators import workshop
+from simulators.faulty_server import FaultyServer
 from simulators.live import LiveSource
 from simulators.opcua_server import MachineServer
 from simulators.replay import Pace, Replay
@@ -22,7 +23,9 @@ from simulators.replay import Pace, Replay
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simulators.faults import Fault
     from simulators.recordings import Recording
+    from simulators.tree import Source
 
 log = structlog.get_logger(__name__)
 
@@ -49,14 +52,23 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
     port: int = 0
 
 
-def live_server(site: SiteFile, *, allow_none: bool = False) -> MachineServer:
-    """Make the server of a site, as a gateway that speaks for all its machines."""
+AnyServer: TypeAlias = "MachineServer | FaultyServer"
+
+
+def live_server(site: SiteFile, *, allow_none: bool = False, faults: Sequence[Fault] = ()) -> AnyServer:
+    """Make the server of a site, as a gateway that speaks for all its machines, with faults to come if any."""
     places = [place for place in workshop.PLACES if place.identity.id in site.machines]
     sources = [LiveSource(workshop.machine(place, site.started), place.identity) for place in places]
-    return MachineServer(site.name, sources, site.folder, clock.now, port=site.port, allow_none=allow_none)
+    return _server(site.name, sources, site.folder, faults, port=site.port, allow_none=allow_none)
 
 
-async def serve(server: MachineServer, stop: asyncio.Event) -> None:
+def _server(name: str, sources: Sequence[Source], folder: Path, faults: Sequence[Fault], **options: Any) -> AnyServer:
+    if faults:
+        return FaultyServer(name, sources, folder, clock.now, faults, **options)
+    return MachineServer(name, sources, folder, clock.now, **options)
+
+
+async def serve(server: AnyServer, stop: asyncio.Event) -> None:
     """Serve until stopped; writes the address and the certificate when it is ready, then `ready`."""
     gc.disable()  # a server makes some ten thousand objects that stay: looking for garbage among them takes seconds
     await server.start()
@@ -83,17 +95,18 @@ def replay_server(
     port: int,
     allow_none: bool,
     machine: str,
-) -> tuple[MachineServer, Replay]:
+    faults: Sequence[Fault] = (),
+) -> tuple[AnyServer, Replay]:
     """Make the server of a recording, under this identifier.
 
     It is held until `begin_when_watched` lets it play.
     """
     source = Replay(paths, recording, recording.identity._replace(id=machine), pace, held=True)
-    server = MachineServer(machine, [source], folder, clock.now, port=port, allow_none=allow_none, tick_seconds=0.1)
+    server = _server(machine, [source], folder, faults, port=port, allow_none=allow_none, tick_seconds=0.1)
     return server, source
 
 
-async def begin_when_watched(server: MachineServer, source: Replay, seconds_max: float = math.inf) -> None:
+async def begin_when_watched(server: AnyServer, source: Replay, seconds_max: float = math.inf) -> None:
     """Let a recording begin once a client watches it, so that the client misses nothing.
 
     Args:

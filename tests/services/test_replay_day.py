@@ -20,8 +20,10 @@ from shopfloor.periods import DAY, SECOND, Period, format_instant, parse_instant
 from shopfloor.runtime import clock
 from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE
 from shopfloor.signals import SIGNALS
+from shopfloor.states import Hole
 from shopfloor.stores.open import open_store
 from simulators.adapter_log import Tally
+from simulators.faults import parse_fault
 from simulators.mtconnect import EXECUTIONS, MODES
 from simulators.recordings import CNC_MILL, HURCO, MAZAK, OKUMA, Recording, mapped_lines
 from simulators.replay import Pace
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
     from shopfloor.samples import Value
     from shopfloor.stores.port import Store
     from simulators.adapter_log import Line
-    from simulators.opcua_server import MachineServer
     from simulators.replay import Replay
+    from simulators.serve import AnyServer
+    from simulators.tree import Served
 
 pytestmark = pytest.mark.services
 
@@ -62,6 +65,11 @@ OTHERS = [
                  id="cnc-mill"),
 ]  # fmt: skip
 """Recordings, and their files below the shared data."""
+FAULTY_FILE = "umich-cnc-mill/experiment_05.csv.gz"
+FAULTS = ["lost_session at=8", "restart at=16 for=1"]
+FAULTS += ["half_open at=40", "slow at=70 for=10 seconds=1"] if LONG else []
+FAULTY_SPEED = 0.4 if LONG else 1.5
+"""Forty-six seconds at ten values of each signal a second, what happens meanwhile, and how fast they are played."""
 
 ODD_TEXTS = r"""
 program|
@@ -112,6 +120,68 @@ async def test_every_line_of_the_other_recordings_is_stored_with_its_own_time_an
         pytest.skip(f"the recording {files} is not there")
     tally = await play_and_compare(tmp_path, paths, moved(recording, paths))
     assert tally.bad == 0, tally.complaints
+
+
+@pytest.mark.skipif(not (SHARED / "data").exists(), reason="the recording is not there")
+async def test_a_recording_with_faults_on_top_is_counted_exactly(tmp_path: Path) -> None:
+    paths = sorted((SHARED / "data").glob(FAULTY_FILE))
+    recording, names = moved(CNC_MILL, paths), names_of(CNC_MILL)
+    expected = {
+        (signal, stamp // 1000, said) for (signal, stamp), said in said_by(paths, recording, names, Tally()).items()
+    }
+    server, source = replay_server(
+        paths, tmp_path / "machine", recording=recording, pace=Pace(speed=FAULTY_SPEED),
+        port=0, allow_none=True, machine=MACHINE, faults=[parse_fault(line) for line in FAULTS],
+    )  # fmt: skip
+    served_at = note_when_served(source)
+    async with serving(server, source):
+        settings, nodes = f'endpoint = "{server.endpoint}"\n{SETTINGS}', node_map(recording.variables)
+        signals = sorted(set(names.values()))
+        async with agent_and_collector(
+            tmp_path, machine=MACHINE, settings=settings, nodes=nodes, signals=[*signals, "hole", "observed"]
+        ) as address:
+            await until(lambda: source.finished, "played to the end", PLAY_SECONDS)
+            holes = await holes_when_over(address, len([each for each in FAULTS if "slow" not in each]), clock.now())
+            stored = await stored_when_complete(address, names, len(expected) + len(names))
+    kept = {(signal, stamp // 1000, said) for (signal, stamp), said in stored.items()}
+    lost = expected - kept
+    print(f"{len(expected)} values, {len(lost)} lost in {len(holes)} holes")
+
+    served = {(names[signal], stamp // 1000): at for (signal, stamp), at in served_at.items()}
+    outside = [each for each in lost if not any(served[each[:2]] in hole.period for hole in holes)]
+    assert outside == [], f"{len(outside)} of {len(lost)} lost values lie in no hole"
+    assert {said for _, _, said in kept - expected} <= {("NoneType", None, BAD_NO_COMMUNICATION)}, "invented"
+
+
+def note_when_served(source: Replay) -> dict[tuple[str, int], int]:
+    """Return a table that fills with when each value is served, by signal and stamp."""
+    served_at: dict[tuple[str, int], int] = {}
+    due = source.due
+
+    def noted(now: int) -> Iterator[Served]:
+        for each in due(now):
+            served_at[each.signal, each.stamp] = clock.now()
+            yield each
+
+    source.due = noted  # type: ignore[method-assign]
+    return served_at
+
+
+async def holes_when_over(address: str, count: int, after: int) -> list[Hole]:
+    """Return the holes of the machine, once there are so many and its watching has gone on after an instant."""
+    store = open_store(address)
+    period = Period(0, clock.now() + DAY)
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            while True:
+                found = store.read([MACHINE], ["hole", "observed"], period, limit=100_000)
+                holes = [Hole.decode(MACHINE, str(each.value)) for each in found if each.signal == "hole"]
+                proofs = [each.stamp for each in found if each.signal == "observed"]
+                if len(holes) >= count and max(proofs, default=0) > after:
+                    return holes
+                await asyncio.sleep(0.5)
+    finally:
+        store.close()
 
 
 async def play_and_compare(folder: Path, paths: list[Path], recording: Recording) -> Tally:
@@ -232,7 +302,7 @@ def said_in(store: Store, names: Mapping[str, str]) -> Said:
 
 
 @asynccontextmanager
-async def serving(server: MachineServer, source: Replay) -> AsyncIterator[None]:
+async def serving(server: AnyServer, source: Replay) -> AsyncIterator[None]:
     """Serve a recording, which begins as soon as the agent watches it."""
     await server.start()
     begin = asyncio.create_task(begin_when_watched(server, source))

@@ -225,6 +225,34 @@ async def test_a_server_of_the_first_edition_has_programs_but_no_building_blocks
     assert hours == int(records["power_on_seconds"] / 3600)
 
 
+async def test_a_control_alone_stands_below_objects_and_speaks_its_own_numbers(
+    serve: Callable[..., Any], live: tuple[Any, Any]
+) -> None:
+    machine, clock = live
+    server = await serve(LiveSource(machine, MACHINE, edition="cnc"), clock)
+
+    async with connected(server) as browser:
+        control = await browser.at(f"SIM:{MACHINE.id}")
+        kind = await control.read_type_definition()
+        channel = f"SIM:{MACHINE.id}/CNC:CncChannelList/SIM:Channel"
+        found = {
+            name: await (await browser.at(f"{channel}/CNC:{name}")).read_value()
+            for name in ("ActStatus", "ActProgramStatus", "ActOperationMode", "ActMainProgramName", "ToolId")
+        }
+        machines = await (await browser.at("MY:Machines")).get_children()
+
+    records = machine.records(clock.now - 1)
+    assert kind == browser.node_id("CNC:1007")
+    assert machines == []
+    assert found == {
+        "ActStatus": records["channel_state"],
+        "ActProgramStatus": (0, 1, 0, 3, 4)[records["program_state"]],
+        "ActOperationMode": (2, 1, 0)[records["channel_mode"]],
+        "ActMainProgramName": records["program"],
+        "ToolId": records["tool_number"],
+    }
+
+
 async def test_changes_arrive_with_the_instants_of_the_model(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock)
