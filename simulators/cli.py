@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulators.tree import Edition
+
 if TYPE_CHECKING:
     from simulators.faults import Fault
     from simulators.recordings import Recording
@@ -43,6 +45,9 @@ def simulate(
     into: Annotated[
         str, typer.Option(help="Write the recording into the telemetry store at this address, and end; no server.")
     ] = "",
+    edition: Annotated[
+        Edition, typer.Option(help="What the machines speak: MachineTool 1.02 or 1.00, or OPC 40502 alone.")
+    ] = "1.02",
     site: Annotated[Path | None, typer.Option(hidden=True)] = None,
     node_map: Annotated[bool, typer.Option(help="Print the node map of these machines, and end.")] = False,
 ) -> None:
@@ -72,7 +77,7 @@ def simulate(
         )  # fmt: skip
         program = _replay(*played)
     else:
-        program = _live(site, folder, port, faults, allow_none=allow_none)
+        program = _live(site, folder, port, faults, edition=edition, allow_none=allow_none)
     raise typer.Exit(lifecycle.run(program))
 
 
@@ -123,7 +128,7 @@ def _existing(paths: list[Path]) -> list[Path]:
 
 
 def _live(
-    site: Path | None, folder: Path, port: int, faults: list[Fault], *, allow_none: bool
+    site: Path | None, folder: Path, port: int, faults: list[Fault], *, edition: Edition, allow_none: bool
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     from shopfloor.errors import ExpectedError
     from shopfloor.runtime import clock
@@ -134,7 +139,7 @@ def _live(
 
         wanted = msgspec.json.decode(site.read_bytes(), type=SiteFile, dec_hook=lambda kind, value: kind(value))
     else:
-        wanted = SiteFile(clock.now(), "workshop", ["mc-1", "tn-1"], folder, port)
+        wanted = SiteFile(clock.now(), "workshop", ["mc-1", "tn-1"], folder, port, edition)
 
     async def program(stop: asyncio.Event) -> None:
         try:

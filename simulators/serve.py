@@ -19,6 +19,7 @@ from simulators.faulty_server import FaultyServer
 from simulators.live import LiveSource
 from simulators.opcua_server import MachineServer
 from simulators.replay import Pace, Replay
+from simulators.tree import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
         machines: identifiers of the machines that it serves.
         folder: where its key and certificate are kept.
         port: where it listens, 0 for a free port.
+        edition: what the machines speak.
     """
 
     started: int
@@ -50,6 +52,7 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
     machines: list[str]
     folder: Path
     port: int = 0
+    edition: Edition = "1.02"
 
 
 AnyServer: TypeAlias = "MachineServer | FaultyServer"
@@ -58,7 +61,7 @@ AnyServer: TypeAlias = "MachineServer | FaultyServer"
 def live_server(site: SiteFile, *, allow_none: bool = False, faults: Sequence[Fault] = ()) -> AnyServer:
     """Make the server of a site, as a gateway that speaks for all its machines, with faults to come if any."""
     places = [place for place in workshop.PLACES if place.identity.id in site.machines]
-    sources = [LiveSource(workshop.machine(place, site.started), place.identity) for place in places]
+    sources = [LiveSource(workshop.machine(place, site.started), place.identity, site.edition) for place in places]
     return _server(site.name, sources, site.folder, faults, port=site.port, allow_none=allow_none)
 
 
