@@ -52,6 +52,10 @@ class HonestServer(InternalServer):  # type: ignore[misc]  # asyncua is not type
         services = (each.monitored_item_srv for each in self.subscription_service.subscriptions.values())
         return sum(len(each._monitored_items) for each in services)  # noqa: SLF001  # asyncua counts them nowhere else
 
+    def sessions_of_clients(self) -> list[Any]:
+        """Return the sessions that came over a connection."""
+        return list(self._external_sessions.values())
+
     async def serve_limits(self) -> None:
         """Write the limits into the address space."""
         for limit in LIMITS:
