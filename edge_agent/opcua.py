@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent import history
 from edge_agent.certificate import OwnCertificate, own_certificate
 from edge_agent.clock import MEASURE_EVERY, OffsetEstimate
 from edge_agent.nodemap import BAD_NO_DATA, Converter, Refused, Wanted
@@ -178,6 +179,7 @@ class ServerWatch:
         self._acknowledgements.clear()
         for machine in self._machines:
             self._keep(machine, machine.observation.lost(cause))
+            history.settle(machine, self._recorder)
             machine.forget_session()
             machine.health.reason = reason
             self._tell(machine)
@@ -198,6 +200,7 @@ class ServerWatch:
             self._measure(session),
             self._reconcile(session),
             self._guard(),
+            history.fill(session, self._recorder, self._machines),
             *(self._follow_jobs(session, machine) for machine in self._machines),
         ]
         await _until_one_ends([asyncio.create_task(work) for work in works])
@@ -216,6 +219,7 @@ class ServerWatch:
             self._tell(machine)
             return
         self._identified(machine, found)
+        machine.before = self._recorder.lasts(machine.id)
         machine.subscription = await session.subscribe(machine.config.publishing_milliseconds)
         machine.heard_at = asyncio.get_running_loop().time()
         machine.sequence = None
@@ -330,11 +334,14 @@ class ServerWatch:
                 value, status = self._convert(item, raw, status)
             reading = Reading(item.signal, value, status, source, server, received)
             readings.append(reading)
-            item.last = stamp = source if trusted and source is not None else received
+            stamp = source if trusted and source is not None else received
+            if item.last is None:
+                item.first = stamp
+            item.last = stamp
             if item.tells:
                 telling.append((item, reading, stamp))
         for hole in holes:
-            self._recorder.hole(hole)
+            self._hole(machine, hole)
         self._recorder.readings(machine.id, readings, trusted=trusted)
         self._heed(machine, telling, received)
 
@@ -385,13 +392,17 @@ class ServerWatch:
             if isinstance(event, Proof):
                 self._recorder.observed(machine.id, event.since, event.at)
             elif isinstance(event, Missed):
-                self._recorder.hole(Hole(machine.id, event.period, event.signals, event.cause))
+                self._hole(machine, Hole(machine.id, event.period, event.signals, event.cause))
         since = machine.observation.since
         if since != machine.health.observed_since:
             machine.health.observed_since = since
             if machine.health.connected:
                 machine.health.reason = "" if since is not None else "a signal that tells its state has no good value"
             self._tell(machine)
+
+    def _hole(self, machine: WatchedMachine, hole: Hole) -> None:
+        self._recorder.hole(hole)
+        history.note(machine, hole)
 
     def _tell(self, machine: WatchedMachine) -> None:
         self._report(machine.health)

@@ -37,6 +37,12 @@ EVICT_ROWS = 256
 """Rows past the bound of age that are evicted in one go."""
 DEAD_ROWS_MAX = 10_000
 """Dead rows that are kept for inspection; the oldest go first, and stay counted."""
+REFILLS_MAX = 256
+"""Holes of one machine that wait to be filled from its server's history; the oldest are given up first."""
+HISTORY_ROWS_MAX = 64
+"""Rows of history that may wait; more is not read before they are stored."""
+HISTORY_SHARE_MAX = 0.5
+"""History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
 _MACHINE_ID = Path("/etc/machine-id")
 
 _SCHEMA = """
@@ -44,8 +50,12 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS row (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL);
+    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
+    history INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
+CREATE TABLE IF NOT EXISTS refill (
+    machine TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, spans TEXT NOT NULL,
+    PRIMARY KEY (machine, last, first, spans)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS known (
     machine TEXT NOT NULL, signal TEXT NOT NULL, raw INTEGER NOT NULL, ordinal INTEGER NOT NULL,
     value, status INTEGER NOT NULL, PRIMARY KEY (machine, signal)) WITHOUT ROWID;
@@ -76,6 +86,7 @@ class NewRow(NamedTuple):
         samples: how many.
         body: the NetworkMessage without its MessageId.
         is_hole: whether all its samples are holes.
+        is_history: whether it was read from a server's history, so that it goes behind what is live.
     """
 
     machine: str
@@ -85,6 +96,7 @@ class NewRow(NamedTuple):
     samples: int
     body: bytes
     is_hole: bool = False
+    is_history: bool = False
 
 
 class Evicted(NamedTuple):
@@ -143,6 +155,7 @@ class Spool:
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self._db.execute("PRAGMA journal_size_limit = 67108864")
             self._db.executescript(_SCHEMA)
+            self._add_history()
             self._epoch = self._load_epoch(host or host_identity())
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(
@@ -173,12 +186,19 @@ class Spool:
         """How large they are together."""
         return self._bytes
 
-    def put(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]] = ()) -> list[int]:
+    def put(
+        self,
+        rows: Sequence[NewRow],
+        known: Iterable[tuple[str, str, Known]] = (),
+        *,
+        refilled: tuple[str, Period, str] | None = None,
+    ) -> list[int]:
         """Make rows and last values durable, in one transaction.
 
         Args:
             rows: to be appended.
             known: machine, signal and last value, of the signals in these rows.
+            refilled: machine, period and spans of a refill that ends with them.
 
         Returns:
             The numbers of the rows.
@@ -189,16 +209,56 @@ class Spool:
         try:
             with self._transaction():
                 numbers = self._insert(rows, known)
+                if refilled is not None:
+                    machine, period, spans = refilled
+                    self._db.execute(
+                        "DELETE FROM refill WHERE machine = ? AND first = ? AND last = ? AND spans = ?",
+                        (machine, period.start, period.end, spans),
+                    )
                 self._write_counts()
         except sqlite3.Error as error:
             raise SpoolFullError(str(error)) from error
         self._uncounted.clear()
         return numbers
 
-    def waiting(self, after: int, until: int, limit: int) -> list[SpoolRow]:
-        """Return rows with `after < n <= until`, lowest first."""
-        found = self._db.execute("SELECT n, size FROM row WHERE n > ? AND n <= ? LIMIT ?", (after, until, limit))
+    def waiting(self, after: int, until: int, limit: int, *, history: bool = False) -> list[SpoolRow]:
+        """Return rows with `after < n <= until`, lowest first: those of history, or all others."""
+        which = "history" if history else "NOT history"
+        found = self._db.execute(
+            f"SELECT n, size FROM row WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
+            (after, until, limit),
+        )
         return [SpoolRow(*row) for row in found]
+
+    @property
+    def has_room_for_history(self) -> bool:
+        """Whether history may be read now without being in the way of what is live."""
+        waiting = self._one("SELECT count(*) FROM row WHERE history")
+        return waiting < HISTORY_ROWS_MAX and self._bytes < self._bytes_max * HISTORY_SHARE_MAX
+
+    def want_refill(self, machine: str, period: Period, spans: str) -> None:
+        """Remember that a hole is to be filled from the server's history, until `put` ends it. A full disk forgets it.
+
+        Args:
+            machine: whose hole.
+            period: of the hole.
+            spans: what to read, as `edge_agent.refill` writes it.
+        """
+        with contextlib.suppress(sqlite3.Error), self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO refill (machine, first, last, spans) VALUES (?,?,?,?)",
+                (machine, period.start, period.end, spans),
+            )
+            self._db.execute(
+                "DELETE FROM refill WHERE machine = ?1 AND last < (SELECT last FROM refill WHERE machine = ?1 "
+                "ORDER BY last DESC LIMIT 1 OFFSET ?2)", (machine, REFILLS_MAX - 1),
+            )  # fmt: skip
+
+    def refills(self, machine: str) -> list[tuple[Period, str]]:
+        """Return the holes of a machine that wait to be filled, newest first, each with what to read."""
+        found = self._db.execute("SELECT first, last, spans FROM refill WHERE machine = ? ORDER BY last DESC, first",
+                                 (machine,))  # fmt: skip
+        return [(Period(first, last), spans) for first, last, spans in found]
 
     def message(self, n: int, publisher: str) -> tuple[str, str, bytes] | None:
         """Return machine, class and complete NetworkMessage of a row; None when it is gone."""
@@ -324,9 +384,16 @@ class Spool:
     def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
         numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
         self._db.executemany(
-            "INSERT INTO row (n, machine, class, size, first, last, samples, body) VALUES (?,?,?,?,?,?,?,?)",
+            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history) VALUES (?,?,?,?,?,?,?,?,?)",
             [
-                (n, each.machine, "hole" if each.is_hole else each.signal_class, len(each.body), *each[2:6])
+                (
+                    n,
+                    each.machine,
+                    "hole" if each.is_hole else each.signal_class,
+                    len(each.body),
+                    *each[2:6],
+                    each.is_history,
+                )
                 for n, each in zip(numbers, rows, strict=True)
             ],
         )
@@ -385,6 +452,12 @@ class Spool:
     def _write_counts(self) -> None:
         for (machine, name), amount in self._uncounted.items():
             self._count(machine, name, amount)
+
+    def _add_history(self) -> None:
+        """Give a spool that was made before it knew history its column, and every spool the index."""
+        if "history" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")}:
+            self._db.execute("ALTER TABLE row ADD COLUMN history INTEGER NOT NULL DEFAULT 0")
+        self._db.execute("CREATE INDEX IF NOT EXISTS row_history ON row (n) WHERE history")
 
     def _load_epoch(self, host: str) -> str:
         found = dict(self._db.execute("SELECT key, value FROM meta"))
