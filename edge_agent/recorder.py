@@ -135,7 +135,10 @@ class SpoolRecorder:
         return True
 
     def make_room(self, incoming_bytes: int = 0) -> None:
-        """Evict what is too old or too much, and write down the holes."""
+        """Evict what is too old or too much, and write down the holes, also those of rows that were damaged."""
+        for hole in self._spool.take_damage():
+            log.error("spool.damaged", machine=hole.machine, period=str(hole.period))
+            self.hole(hole)
         evicted = self._spool.evict(
             self._clock(), spare=self._in_flight(), note=self._note, incoming_bytes=incoming_bytes
         )

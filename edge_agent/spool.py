@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import sqlite3
 import uuid
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,7 +52,7 @@ CREATE TABLE IF NOT EXISTS row (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
-    history INTEGER NOT NULL DEFAULT 0);
+    history INTEGER NOT NULL DEFAULT 0, crc INTEGER);
 CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
 CREATE TABLE IF NOT EXISTS refill (
     machine TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, spans TEXT NOT NULL,
@@ -147,6 +148,7 @@ class Spool:
         self._stored: set[int] = set()
         self._uncounted: Counter[tuple[str, str]] = Counter()
         self._newest = self._rows = self._bytes = 0
+        self._damage: list[Hole] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -155,7 +157,8 @@ class Spool:
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self._db.execute("PRAGMA journal_size_limit = 67108864")
             self._db.executescript(_SCHEMA)
-            self._add_history()
+            self._add_columns()
+            self._check()
             self._epoch = self._load_epoch(host or host_identity())
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(
@@ -261,12 +264,24 @@ class Spool:
         return [(Period(first, last), spans) for first, last, spans in found]
 
     def message(self, n: int, publisher: str) -> tuple[str, str, bytes] | None:
-        """Return machine, class and complete NetworkMessage of a row; None when it is gone."""
-        row = self._db.execute("SELECT machine, class, body FROM row WHERE n = ?", (n,)).fetchone()
+        """Return machine, class and complete NetworkMessage of a row; None when it is gone.
+
+        One whose checksum does not fit is dead from now on, and its hole waits in `take_damage`.
+        """
+        row = self._db.execute("SELECT machine, class, body, crc, first, last FROM row WHERE n = ?", (n,)).fetchone()
         if row is None:
             return None
-        machine, kind, body = row
+        machine, kind, body, crc, first, last = row
+        if crc is not None and zlib.crc32(body) != crc:
+            self.kill(n, "damaged on the disk")
+            self._damage.append(Hole(machine, Period(first, max(first, last) + 1), (), "damaged"))
+            return None
         return machine, _signal_class(kind), messages.with_id(messages.RowId(publisher, self._epoch, n), body)
+
+    def take_damage(self) -> list[Hole]:
+        """Return the holes that damaged rows have left since the last call."""
+        damage, self._damage = self._damage, []
+        return damage
 
     def delete(self, rows: Iterable[int]) -> None:
         """Forget rows that a collector has stored or quarantined, dead ones too.
@@ -384,7 +399,8 @@ class Spool:
     def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
         numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
         self._db.executemany(
-            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history) VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
                 (
                     n,
@@ -393,6 +409,7 @@ class Spool:
                     len(each.body),
                     *each[2:6],
                     each.is_history,
+                    zlib.crc32(each.body),
                 )
                 for n, each in zip(numbers, rows, strict=True)
             ],
@@ -453,11 +470,19 @@ class Spool:
         for (machine, name), amount in self._uncounted.items():
             self._count(machine, name, amount)
 
-    def _add_history(self) -> None:
-        """Give a spool that was made before it knew history its column, and every spool the index."""
-        if "history" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")}:
-            self._db.execute("ALTER TABLE row ADD COLUMN history INTEGER NOT NULL DEFAULT 0")
+    def _add_columns(self) -> None:
+        """Give a spool of an older version its missing columns, and every spool the index."""
+        present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")}
+        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER")):
+            if name not in present:
+                self._db.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
         self._db.execute("CREATE INDEX IF NOT EXISTS row_history ON row (n) WHERE history")
+
+    def _check(self) -> None:
+        """Refuse a file whose pages are damaged, before anything is read from the wrong one."""
+        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged: {found}; move it away, the agent begins a new one")
 
     def _load_epoch(self, host: str) -> str:
         found = dict(self._db.execute("SELECT key, value FROM meta"))
@@ -505,7 +530,11 @@ class _Loss:
         self.rows.append(n)
         self.samples += samples
         self._instants += first, last
-        message = messages.decode(messages.with_id(messages.RowId("-", "0", 0), body))
+        try:
+            message = messages.decode(messages.with_id(messages.RowId("-", "0", 0), body))
+        except messages.WireError:  # damaged on the disk
+            self._is_of_all = True
+            return samples
         sets = message.Messages if isinstance(message.Messages, list) else [message.Messages]
         for name, item in (field for each in sets for field in (each.Payload or {}).items()):
             if name == "hole" and isinstance(item, messages.DataValue):

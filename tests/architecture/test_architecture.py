@@ -35,6 +35,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "itsdangerous": ("api/access/sessions.py",),
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
+    "pymodbus": ("edge_agent/modbus.py",),
     "prometheus_client": ("*/metrics.py", "collector/cli.py"),
     "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py"),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
@@ -241,3 +242,18 @@ def test_every_target_of_the_makefile_says_what_it_is_for() -> None:
     [phony] = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     for target in phony.split():
         assert re.search(rf"^{target}:.*## \w", text, re.MULTILINE), target
+
+
+def test_every_fault_of_the_matrix_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|(.+)\|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(1, 9), *range(9, 23), 25]
+    defined = {
+        (name_of(path), name)
+        for path in tracked()
+        if path.name.startswith("test_") and path.suffix == ".py"
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = [(number, place, name) for number, row in rows for place, name in re.findall(r"`(tests/\S+?)::(\w+)`", row)]
+    assert {number for number, _, _ in named} == {number for number, _ in rows}, "a row without a test"
+    assert [f"{number}: {place}::{name}" for number, place, name in named if (place, name) not in defined] == []

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 65_536
 
 
+class _Wire:
+    """The connections from one `start` to the next `cut`."""
+
+    def __init__(self) -> None:
+        self.writers: set[asyncio.StreamWriter] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.is_cut = False
+
+
 class Proxy:
     """Passes bytes between its own port and a target's, until told otherwise.
 
@@ -22,12 +33,9 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = 0
-        self.passed_bytes = 0
         self.delay_seconds = 0.0
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._open = asyncio.Event()
-        self._open.set()
+        self._wire = _Wire()
 
     async def start(self) -> None:
         """Listen, on the same port as before."""
@@ -35,44 +43,52 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Close every connection and refuse new ones, until `start`."""
+        """Close every connection, lose what is on its way, and refuse new ones until `start`."""
         if self._server is not None:
             self._server.close()
         self._server = None
-        for writer in list(self._writers):
+        wire, self._wire = self._wire, _Wire()
+        wire.is_cut = True
+        wire.open.set()
+        for writer in list(wire.writers):
             writer.transport.abort()
-        await asyncio.sleep(0)
+        await asyncio.gather(*wire.tasks, return_exceptions=True)
 
     def freeze(self) -> None:
         """Let connections stay open and pass nothing, as when the other end has lost its power."""
-        self._open.clear()
+        self._wire.open.clear()
 
     def thaw(self) -> None:
         """Pass again, with what has waited."""
-        self._open.set()
+        self._wire.open.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire, task = self._wire, asyncio.current_task()
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             writer.close()
             return
         ends = {writer, far_writer}
-        self._writers |= ends
+        wire.writers |= ends
+        if task is not None:
+            wire.tasks.add(task)
         try:
-            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+            await asyncio.gather(self._pass(wire, reader, far_writer), self._pass(wire, far_reader, writer))
         finally:
-            self._writers -= ends
+            wire.writers -= ends
+            wire.tasks -= {task}
             for end in ends:
                 end.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, wire: _Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while chunk := await reader.read(CHUNK_BYTES):
-                await self._open.wait()
+                await wire.open.wait()
+                if wire.is_cut:
+                    break
                 if self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds)
-                self.passed_bytes += len(chunk)
                 writer.write(chunk)
                 await writer.drain()
         writer.close()
@@ -86,5 +102,4 @@ async def proxying(target: int) -> AsyncIterator[Proxy]:
     try:
         yield proxy
     finally:
-        proxy.thaw()
         await proxy.cut()

@@ -352,15 +352,42 @@ def test_of_too_many_holes_the_oldest_are_not_filled(agent: Agent) -> None:
 
 
 def test_history_is_refused_while_much_of_it_waits_or_the_spool_is_half_full(agent: Agent) -> None:
+    room: list[bool] = []
     for number in range(HISTORY_ROWS_MAX):
-        assert agent.recorder.has_room_for_history
+        room.append(agent.recorder.has_room_for_history)
         agent.recorder.history(MACHINE, [Sample(MACHINE, "feed", NOW + number, 1.5)])
-    assert not agent.recorder.has_room_for_history
+    assert all(room)
+    room = [agent.recorder.has_room_for_history]
     agent.spool.delete([1])
-    assert agent.recorder.has_room_for_history
+    room.append(agent.recorder.has_room_for_history)
     agent.bytes_max = agent.spool.bytes_held
     agent.restart()
-    assert not agent.recorder.has_room_for_history
+    room.append(agent.recorder.has_room_for_history)
+    assert room == [False, True, False]
+
+
+def test_a_row_that_was_damaged_on_the_disk_is_not_sent_and_leaves_a_hole_and_its_neighbours_flow(
+    agent: Agent,
+) -> None:
+    for number in range(3):
+        agent.says("feed", 100.0 + number, NOW + number * SECOND)
+    agent.spool._db.execute("UPDATE row SET body = CAST(replace(body, '101.0', '901.0') AS BLOB) WHERE n = 2")
+    sent = [agent.spool.message(n, PUBLISHER) is not None for n in (1, 2, 3)]
+    agent.recorder.make_room()
+    assert sent == [True, False, True]
+    assert [row.reason for row in agent.spool.dead()] == ["damaged on the disk"]
+    (hole,) = agent.holes()
+    assert (hole.cause, hole.period) == ("damaged", Period(NOW + SECOND, NOW + SECOND + 1))
+    assert agent.spool.counts() == {MACHINE: {"dead_samples": 1}}
+
+
+def test_a_damaged_row_that_has_to_go_leaves_a_hole_of_all_signals(agent: Agent) -> None:
+    agent.says("feed", 100.0, NOW)
+    agent.spool._db.execute("UPDATE row SET body = x'00'")
+    agent.now = NOW + 400 * DAY
+    agent.recorder.make_room()
+    (hole,) = agent.holes()
+    assert (hole.cause, hole.signals) == ("too_old", ())
 
 
 def test_a_full_disk_keeps_a_refill_waiting(agent: Agent) -> None:

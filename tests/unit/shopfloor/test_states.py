@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopfloor.periods import SECOND, Period, union
+from shopfloor.periods import DAY, SECOND, Period, from_datetime, union
 from shopfloor.samples import Sample, Value
 from shopfloor.signals import DECIDING, TEXT_MAX
 from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Hole, State, Stretch, state_of, timeline
@@ -382,3 +384,16 @@ def test_a_hole_of_more_signals_than_a_text_can_name_is_one_of_all_signals() -> 
 def test_a_text_that_is_no_hole_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no hole"):
         Hole.decode(MACHINE, text)
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-12-31", 24)])
+def test_a_civil_day_is_tiled_with_all_of_its_real_seconds(day: str, hours: int) -> None:
+    rome = ZoneInfo("Europe/Rome")
+    start = datetime.fromisoformat(day).replace(tzinfo=rome)
+    end = (datetime.fromisoformat(day) + timedelta(days=1)).replace(tzinfo=rome)
+    span = Period(from_datetime(start), from_datetime(end))
+    noon = from_datetime(start.replace(hour=12))
+    coverage = Coverage([Period(span.start, noon)], [], [])
+    found = timeline(span, said_before(item_state=EXECUTING), [], coverage, now=span.end + DAY)
+    assert [stretch.state for stretch in found] == [State.PROCESSING, State.UNKNOWN]
+    assert sum(stretch.period.seconds for stretch in found) == hours * 3600
