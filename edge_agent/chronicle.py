@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent import history
 from edge_agent.clock import OffsetEstimate
 from edge_agent.observation import Missed, Proof
 from shopfloor.periods import SECOND
@@ -46,7 +47,7 @@ class Chronicle:
             if isinstance(event, Proof):
                 self._recorder.observed(machine.id, event.since, event.at)
             elif isinstance(event, Missed):
-                self.hole(Hole(machine.id, event.period, event.signals, event.cause))
+                self.hole(machine, Hole(machine.id, event.period, event.signals, event.cause))
         since = machine.observation.since
         if since != machine.health.observed_since:
             machine.health.observed_since = since
@@ -54,9 +55,10 @@ class Chronicle:
                 machine.health.reason = "" if since is not None else "a signal that tells its state has no good value"
             self.tell(machine)
 
-    def hole(self, hole: Hole) -> None:
-        """Record what is known to be missing."""
+    def hole(self, machine: WatchedMachine, hole: Hole) -> None:
+        """Record what is known to be missing, and note that the server's history may fill it."""
         self._recorder.hole(hole)
+        history.note(machine, hole)
 
     def record(self, machine: WatchedMachine, readings: Sequence[Reading]) -> None:
         """Record readings."""

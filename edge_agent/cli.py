@@ -115,3 +115,28 @@ def trust_revoke(file: File, thumbprint: Thumbprint) -> None:
 
     found = TrustList(certificates_of(file)).revoke(thumbprint)
     typer.echo(f"{found.thumbprint} ({found.subject}) is no longer trusted and lies in {found.file.parent}.")
+
+
+@app.command("meter")
+def meter(
+    file: Annotated[Path, typer.Argument(help="The meters' configuration, a TOML file.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Validate the file and read nothing.")] = False,
+) -> None:
+    """Read Modbus TCP meters of equipment without a control, and publish what they say, until told to stop."""
+    import asyncio
+
+    from edge_agent.meter_config import load
+    from edge_agent.meter_service import MeterAgent
+    from shopfloor.runtime import lifecycle, logs
+
+    logs.configure(program="meter")
+    config = load(file)
+    if check:
+        typer.echo(f"{file}: {len(config.meters)} meters, all right")
+        return
+
+    async def program(stop: asyncio.Event) -> None:
+        await MeterAgent(config).run(stop)
+
+    raise typer.Exit(lifecycle.run(program))

@@ -62,6 +62,7 @@ def describe(machine: MachineHealth, now: int) -> edge.MachineHealth:
         actual=machine.actual,
         refused=dict(machine.refused),
         overflows=machine.overflows,
+        filled=machine.filled,
         wrong_values=machine.wrong_values,
         identification=dict(machine.identification),
         security=machine.security,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent import history
 from edge_agent.arrangement import Arrangement, until_one_ends
 from edge_agent.certificate import CertificateUnusableError, own_certificates
 from edge_agent.chronicle import Chronicle
@@ -214,6 +215,7 @@ class ServerWatch:
         self._certificate = None
         for machine in self._machines:
             self._chronicle.keep(machine, machine.observation.lost(cause))
+            history.settle(machine, self._recorder)
             machine.forget_session()
             machine.health.reason = reason
             self._chronicle.tell(machine)
@@ -223,6 +225,7 @@ class ServerWatch:
         self._by_subscription = {key: each for key, each in self._by_subscription.items() if each is not machine}
         self._items.forget(machine)
         self._chronicle.keep(machine, machine.observation.lost("configuration"))
+        history.settle(machine, self._recorder)
         machine.forget_session()
         machine.health.reason = "its configuration was changed"
         self._chronicle.tell(machine)
@@ -247,6 +250,7 @@ class ServerWatch:
             self._guard(),
             self._arrangement.run(session),
             offer_successor(self._server, session.peer, self._clock, self._successor),
+            history.fill(session, self._recorder, lambda: self._machines),
         ]
         await until_one_ends([asyncio.create_task(work) for work in works])
         raise NoAnswerError("the session ended")
@@ -271,6 +275,7 @@ class ServerWatch:
         if machine.told_offset is None:
             self._chronicle.judge_clocks(self._machines, stepped=False)
         self._identified(machine, found)
+        machine.before = self._recorder.lasts(machine.id)
         machine.subscription = await session.subscribe(machine.config.publishing_milliseconds)
         machine.heard_at = asyncio.get_running_loop().time()
         machine.sequence = None
@@ -375,11 +380,14 @@ class ServerWatch:
                 value, status = self._convert(item, raw, status)
             reading = Reading(item.signal, value, status, source, server, received)
             (joined if item.joined else readings).append(reading)
-            item.last = stamp = source if trusted and source is not None else received
+            stamp = source if trusted and source is not None else received
+            if item.last is None:
+                item.first = stamp
+            item.last = stamp
             if item.tells:
                 telling.append((item, reading, stamp))
         for hole in holes:
-            self._chronicle.hole(hole)
+            self._chronicle.hole(machine, hole)
         readings += self._beside(machine, joined, others, published.events, received)
         self._recorder.readings(machine.id, readings, trusted=trusted)
         self._heed(machine, telling, received)

@@ -18,14 +18,18 @@ from asyncua.common.utils import ServiceError
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError
 
+from edge_agent import history_data
 from edge_agent.notifications import MalformedError, NodeIdentity, Published, decode
 from shopfloor.errors import ExpectedError
-from shopfloor.periods import from_datetime
+from shopfloor.periods import from_datetime, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from asyncua import Client
+
+    from edge_agent.history_data import HistoryPage
+    from shopfloor.periods import Period
 
 logging.getLogger("asyncua").setLevel(
     logging.CRITICAL + 1
@@ -46,6 +50,8 @@ EVENTS_MAX = 1000
 """Most events that a server keeps between two sendings: a refresh sends all that it retains at once."""
 _PAGES_MAX = 10_000
 _HIERARCHICAL, _HAS_SUBTYPE = 33, 45
+_HISTORY_READ = 4
+"""Bit of UserAccessLevel (OPC 10000-3, 8.57)."""
 _OVERFULL = {"BadTooManyOperations", "BadEncodingLimitsExceeded", "BadResponseTooLarge", "BadRequestTooLarge"}
 
 _OWN_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
@@ -273,6 +279,45 @@ class Session:
             (result,) = await answered(self._session.browse_next(parameters))
             found += result.References or []
         return [_reference(each) for each in found]
+
+    async def remembered(self, nodes: Sequence[NodeIdentity]) -> set[NodeIdentity]:
+        """Return those of these nodes whose values the server keeps and lets be read (OPC 10000-3, 5.6.2)."""
+        historizing = await self.read(nodes, ua.AttributeIds.Historizing)
+        levels = await self.read(nodes, ua.AttributeIds.UserAccessLevel)
+        return {
+            node
+            for node, kept, level in zip(nodes, historizing, levels, strict=True)
+            if kept.value is True and isinstance(level.value, int) and level.value & _HISTORY_READ
+        }
+
+    async def history(
+        self, node: NodeIdentity, period: Period, limit: int, point: bytes = b"", *, release: bool = False
+    ) -> HistoryPage:
+        """Read raw values that the server remembers, oldest first.
+
+        Args:
+            node: whose.
+            period: of their source times; the server may take its bounds in.
+            limit: most values in the answer.
+            point: continuation point of the page before.
+            release: let go of the continuation point and read nothing.
+        """
+        # Times go out in whole microseconds, so the period is widened to them and the caller leaves out what is beside.
+        details = ua.ReadRawModifiedDetails(
+            IsReadModified=False, StartTime=to_datetime(period.start), EndTime=to_datetime(period.end + 999),
+            NumValuesPerNode=limit, ReturnBounds=False,
+        )  # fmt: skip
+        asked = ua.HistoryReadValueId(NodeId=_node_id(node), ContinuationPoint=point or None)
+        request = ua.HistoryReadRequest()
+        request.Parameters = ua.HistoryReadParameters(
+            HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Source,
+            ReleaseContinuationPoints=release, NodesToRead=[asked],
+        )  # fmt: skip
+        buffer = await answered(self._protocol().send_request(request))
+        try:
+            return history_data.decode(bytes(buffer))
+        except MalformedError as error:
+            raise RefusedError(str(error)) from error
 
     async def subscribe(self, publishing_milliseconds: float) -> Subscription:
         """Create a subscription that keeps itself alive every two seconds.

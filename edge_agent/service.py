@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,9 +11,9 @@ import structlog
 from edge_agent import check
 from edge_agent.applied import in_force, proposed
 from edge_agent.changeover import BROKER, Changeover
-from edge_agent.health import FillRate, describe
 from edge_agent.keeper import Keeper
 from edge_agent.recorder import SpoolRecorder
+from edge_agent.reporter import Reporter
 from edge_agent.requests import Desk
 from edge_agent.spool import Spool
 from edge_agent.uplink import Uplink
@@ -61,12 +59,12 @@ class Agent:
         self._path = path
         self._config = config
         self._health: dict[str, MachineHealth] = {}
-        self._fill = FillRate()
         self._spool = Spool(
             config.spool.path,
             bytes_max=config.spool.bytes_max,
             age_days_max=config.spool.age_days_max,
         )
+        self._reporter = Reporter(self._spool)
         self._writer_ids = {machine.id: self._spool.writer_id(machine.id) for machine in config.machines}
         self._recorder = SpoolRecorder(
             self._spool,
@@ -79,7 +77,7 @@ class Agent:
         )
         self._watches = Watches(self._recorder, clock=clock.now, health=self._heard)
         self._desk = Desk(self, self._answer, clock.now)
-        self._uplink = self._make_uplink(_broker(config.broker))
+        self._uplink = self._make_uplink(open_broker(config.broker))
         self._other_broker = asyncio.Event()
         self._keeper = Keeper(config.certificates, config.publisher, clock=clock.now, machines=self._health.values,
                               distrust=self._watches.end_distrusted)  # fmt: skip
@@ -134,7 +132,7 @@ class Agent:
 
     async def change(self, config: EdgeConfig) -> None:
         """Do as this configuration says; touch what it says otherwise than before, and nothing else."""
-        broker = None if config.broker == self._config.broker else _broker(config.broker)
+        broker = None if config.broker == self._config.broker else open_broker(config.broker)
         self._config = config
         self._writer_ids.update({machine.id: self._spool.writer_id(machine.id) for machine in config.machines})
         await self._watches.change(config.servers)
@@ -201,29 +199,18 @@ class Agent:
         return {machine.id: self._recorder.signals(machine.id) for machine in self._config.machines}
 
     def _report(self) -> bytes:
-        now, spool = clock.now(), self._spool
-        room = min(
-            self._config.spool.bytes_max - spool.bytes_held, shutil.disk_usage(self._config.spool.path.parent).free
-        )
-        return edge.encode(
-            edge.Health(
-                timestamp=now,
-                version=version("officina"),
-                rows=spool.rows,
-                bytes=spool.bytes_held,
-                bytes_max=self._config.spool.bytes_max,
-                hours_left=self._fill.hours_left(now, spool.bytes_in, room),
-                rows_in_flight=len(self._uplink.in_flight),
-                oldest_unstored=spool.oldest(),
-                losses=spool.counts(),
-                configuration=self._changeover.status,
-                certificates=self._keeper.own(),
-                machines=[describe(each, now) for each in self._health.values()],
-            )
+        return self._reporter.health(
+            clock.now(),
+            self._config.spool,
+            in_flight=len(self._uplink.in_flight),
+            configuration=self._changeover.status,
+            machines=self._health.values(),
+            certificates=self._keeper.own(),
         )
 
 
-def _broker(config: BrokerConfig) -> Broker:
+def open_broker(config: BrokerConfig) -> Broker:
+    """Read the credentials of a broker."""
     tls = TlsSettings(config.ca, config.certificate, config.key) if config.ca else None
     settings = BrokerSettings(config.host, config.port, config.username, config.password_file, tls, config.insecure)
     return settings.open(now=clock.now())

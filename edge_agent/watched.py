@@ -16,12 +16,15 @@ from edge_agent.resolve import JOB
 from shopfloor.signals import DECIDING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edge_agent.config import MachineConfig
     from edge_agent.listen import Listener
     from edge_agent.nodemap import Converter, Wanted
     from edge_agent.notifications import NodeIdentity
     from edge_agent.opcua_client import Subscription
     from edge_agent.resolve import FoundSignal
+    from shopfloor.states import Hole
 
 _JOB_SIGNS = frozenset({"job", "program", "program_state"})
 """Signals whose change may mean that another job is in hand."""
@@ -43,6 +46,7 @@ class MachineHealth:
         actual: how many are.
         refused: reason by signal, for those that are not, or whose values do not fit.
         overflows: how often the server's queue lost values.
+        filled: how many values were read from the server's history since the agent started.
         wrong_values: how many values did not fit their signal.
         identification: what the machine says it is.
         security: policy and mode of the session, `none` for none, empty while there is no session.
@@ -62,6 +66,7 @@ class MachineHealth:
     actual: int = 0
     refused: dict[str, str] = field(default_factory=dict)
     overflows: int = 0
+    filled: int = 0
     wrong_values: int = 0
     identification: dict[str, str] = field(default_factory=dict)
     security: str = ""
@@ -81,8 +86,8 @@ class Item:
     """
 
     __slots__ = (
-        "convert", "decides", "found", "gone", "handle", "joined", "last", "machine", "not_before", "server_item",
-        "signal", "signs_job", "tells",
+        "convert", "decides", "first", "found", "gone", "handle", "joined", "last", "machine", "not_before",
+        "server_item", "signal", "signs_job", "tells",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +104,7 @@ class Item:
         self.joined = self.signal in JOINED
         self.tells = self.decides or self.signs_job
         self.server_item: int | None = None
+        self.first: int | None = None
         self.last: int | None = None
         self.gone = False
 
@@ -130,6 +136,8 @@ class WatchedMachine:
         self.lists_changed = asyncio.Event()
         self.mapped = frozenset(wish.signal.name for wish in self.wishes if wish.mapped)
         self.listener: Listener | None = None
+        self.before: Mapping[str, int] = {}
+        self.missed: list[Hole] = []
 
     def forget_session(self) -> None:
         """Drop everything that belonged to a session."""

@@ -293,6 +293,7 @@ _TABLE = (
     Signal("observed", "DateTime", "", "record", "Observed since", "Osservata da", derived=True),
     Signal("unreachable", "DateTime", "", "record", "Unreachable since", "Non risponde da", derived=True),
     Signal("hole", "String", "", "record", "Hole", "Lacuna", derived=True),
+    Signal("filled", "String", "", "record", "Filled from history", "Colmata dallo storico", derived=True),
     Signal("clock_offset_seconds", "Double", "s", "record", "Clock offset", "Scarto dell'orologio", derived=True),
     # Gauges.
     Signal("feed_override", "Double", "%", "gauge", "Feed override", "Override avanzamento",

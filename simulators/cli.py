@@ -41,7 +41,9 @@ def simulate(
     fault: Annotated[
         list[str] | None, typer.Option(help="A fault, `KIND at=SECONDS for=SECONDS …`; may be given again.")
     ] = None,
-    scenario: Annotated[Path | None, typer.Option(help="A file of faults; docs/faults.md says what it holds.")] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="A file of faults; docs/simulated-faults.md says what it holds.")
+    ] = None,
     into: Annotated[
         str, typer.Option(help="Write the recording into the telemetry store at this address, and end; no server.")
     ] = "",

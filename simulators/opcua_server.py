@@ -59,6 +59,7 @@ class MachineServer:
         tick_seconds: how often the sources are asked what is due.
         limit: most nodes or items that a client may name in one call.
         generation: how often it has been started: each time it registers its namespaces in another order.
+        history: whether it remembers the values that it served, and lets them be read.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class MachineServer:
         tick_seconds: float = 0.5,
         limit: int = 100,
         generation: int = 0,
+        history: bool = False,
     ) -> None:
         self.certificate = folder / "server.der"
         self._name = name
@@ -84,7 +86,7 @@ class MachineServer:
         self._allow_none = allow_none
         self._tick_seconds = tick_seconds
         self._server = Server(HonestServer(limit))
-        self._machines = [_MachineOnServer(self._server, source, clock) for source in sources]
+        self._machines = [_MachineOnServer(self._server, source, clock, remembers=history) for source in sources]
         self._ticking: asyncio.Task[None] | None = None
         self._told = 0
 
@@ -216,8 +218,9 @@ class MachineServer:
 class _MachineOnServer:
     """One source and its nodes."""
 
-    def __init__(self, server: Server, source: Source, clock: Callable[[], int]) -> None:
+    def __init__(self, server: Server, source: Source, clock: Callable[[], int], *, remembers: bool) -> None:
         self._server = server
+        self._remembers = remembers
         self._source = source
         self._clock = clock
         self._nodes: MachineNodes
@@ -350,6 +353,8 @@ class _MachineOnServer:
         )
         result = await self._server.iserver.aspace.write_attribute_value(node, _VALUE, data)
         result.check()
+        if self._remembers:
+            await self._server.iserver.remember(node, data)
 
 
 class _Binding:

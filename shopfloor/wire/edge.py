@@ -84,6 +84,7 @@ class MachineHealth(msgspec.Struct):
         actual: how many are.
         refused: reason by signal.
         overflows: how often the server's queue lost values.
+        filled: how many values were read from the server's history since the agent started.
         wrong_values: how many values did not fit their signal.
         identification: what the machine says it is.
         security: policy and mode of the session, `none` for none, empty while there is no session.
@@ -108,6 +109,7 @@ class MachineHealth(msgspec.Struct):
     security: str = ""
     certificate_days: int | None = None
     successor_trusted: bool | None = None
+    filled: int = 0
 
 
 class OwnCertificate(msgspec.Struct):

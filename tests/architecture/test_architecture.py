@@ -35,6 +35,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "itsdangerous": ("api/access/sessions.py",),
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
+    "pymodbus": ("edge_agent/modbus.py",),
     "prometheus_client": ("*/metrics.py", "collector/cli.py"),
     "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py", "api/edges/store.py"),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
@@ -261,3 +262,18 @@ def test_nothing_in_the_agent_changes_a_machine_and_it_calls_one_method_which_on
     methods = [each for each in calling["edge_agent/opcua_client.py"] if each]
     assert methods == ["ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh),"]
     assert texts["edge_agent/opcua_client.py"].count("CallMethodRequest(") == 1
+
+
+def test_every_fault_of_the_matrix_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|(.+)\|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(1, 9), *range(9, 23), 25]
+    defined = {
+        (name_of(path), name)
+        for path in tracked()
+        if path.name.startswith("test_") and path.suffix == ".py"
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = [(number, place, name) for number, row in rows for place, name in re.findall(r"`(tests/\S+?)::(\w+)`", row)]
+    assert {number for number, _, _ in named} == {number for number, _ in rows}, "a row without a test"
+    assert [f"{number}: {place}::{name}" for number, place, name in named if (place, name) not in defined] == []

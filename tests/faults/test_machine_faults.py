@@ -10,10 +10,12 @@ import pytest_asyncio
 
 from edge_agent import opcua
 from edge_agent.nodemap import Entry
+from shopfloor.periods import HOUR, SECOND
 from shopfloor.runtime import clock
 from shopfloor.samples import BAD_OUT_OF_RANGE
 from simulators.faults import BAD_SENSOR_FAILURE, UNCERTAIN_LAST_USABLE_VALUE, parse_fault
 from simulators.faulty_server import FaultyServer
+from simulators.opcua_server import MachineServer
 from tests.services.test_opcua_source import (
     MACHINE,
     PREFIXES,
@@ -221,6 +223,29 @@ async def test_a_stepped_clock_is_told_and_no_longer_stamps(it: Bench) -> None:
     await until(lambda: it.notebook.last("item_state") == 2, "arrived")
     assert not any(trusted for _, _, trusted in it.notebook.calls[said:])
     assert max(it.notebook.offsets) == pytest.approx(600, abs=5)
+
+
+async def test_a_machines_clock_that_jumps_back_and_forth_stamps_nothing_while_it_is_wrong(tmp_path: Path) -> None:
+    script, notebook, shift = Script(), Notebook(), [0]
+    server = MachineServer("test", [script], tmp_path / "server", lambda: clock.now() + shift[0], tick_seconds=0.02)
+    await server.start()
+    try:
+        async with watching(reach(server, tmp_path), notebook):
+            await until(lambda: notebook.proofs, "observed")
+            for step in (-HOUR, HOUR):
+                shift[0] = step
+                await until(lambda: not notebook.health[MACHINE].trusted, "not trusted")
+                script.say("feed_override", step / HOUR, clock.now() + step)
+                await until(lambda step=step: notebook.last("feed_override") == step / HOUR, "said")  # type: ignore[misc]
+                assert notebook.calls[-1][2] is False, "stamped by the agent's own clock"
+                shift[0] = 0
+                await until(lambda: notebook.health[MACHINE].trusted, "trusted again")
+        await asyncio.sleep(0)
+    finally:
+        await server.stop()
+    now = clock.now()
+    assert all(since < at <= now + SECOND for since, at in notebook.proofs)
+    assert sorted(notebook.proofs, key=lambda proof: proof[1]) == notebook.proofs
 
 
 async def test_a_server_with_another_certificate_is_told_nothing_until_it_is_trusted(it: Bench) -> None:

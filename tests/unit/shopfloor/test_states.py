@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopfloor.periods import SECOND, Period, union
+from shopfloor.periods import DAY, SECOND, Period, from_datetime, union
 from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, Sample, Value
 from shopfloor.signals import DECIDING, TEXT_MAX
 from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Hole, State, Stretch, state_of, timeline
@@ -412,3 +414,16 @@ def test_a_machine_that_still_speaks_or_an_agent_that_was_away_leaves_it_unknown
     stretches = timeline(DAY_OF_WORK, before, [*lost, said(70, EXECUTING)], coverage, now=LATER)
 
     assert stretches[1] == Stretch(Period(40, 70), State.UNKNOWN)
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-12-31", 24)])
+def test_a_civil_day_is_tiled_with_all_of_its_real_seconds(day: str, hours: int) -> None:
+    rome = ZoneInfo("Europe/Rome")
+    start = datetime.fromisoformat(day).replace(tzinfo=rome)
+    end = (datetime.fromisoformat(day) + timedelta(days=1)).replace(tzinfo=rome)
+    span = Period(from_datetime(start), from_datetime(end))
+    noon = from_datetime(start.replace(hour=12))
+    coverage = Coverage([Period(span.start, noon)], [], [])
+    found = timeline(span, said_before(item_state=EXECUTING), [], coverage, now=span.end + DAY)
+    assert [stretch.state for stretch in found] == [State.PROCESSING, State.UNKNOWN]
+    assert sum(stretch.period.seconds for stretch in found) == hours * 3600
