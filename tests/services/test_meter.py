@@ -17,6 +17,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from edge_agent import meter as meter_module
 from edge_agent.meter import MeterWatch
 from edge_agent.meter_config import load
+from edge_agent.watched import MachineHealth
 from shopfloor.runtime import clock
 from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE
 from shopfloor.settings import write_secret
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from edge_agent.watched import MachineHealth
 
 pytestmark = pytest.mark.services
 
