@@ -188,10 +188,10 @@ async def _site(folder: Path, port: int) -> AsyncIterator[None]:
     logins = usual_logins(AGENT)
     registry = messages.Registry(AGENT, [messages.RegisteredMachine(each, SIGNALS) for each in MACHINES])
     with mosquitto(folder / "broker", logins=logins, port=port) as broker:
-        write_secret(folder / "password-collector", logins["collector"][0])
+        write_secret(folder / "password-collector", broker.broker("collector").password)
         (folder / "collector.toml").write_text(
             f'store = "sqlite:///{folder / "telemetry.db"}"\nquarantine = "quarantine.db"\n'
-            + _BROKER.format(port=port, user="collector")
+            + _BROKER.format(port=broker.broker("collector").port, user="collector")
         )
         async with peer(broker.broker("api"), "registry") as api:
             await api.publish(topics.registry(AGENT), messages.encode_registry(registry), retain=True)

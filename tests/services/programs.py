@@ -52,7 +52,8 @@ async def agent_and_collector(
             write_secret(folder / f"password-{user}", broker.broker(user).password)
         (folder / "nodes.toml").write_text(nodes)
         (folder / "collector.toml").write_text(
-            f'store = "{store}"\nquarantine = "quarantine.db"\n' + _BROKER.format(port=broker.port, user="collector")
+            f'store = "{store}"\nquarantine = "quarantine.db"\n'
+            + _BROKER.format(port=broker.broker("collector").port, user="collector")
         )
         (folder / "edge.toml").write_text(
             f'[agent]\nid = "{AGENT}"\n{_BROKER.format(port=broker.port, user=AGENT)}\n'

@@ -121,7 +121,7 @@ def configure(folder: Path, lathe: NodeOpcuaServer, *, trusted: str = "") -> Pat
 
 def server_config(path: Path) -> ServerConfig:
     (server,) = load(path).servers
-    assert (server.policy, server.mode) == ("Basic256Sha256", "SignAndEncrypt")
+    assert (server.policy, server.mode) == ("best", "SignAndEncrypt")
     return server
 
 
@@ -197,6 +197,7 @@ async def test_exactly_what_is_served_arrives_with_its_source_time(tmp_path: Pat
         "product_instance_uri": IDENTITY["product_instance_uri"],
     }
     assert health.refused == {}
+    assert health.security == "Basic256Sha256/SignAndEncrypt", "the best that it offers"
 
 
 async def test_a_quick_signal_comes_whole_and_in_order(tmp_path: Path, lathe: NodeOpcuaServer) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.applied import in_force, proposed
@@ -20,6 +21,7 @@ from shopfloor.errors import ExpectedError
 from shopfloor.wire import edge
 from shopfloor.wire.messages import WireError
 
+IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 AGENT = '[agent]\nid = "site-a"\n\n[broker]\nhost = "127.0.0.1"\ninsecure = true\n'
 MACHINE = '[[machine]]\nid = "m01"\nendpoint = "opc.tcp://10.0.0.5:4840/"\n'
 
@@ -58,6 +60,7 @@ texts = st.one_of(
 @example(b'{"id":' * 5000)
 @example(b"[" * 100_000)
 @example(b" " * (edge.REQUEST_BYTES_MAX + 1))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_request_is_understood_or_refused(payload: bytes) -> None:
     with contextlib.suppress(WireError):
         request = edge.decode_request(payload)
@@ -112,7 +115,7 @@ def test_every_request_is_answered_whatever_becomes_of_it(payloads: list[bytes])
 @example("[" + " " * 100_000)
 @example("machine = 3")
 @example("[applied]\nover = 1")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1000 if IS_LONG else 100, deadline=None)
 def test_a_configuration_is_understood_or_refused_with_its_places(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "edge.toml"
@@ -124,7 +127,7 @@ def test_a_configuration_is_understood_or_refused_with_its_places(text: str) -> 
 
 
 @given(texts)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300 if IS_LONG else 50, deadline=None)
 def test_a_kept_configuration_that_is_damaged_leaves_the_administrators_in_force(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "edge.toml"

@@ -378,7 +378,7 @@ def test_a_row_that_was_damaged_on_the_disk_is_not_sent_and_leaves_a_hole_and_it
     assert [row.reason for row in agent.spool.dead()] == ["damaged on the disk"]
     (hole,) = agent.holes()
     assert (hole.cause, hole.period) == ("damaged", Period(NOW + SECOND, NOW + SECOND + 1))
-    assert agent.spool.counts() == {MACHINE: {"dead_samples": 1}}
+    assert agent.spool.counts() == {MACHINE: {"dead_samples": 1, "holes": 1}}
 
 
 def test_a_damaged_row_that_has_to_go_leaves_a_hole_of_all_signals(agent: Agent) -> None:
