@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _CLOCK_CHANGE_SECONDS = 1.0
+_LOOK_SECONDS, _LOOKS_MAX = 0.1, 30
+"""How often, and how many times, it is looked whether a server has renewed its CurrentTime: most do so every second."""
 
 
 class Chronicle:
@@ -77,11 +80,19 @@ class Chronicle:
         """Return the most that the agent's clock may need to become the machine's."""
         return self._offset.offset_max if machine.trust.trusted else 0
 
-    async def compare(self, session: Session, times: int) -> bool:
-        """Compare the clocks so many times. Returns whether one of them has been stepped since."""
-        stepped = False
+    async def compare(self, session: Session, times: int) -> None:
+        """Compare the clocks so many times, at once."""
         for _ in range(times):
+            self._offset.compare(*await session.current_time(self._clock))
+
+    async def measure(self, session: Session) -> bool:
+        """Compare the clocks until the server has renewed its CurrentTime. Returns whether one has been stepped."""
+        stepped = self._offset.compare(*await session.current_time(self._clock))
+        for _ in range(_LOOKS_MAX):
             stepped |= self._offset.compare(*await session.current_time(self._clock))
+            if self._offset.is_renewed:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
         return stepped
 
     def judge_clocks(self, machines: Iterable[WatchedMachine], *, stepped: bool) -> None:

@@ -52,7 +52,7 @@ STEADY_SECONDS = 30.0
 SILENCE_MARGIN_SECONDS = 3.0
 _UNREACHABLE_EVERY = 10 * SECOND
 _PUBLISHERS_MAX = 10
-_COMPARISONS_FIRST, _COMPARISONS_EACH = 5, 3
+_COMPARISONS_FIRST = 5
 _FLAGS = 0x0000_FFFF
 """The part of a StatusCode that holds flags such as Overflow, not the quality (OPC 10000-4, 7.38.1)."""
 _GONE = {0x8033_0000, 0x8034_0000}  # BadNodeIdInvalid, BadNodeIdUnknown
@@ -458,9 +458,9 @@ class ServerWatch:
     async def _measure(self, session: Session) -> None:
         """Compare the clocks again and again."""
         while True:
-            await asyncio.sleep(MEASURE_EVERY / SECOND)
-            stepped = await self._chronicle.compare(session, _COMPARISONS_EACH)
+            stepped = await self._chronicle.measure(session)
             self._chronicle.judge_clocks(self._machines, stepped=stepped)
+            await asyncio.sleep(MEASURE_EVERY / SECOND)
 
     async def _guard(self) -> None:
         """Break the session when a subscription is silent for longer than it promised."""
