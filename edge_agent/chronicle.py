@@ -85,15 +85,20 @@ class Chronicle:
         for _ in range(times):
             self._offset.compare(*await session.current_time(self._clock))
 
-    async def measure(self, session: Session) -> bool:
-        """Compare the clocks until the server has renewed its CurrentTime. Returns whether one has been stepped."""
-        stepped = self._offset.compare(*await session.current_time(self._clock))
-        for _ in range(_LOOKS_MAX):
-            stepped |= self._offset.compare(*await session.current_time(self._clock))
-            if self._offset.is_renewed:
+    async def measure(self, session: Session, machines: Callable[[], Iterable[WatchedMachine]]) -> None:
+        """Compare the clocks until the server has renewed its CurrentTime, and judge them each time.
+
+        Args:
+            session: with the server.
+            machines: returns those of the server that are watched now.
+        """
+        for look in range(_LOOKS_MAX):
+            stepped = self._offset.compare(*await session.current_time(self._clock))
+            self.judge_clocks(machines(), stepped=stepped)
+            if look and self._offset.is_renewed:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
-        return stepped
+            if look:
+                await asyncio.sleep(_LOOK_SECONDS)
 
     def judge_clocks(self, machines: Iterable[WatchedMachine], *, stepped: bool) -> None:
         """Decide anew whose clock stamps; a span of observation does not outlast a change of clocks."""

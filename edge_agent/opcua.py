@@ -458,8 +458,7 @@ class ServerWatch:
     async def _measure(self, session: Session) -> None:
         """Compare the clocks again and again."""
         while True:
-            stepped = await self._chronicle.measure(session)
-            self._chronicle.judge_clocks(self._machines, stepped=stepped)
+            await self._chronicle.measure(session, lambda: self._machines)
             await asyncio.sleep(MEASURE_EVERY / SECOND)
 
     async def _guard(self) -> None:

@@ -135,7 +135,7 @@ class Notebook:
 
     def lasts(self, machine: str) -> Mapping[str, int]:
         del machine
-        return {signal: max(each.source or 0 for each in said) for signal, said in self.values.items()}
+        return {signal: max(each.source or 0 for each in said) for signal, said in self.values.items() if said}
 
     def want_refill(self, refill: Refill) -> None:
         self.wanted.append(refill)
