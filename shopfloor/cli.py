@@ -12,6 +12,7 @@ COMMANDS = {
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
+    "billing": ("api.billing.cli", "What use costs: rate a scenario."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
     "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
 }

@@ -280,6 +280,7 @@ class Client:
         self._client: _Paho | None = None
         self._connection = 0
         self._connected = False
+        self._obstacle = ""
 
     async def __aenter__(self) -> Self:
         """Start connecting; the first `Connected` event tells when it has."""
@@ -370,7 +371,7 @@ class Client:
             while _turn(client, self._take) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 was_connected = was_connected or self._connected
         except (OSError, ssl.SSLError, ValueError) as error:
-            self._push(Disconnected(str(error)))
+            self._not_connected(str(error))
         finally:
             was_connected = was_connected or self._connected
             self._connected = False
@@ -406,11 +407,19 @@ class Client:
         self, client: paho.Client, _: object, flags: ConnectFlags, reason: ReasonCode, __: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._push(Disconnected(f"the broker refused the connection: {reason}"))
+            self._not_connected(f"the broker refused the connection: {reason}")
             client.disconnect()
             return
         self._connected = True
+        self._obstacle = ""
         self._push(Connected(flags.session_present))
+
+    def _not_connected(self, reason: str) -> None:
+        """Tell what stands in the way, and log it when it is something new: attempts go on for ever."""
+        if reason != self._obstacle:
+            log.warning("mqtt.not_connected", broker=f"{self._broker.host}:{self._broker.port}", reason=reason)
+        self._obstacle = reason
+        self._push(Disconnected(reason))
 
     def _on_disconnect(
         self, _: paho.Client, __: object, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
