@@ -13,6 +13,7 @@ COMMANDS = {
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
     "billing": ("api.billing.cli", "What use costs: rate a scenario."),
+    "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
     "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
 }
