@@ -211,6 +211,7 @@ async def test_a_clock_that_drifts_is_told_as_it_goes_wrong(it: Bench) -> None:
     await it.fault("clock_drift for=3 seconds=90")
     await until(lambda: not it.notebook.health[MACHINE].trusted, "distrusted")
     assert max(it.notebook.offsets) > 60
+    await until(lambda: (it.notebook.health[MACHINE].offset_seconds or 0) > 89, "as wrong as it gets")
     await it.fault("clock_step seconds=-90")
 
 
