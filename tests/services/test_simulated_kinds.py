@@ -28,5 +28,5 @@ async def test_a_server_of_the_first_edition_is_read_and_its_state_is_that_of_it
     assert not notebook.values["operation_seconds"]
     assert notebook.last("power_on_seconds") == 7200.0
     facts = {signal: notebook.last(signal) for signal in DECIDING if notebook.values[signal]}
-    assert set(facts) == {"control_mode", "program_state", "channel_state"}
+    assert set(facts) == {"alarm_blocking", "control_mode", "program_state", "channel_state"}
     assert state_of(facts) is State.INTERRUPTED  # type: ignore[arg-type]
