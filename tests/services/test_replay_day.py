@@ -102,8 +102,8 @@ power|OFF
 """
 """What a control may write and the recorded day has not; one of these is no value of its item."""
 
-OF_THE_SERVER = {"alarm", "alarm_blocking", "alarms", "prognoses"}
-"""What the server that plays a recording says of itself, by its conditions and its prognoses."""
+OF_THE_SERVER = {"alarm", "alarm_blocking", "alarms", "lifetimes", "prognoses", "tools"}
+"""What the server that plays a recording says of itself, by its conditions and its lists."""
 
 Said = dict[tuple[str, int], tuple[str, "Value | None", int]]
 """Type, value and status by signal and stamp."""
