@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shopfloor.signals import TEXT_MAX
 
@@ -177,7 +177,7 @@ def decode_all(kind: type[Entry], text: str) -> tuple[list[Entry], int]:
         ValueError: when the text holds no such entries.
     """
     try:
-        members = json.loads(text)
+        members = _members(text)
         more = members.pop()["more"] if members and set(members[-1]) == {"more"} else 0
         return [_entry(kind, each) for each in members], int(more)
     except (AttributeError, TypeError, ValueError) as error:
@@ -187,13 +187,21 @@ def decode_all(kind: type[Entry], text: str) -> tuple[list[Entry], int]:
 _CUT = 400
 
 
+def _members(text: str) -> list[Any]:
+    found = json.loads(text)
+    if not isinstance(found, list):
+        raise TypeError("they are no list")
+    return found
+
+
 def _plain(entry: object) -> dict[str, object]:
     found: dict[str, object] = {}
     for each in fields(entry):  # type: ignore[arg-type]
         value = getattr(entry, each.name)
         if isinstance(value, tuple):
             value = tuple(_plain(part) for part in value)
-        if value not in ("", None, (), {}) and value is not each.default:
+        is_told = value not in ("", None, (), {}) and value is not each.default
+        if is_told or each.name == "id":
             found[each.name] = value
     return found
 
