@@ -1,12 +1,18 @@
-"""The agent's own OPC UA application instance certificate (OPC 10000-6, 6.2.2), made at the first start."""
+"""The agent's own OPC UA application instance certificate (OPC 10000-6, 6.2.2): made at the first start, then renewed.
+
+Machines trust a certificate because a person told them to. So a renewal never takes an old certificate away: its
+successor lies beside it months ahead, is offered first at each connection, and a machine that does not trust it yet is
+reached with the old one for as long as that is valid.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import socket
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - dataclass field
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,11 +20,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shopfloor.errors import ExpectedError
-from shopfloor.periods import DAY, to_datetime
+from shopfloor.periods import DAY, from_datetime, to_datetime
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RENEW_DAYS = 90
+"""So long before a certificate ends its successor is made, so that there is time to let every machine trust it."""
 _KEY_BITS = 2048  # the most that every policy of OPC 10000-7 and the older controls accept
 _VALID_DAYS = 3650
 _CERTIFICATE, _KEY = "agent.der", "agent.pem"
+_NAME = re.compile(r"agent(?:-([1-9]\d{0,4}))?\.der")
 
 
 class CertificateUnusableError(ExpectedError):
@@ -27,7 +39,7 @@ class CertificateUnusableError(ExpectedError):
 
 @dataclass(frozen=True, slots=True)
 class OwnCertificate:
-    """The agent's own certificate.
+    """One of the agent's own certificates.
 
     Attributes:
         certificate: DER file; machines must be told to trust it.
@@ -42,35 +54,84 @@ class OwnCertificate:
     expires: int
 
 
-def own_certificate(folder: Path, publisher: str, now: int) -> OwnCertificate:
-    """Return the agent's certificate, made now if the folder has none.
+def own_certificates(folder: Path, publisher: str, now: int) -> tuple[OwnCertificate, ...]:
+    """Return the agent's valid certificates, the oldest first; one is made now if the folder has none.
 
     Args:
-        folder: where it is kept; created when absent.
+        folder: where they are kept; created when absent.
         publisher: the agent's identifier, part of its application URI.
         now: the present.
 
     Raises:
-        CertificateUnusableError: when it has expired, is damaged or cannot be written.
+        CertificateUnusableError: when they have expired, are damaged or cannot be written.
     """
-    paths = folder / _CERTIFICATE, folder / _KEY
     try:
-        if not any(path.exists() for path in paths):
+        numbers = _numbers(folder)
+        if not numbers:
             folder.mkdir(parents=True, exist_ok=True)
-            _make(*paths, f"urn:officina:edge:{publisher}", now)
-        certificate = x509.load_der_x509_certificate(paths[0].read_bytes())
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        uri = names.get_values_for_type(x509.UniformResourceIdentifier)[0]
-        paths[1].read_bytes()
+            _make(*_paths(folder, 1), f"urn:officina:edge:{publisher}", now)
+            numbers = [1]
+        found = [_read(*_paths(folder, number)) for number in numbers]
     except (OSError, ValueError, IndexError, x509.ExtensionNotFound) as error:
         raise CertificateUnusableError(f"the agent's own certificate in {folder} cannot be used ({error}): let the "
                                        f"agent write there, or remove {_CERTIFICATE} and {_KEY} to have new ones made "
                                        f"and trusted by the machines") from error  # fmt: skip
-    expires = int(certificate.not_valid_after_utc.timestamp()) * 1_000_000_000
-    if expires <= now:
-        raise CertificateUnusableError(f"the agent's own certificate {paths[0]} has expired: remove {_CERTIFICATE} and "
-                                       f"{_KEY} to have new ones made, then let the machines trust it")  # fmt: skip
-    return OwnCertificate(paths[0], paths[1], uri, expires)
+    valid = tuple(each for each in found if each.expires > now)
+    if not valid:
+        raise CertificateUnusableError(f"the agent's own certificate {found[-1].certificate} has expired: remove "
+                                       f"{_CERTIFICATE} and {_KEY} to have new ones made, then let the machines trust "
+                                       f"it")  # fmt: skip
+    return valid
+
+
+def own_certificate(folder: Path, publisher: str, now: int) -> OwnCertificate:
+    """Return the certificate that machines know longest, made now if the folder has none. See `own_certificates`."""
+    return own_certificates(folder, publisher, now)[0]
+
+
+def renew(folder: Path, publisher: str, now: int) -> OwnCertificate | None:
+    """Make a successor when the newest certificate ends within `RENEW_DAYS`.
+
+    Returns:
+        The successor when it was made now.
+
+    Raises:
+        CertificateUnusableError: when it cannot be written; what there is stays in use.
+    """
+    newest = own_certificates(folder, publisher, now)[-1]
+    if newest.expires - now > RENEW_DAYS * DAY:
+        return None
+    paths = _paths(folder, _numbers(folder)[-1] + 1)
+    try:
+        _make(*paths, newest.application_uri, now)
+        return _read(*paths)
+    except OSError as error:
+        raise CertificateUnusableError(f"the successor of the agent's own certificate cannot be written in {folder} "
+                                       f"({error}): let the agent write there") from error  # fmt: skip
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Number the certificates that there are: `agent.der` is the first, `agent-2.der` its successor."""
+    if not folder.is_dir():
+        return []
+    keys = [1] if (folder / _KEY).exists() else []  # a certificate that was lost is told, and not replaced
+    found = (match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    return sorted({*keys, *(int(match[1] or 1) for match in found)})
+
+
+def _paths(folder: Path, number: int) -> tuple[Path, Path]:
+    name = "agent" if number == 1 else f"agent-{number}"
+    return folder / f"{name}.der", folder / f"{name}.pem"
+
+
+def _read(certificate_file: Path, key_file: Path) -> OwnCertificate:
+    certificate = x509.load_der_x509_certificate(certificate_file.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    uri = names.get_values_for_type(x509.UniformResourceIdentifier)[0]
+    key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+    if key.public_key() != certificate.public_key():
+        raise ValueError(f"{key_file.name} is not the key of {certificate_file.name}")
+    return OwnCertificate(certificate_file, key_file, uri, from_datetime(certificate.not_valid_after_utc))
 
 
 def _make(certificate_file: Path, key_file: Path, uri: str, now: int) -> None:
@@ -109,12 +170,12 @@ def _make(certificate_file: Path, key_file: Path, uri: str, now: int) -> None:
         .sign(key, hashes.SHA256())
     )
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(key_file, pem, 0o600)
-    _write(certificate_file, certificate.public_bytes(serialization.Encoding.DER), 0o644)
+    write_whole(key_file, pem, 0o600)
+    write_whole(certificate_file, certificate.public_bytes(serialization.Encoding.DER), 0o644)
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that is whole or absent, whatever happens."""
+def write_whole(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that is whole or absent, whatever happens, and durable when this returns."""
     draft = path.with_suffix(path.suffix + ".new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "wb") as file:
@@ -122,3 +183,8 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

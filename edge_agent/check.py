@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from edge_agent.certificate import CertificateUnusableError, own_certificate
+from edge_agent.applied import in_force
+from edge_agent.certificate import CertificateUnusableError
 from edge_agent.clock import OffsetEstimate
-from edge_agent.config import ServerConfig, load
+from edge_agent.config import ServerConfig, endpoint_mistake
 from edge_agent.discovery import Draft, FoundVariable, Way, render, suggest
 from edge_agent.document import ConfigError
 from edge_agent.nodemap import Converter, Refused, parse_node_id, wanted
 from edge_agent.notifications import Unsupported
 from edge_agent.opcua_client import NoAnswerError, RefusedError, status_name
-from edge_agent.opcua_connect import connect, offers
+from edge_agent.opcua_connect import PREFERENCE, offers, open_session
+from edge_agent.opcua_failures import OwnCertificateRefusedError
 from edge_agent.resolve import Walker
 from shopfloor.periods import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from edge_agent.config import MachineConfig, SecurityPolicy
     from edge_agent.opcua_client import Answer, Session
@@ -32,7 +34,6 @@ EXIT_GOOD, EXIT_REFUSED, EXIT_INVALID = 0, 1, 2
 """All is well; a server or signal is refused or does not answer; the configuration cannot be used."""
 
 _COMPARISONS = 3
-_PREFERENCE = ("Aes256_Sha256_RsaPss", "Aes128_Sha256_RsaOaep", "Basic256Sha256", "none")
 _MODES = ("SignAndEncrypt", "Sign", "None")
 
 
@@ -144,20 +145,34 @@ async def check(path: Path, clock: Callable[[], int]) -> Report:
         clock: the present, nanoseconds UTC.
     """
     try:
-        config = load(path)
+        config = in_force(path).config
     except ConfigError as error:
         return Report(str(path), [str(problem) for problem in error.problems], [])
-    machines: list[MachineSeen] = []
-    for server in config.servers:
-        machines += await _look_at(server, clock)
-    return Report(str(path), [], machines)
+    return Report(str(path), [], await look_at(config.servers, clock))
+
+
+async def look_at(
+    servers: Sequence[ServerConfig], clock: Callable[[], int], machines: Collection[str] = ()
+) -> list[MachineSeen]:
+    """Look at the machines of these servers once, over sessions of its own.
+
+    Args:
+        servers: where they are.
+        clock: the present, nanoseconds UTC.
+        machines: the identifiers of those to look at; empty for all.
+    """
+    seen: list[MachineSeen] = []
+    for server in servers:
+        chosen = tuple(each for each in server.machines if not machines or each.id in machines)
+        if chosen:
+            seen += await _look_at(replace(server, machines=chosen), clock)
+    return seen
 
 
 async def _look_at(server: ServerConfig, clock: Callable[[], int]) -> list[MachineSeen]:
     seen = [MachineSeen(machine.id, server.endpoint) for machine in server.machines]
     try:
-        own = own_certificate(server.own_certificates, server.publisher, clock()) if server.policy != "none" else None
-        session = await connect(server, own)
+        session = await open_session(server, clock())
     except (NoAnswerError, RefusedError, CertificateUnusableError) as error:
         for each in seen:
             each.error = str(error)
@@ -212,60 +227,86 @@ def _see(seen: MachineSeen, found: FoundSignal, answer: Answer, convert: Convert
     seen.signals.append(SignalSeen(signal.name, value, signal.unit or unit, age, quality, found.candidate.text, note))
 
 
-async def init(endpoint: str, clock: Callable[[], int]) -> str:
+class Identity(NamedTuple):
+    """Who looks: an agent with its identifier, its folder of certificates and its configuration file."""
+
+    publisher: str
+    certificates: Path
+    file: Path
+
+
+async def init(endpoint: str, clock: Callable[[], int], identity: Identity | None = None) -> str:
     """Write a configuration from what a server shows.
 
     Args:
         endpoint: its address, opc.tcp://host:port/path.
         clock: the present, nanoseconds UTC.
+        identity: the agent that looks, which trusts what its trust list holds; None looks with a certificate made for
+            this once, and leaves the server's for the reader to compare.
 
     Raises:
         NoAnswerError: when it does not answer.
         RefusedError: when its answer cannot be used.
     """
+    wrong = endpoint_mistake(endpoint)
+    if wrong:
+        raise RefusedError(wrong)
     ways = sorted(await offers(endpoint), key=_rank)
-    ways = [way for way in ways if way.policy in _PREFERENCE]
-    if not ways:
-        raise RefusedError("the server offers no security policy that the agent knows")
-    best = next((way for way in ways if way.policy == "Basic256Sha256" and way.mode == "SignAndEncrypt"), ways[0])
-    drafts: list[Draft] = []
-    note = ""
-    for way in [best, *(each for each in ways if each.policy == "none" and each != best)]:
+    known = [way for way in ways if way.policy in PREFERENCE]
+    if not known:
+        offered = ", ".join(sorted({f"{way.policy}/{way.mode}" for way in ways})) or "nothing"
+        raise RefusedError(f"{endpoint} offers no security policy that the agent knows, but {offered}: switch one of "
+                           f"{', '.join(PREFERENCE[:-1])} on at the machine")  # fmt: skip
+    best = known[0]
+    if identity is not None:
+        drafts = await _discover(endpoint, best, clock, identity)
+        return _rendered(endpoint, best._replace(thumbprint=""), drafts, "")
+    drafts, note = list[Draft](), ""
+    for way in [best, *(each for each in known if each.policy == "none" and each != best)]:
         try:
             drafts = await _discover(endpoint, way, clock)
+        except OwnCertificateRefusedError:
+            note = ("Its machines could not be listed, for it does not trust this agent yet: start the agent with "
+                    "this file, let the machine trust agent.der of its certificates, and discover again.")  # fmt: skip
         except (NoAnswerError, RefusedError) as error:
             note = f"Its machines could not be listed: {error}"
         else:
-            note = (
-                "" if drafts else "It shows no machine tools: name the machine's node with root, and its signals below."
-            )
+            note = ""
             break
+    return _rendered(endpoint, best, drafts, note)
+
+
+def _rendered(endpoint: str, best: Offer, drafts: Sequence[Draft], note: str) -> str:
+    if not drafts and not note:
+        note = "It shows no machine tools: name the machine's node with root, and its signals below."
     mode = best.mode if best.policy != "none" else "SignAndEncrypt"
     return render(Way(endpoint, best.policy, mode, best.thumbprint), drafts, " ".join(note.split()))
 
 
 def _rank(way: Offer) -> tuple[int, int]:
-    policy = _PREFERENCE.index(way.policy) if way.policy in _PREFERENCE else len(_PREFERENCE)
-    return policy, _MODES.index(way.mode) if way.mode in _MODES else len(_MODES)
+    """Order what is offered, the best first: encrypted before signed, then by policy."""
+    policy = PREFERENCE.index(way.policy) if way.policy in PREFERENCE else len(PREFERENCE)
+    return _MODES.index(way.mode) if way.mode in _MODES else len(_MODES), policy
 
 
-async def _discover(endpoint: str, way: Offer, clock: Callable[[], int]) -> list[Draft]:
-    """Look at a server with a certificate that is made for this once; nothing secret is told to it."""
+async def _discover(
+    endpoint: str, way: Offer, clock: Callable[[], int], identity: Identity | None = None
+) -> list[Draft]:
+    """Look at a server, as an agent or with a certificate made for this once; nothing secret is told to it."""
     with tempfile.TemporaryDirectory(prefix="officina-init-") as folder:
-        is_plain = way.policy == "none"
-        own = None if is_plain else own_certificate(Path(folder), "init", clock())
         server = ServerConfig(
             endpoint=endpoint,
             policy=cast("SecurityPolicy", way.policy),
             mode="Sign" if way.mode == "Sign" else "SignAndEncrypt",
             user="",
             password_file=None,
-            trusted_certificate="" if is_plain else way.thumbprint,
-            own_certificates=Path(folder),
-            publisher="init",
+            trusted_certificate="" if way.policy == "none" or identity else way.thumbprint,
+            own_certificates=identity.certificates if identity else Path(folder),
+            publisher=identity.publisher if identity else "init",
+            file=identity.file if identity else None,
             machines=(),
         )
-        session = await connect(server, own)
+        session = await open_session(server, clock())
         try:
             walker = Walker(session, await session.namespaces())
             return [await _draft(walker, machine) for machine in await walker.machines()]

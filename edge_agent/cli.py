@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 File = Annotated[Path, typer.Argument(help="The agent's configuration, a TOML file.")]
+Thumbprint = Annotated[str, typer.Argument(help="SHA-256 thumbprint of the server's certificate, as list shows it.")]
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+trust = typer.Typer(no_args_is_help=True, add_completion=False)
+app.add_typer(trust, name="trust")
 
 
 @app.callback()
@@ -19,19 +22,13 @@ def edge() -> None:
 @app.command("run")
 def run(file: File) -> None:
     """Watch the machines of a configuration until told to stop."""
-    import asyncio
-
-    from edge_agent.config import load
     from edge_agent.service import Agent
     from shopfloor.runtime import lifecycle, logs
 
     logs.configure(program="edge")
-    config = load(file)
+    agent = Agent(file)
 
-    async def program(stop: asyncio.Event) -> None:
-        await Agent(config).run(stop)
-
-    raise typer.Exit(lifecycle.run(program))
+    raise typer.Exit(lifecycle.run(agent.run))
 
 
 @app.command("enroll")
@@ -83,3 +80,63 @@ def check(file: File, *, json: Annotated[bool, typer.Option(help="As JSON, for p
     report = asyncio.run(checks.check(file, clock.now))
     typer.echo(report.json() if json else report.text())
     raise typer.Exit(report.exit_code)
+
+
+@trust.callback()
+def trusting() -> None:
+    """Decide which servers the agent trusts: nothing is accepted by itself."""
+
+
+@trust.command("list")
+def trust_list(file: File) -> None:
+    """Show the certificates that are trusted, and those that servers showed and nobody has accepted."""
+    from edge_agent.trust import TrustList
+    from edge_agent.trust_table import certificates_of, table
+    from shopfloor.runtime import clock
+
+    typer.echo(table(TrustList(certificates_of(file)).known(), clock.now()))
+
+
+@trust.command("accept")
+def trust_accept(file: File, thumbprint: Thumbprint) -> None:
+    """Trust a certificate that was rejected, after you compared its thumbprint with what the machine shows."""
+    from edge_agent.trust import TrustList
+    from edge_agent.trust_table import certificates_of
+
+    found = TrustList(certificates_of(file)).accept(thumbprint)
+    typer.echo(f"{found.thumbprint} ({found.subject}) is trusted from now on; a running agent connects within 10 s.")
+
+
+@trust.command("revoke")
+def trust_revoke(file: File, thumbprint: Thumbprint) -> None:
+    """Trust a certificate no longer; a running agent ends its sessions with that server within seconds."""
+    from edge_agent.trust import TrustList
+    from edge_agent.trust_table import certificates_of
+
+    found = TrustList(certificates_of(file)).revoke(thumbprint)
+    typer.echo(f"{found.thumbprint} ({found.subject}) is no longer trusted and lies in {found.file.parent}.")
+
+
+@app.command("meter")
+def meter(
+    file: Annotated[Path, typer.Argument(help="The meters' configuration, a TOML file.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Validate the file and read nothing.")] = False,
+) -> None:
+    """Read Modbus TCP meters of equipment without a control, and publish what they say, until told to stop."""
+    import asyncio
+
+    from edge_agent.meter_config import load
+    from edge_agent.meter_service import MeterAgent
+    from shopfloor.runtime import lifecycle, logs
+
+    logs.configure(program="meter")
+    config = load(file)
+    if check:
+        typer.echo(f"{file}: {len(config.meters)} meters, all right")
+        return
+
+    async def program(stop: asyncio.Event) -> None:
+        await MeterAgent(config).run(stop)
+
+    raise typer.Exit(lifecycle.run(program))

@@ -9,21 +9,21 @@ from shopfloor.periods import MINUTE, SECOND
 
 WINDOW_SECONDS = 300
 """How long a comparison counts."""
-STEP_SECONDS = 2.0
+_STEP = 2 * SECOND
 """A change of the offset that is a step of a clock, not its drift or the grain of the server's time."""
 RETURN_SHARE = 0.9
 """A clock that lost trust must come back within this share of the limit, so that trust does not flutter."""
 _COMPARISONS_MAX = 64
 _RENEWED = 3 * SECOND // 2
-"""How old a CurrentTime usually is at most; a new span of observation is dated by it, so that it never begins early."""
-_GRAIN = 2 * SECOND
-"""How old a server's CurrentTime may be when it is read: servers renew it once a second, some late."""
+"""How old a CurrentTime is taken to be at most while nothing better is known; a new span never begins early by it."""
 
 
 class _Comparison(NamedTuple):
     at: int
     low: int
     high: int
+    trip: int
+    is_certain: bool
 
 
 class OffsetEstimate:
@@ -32,10 +32,16 @@ class OffsetEstimate:
     The server's clock read between `sent` and `received` shows `server` or, when the server renews CurrentTime now and
     then, something later. So the offset is at least `server - received`; the largest such bound in the window has the
     shortest way back and the freshest CurrentTime. A round trip that is half as long leaves half of the doubt.
+
+    How old a CurrentTime is, nobody knows: a busy server renews it late, which looks like a step of its clock. But one
+    that differs from the reading before was renewed after that was asked for, so that the offset is certainly at most
+    `server` less that instant. Only what such bounds exclude is a step.
     """
 
     def __init__(self) -> None:
         self._window: deque[_Comparison] = deque(maxlen=_COMPARISONS_MAX)
+        self._before: tuple[int, int] | None = None
+        self._ceiling: int | None = None
 
     @property
     def known(self) -> bool:
@@ -43,20 +49,24 @@ class OffsetEstimate:
         return bool(self._window)
 
     @property
+    def is_renewed(self) -> bool:
+        """Whether CurrentTime was another one at the last reading than at the one before."""
+        return bool(self._window) and self._window[-1].is_certain
+
+    @property
     def offset(self) -> int:
         """Nanoseconds that the server's clock is ahead of the agent's; 0 while they were never compared."""
         if not self._window:
             return 0
         low = max(comparison.low for comparison in self._window)
-        doubt = min(comparison.high - comparison.low for comparison in self._window)
+        doubt = min(comparison.trip for comparison in self._window)
         return low + doubt // 2
 
     @property
     def offset_max(self) -> int:
-        """Nanoseconds that the server's clock may be ahead at most, when its CurrentTime was as old as it can be."""
-        if not self._window:
-            return 0
-        return max(self.offset, min(comparison.high for comparison in self._window) + _RENEWED)
+        """Nanoseconds that the server's clock may be ahead at most."""
+        highs = [each.high if each.is_certain else each.high + _RENEWED for each in self._window]
+        return max(self.offset, min(highs, default=0))
 
     def compare(self, sent: int, server: int, received: int) -> bool:
         """Take in one reading of the server's CurrentTime.
@@ -69,19 +79,24 @@ class OffsetEstimate:
         Returns:
             Whether a clock has been stepped since the reading before, so that stamps before and after do not fit.
         """
-        comparison = _Comparison(received, server - received, server - sent)
+        before, self._before = self._before, (sent, server)
+        is_certain = before is not None and before[1] != server and before[0] <= sent
+        asked = before[0] if before is not None and is_certain else sent
+        comparison = _Comparison(received, server - received, server - asked, received - sent, is_certain)
         stepped = bool(self._window) and self._is_step(comparison)
         if stepped:
             self._window.clear()
+            self._ceiling = None
         while self._window and not received - WINDOW_SECONDS * SECOND <= self._window[0].at <= received:
             self._window.popleft()
         self._window.append(comparison)
+        if is_certain and comparison.high - comparison.low <= _STEP:
+            self._ceiling = comparison.high
         return stepped
 
     def _is_step(self, comparison: _Comparison) -> bool:
-        before = self.offset
-        step = int(STEP_SECONDS * SECOND)
-        return comparison.low > before + step or comparison.high + _GRAIN < before - step
+        forward = self._ceiling is not None and comparison.low > self._ceiling + _STEP
+        return forward or (comparison.is_certain and comparison.high < self.offset - _STEP)
 
 
 class Trust:

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edge_agent.alarms import BLOCKING_SEVERITY
 from edge_agent.document import ConfigError, Document, Table, open_document
 from edge_agent.nodemap import NAMESPACES, Entry, PathError, parse_node_id, problems
+from shopfloor.settings import SettingsError, read_secret
 from shopfloor.signals import is_identifier
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from edge_agent.document import Key, Problem
 
-SecurityPolicy: TypeAlias = Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss", "none"]
+SecurityPolicy: TypeAlias = Literal["best", "Aes256_Sha256_RsaPss", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "none"]
+"""`best` takes the first of the three that the server offers; never `none`, which has to be written."""
 SecurityMode: TypeAlias = Literal["SignAndEncrypt", "Sign"]
 
 _Port: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -77,16 +80,19 @@ class Machine(Table, frozen=True):
     endpoint: str
     product_instance_uri: str = ""
     root: str = ""
-    security: SecurityPolicy = "Basic256Sha256"
+    security: SecurityPolicy = "best"
     mode: SecurityMode = "SignAndEncrypt"
     user: str = ""
     password_file: str = ""
+    user_certificate: str = ""
+    user_key: str = ""
     trusted_certificate: str = ""
     clock: Literal["source", "trust"] = "source"
     clock_limit_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
     publishing_milliseconds: _Milliseconds = 250
     queue_size: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 100
     repeats: bool = False
+    alarm_blocking_severity: Annotated[int, msgspec.Meta(ge=1, le=1001)] = BLOCKING_SEVERITY
     nodes_file: str = ""
     namespaces: dict[str, _Text] = msgspec.field(default_factory=dict)
     nodes: dict[str, Node] = msgspec.field(default_factory=dict)
@@ -152,6 +158,7 @@ class MachineConfig:
         repeats: whether a value that repeats with a newer time is a sample too.
         namespaces: URIs by prefix for paths.
         nodes: the node map, by signal name.
+        alarm_blocking_severity: least severity of an alarm that is taken to stop the machine.
     """
 
     id: str
@@ -163,6 +170,7 @@ class MachineConfig:
     repeats: bool
     namespaces: Mapping[str, str]
     nodes: Mapping[str, Entry]
+    alarm_blocking_severity: int = BLOCKING_SEVERITY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,14 +179,18 @@ class ServerConfig:
 
     Attributes:
         endpoint: its address, opc.tcp://host:port/path.
-        policy: security policy, `none` for none.
+        policy: security policy, `best` for the best that it offers, `none` for none.
         mode: what the policy protects.
-        user: login, empty for an anonymous session.
+        user: login, empty for an anonymous session or one with a certificate.
         password_file: holds the password, None for none.
-        trusted_certificate: file, folder or `sha256:` thumbprint of what the server may present.
-        own_certificates: folder of the agent's own certificate and key.
+        trusted_certificate: file, folder or `sha256:` thumbprint of what the server may present; empty for what the
+            trust list holds.
+        own_certificates: folder of the agent's own certificates, keys and trust list.
         publisher: the agent's identifier, which its certificate carries.
         machines: at least one.
+        user_certificate: file of the certificate that logs in in place of a password, None for none.
+        user_key: its key.
+        file: the configuration that it comes from, None when it comes from none.
     """
 
     endpoint: str
@@ -190,16 +202,30 @@ class ServerConfig:
     own_certificates: Path
     publisher: str
     machines: tuple[MachineConfig, ...]
+    user_certificate: Path | None = None
+    user_key: Path | None = None
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeConfig:
-    """What an agent does."""
+    """What an agent does.
+
+    Attributes:
+        publisher: its identifier.
+        broker: where samples go.
+        spool: where they wait.
+        certificates: folder of its own certificates and its trust list.
+        servers: what it reads.
+        files: what this was read from, the configuration file first, then node maps.
+    """
 
     publisher: str
     broker: BrokerConfig
     spool: SpoolConfig
+    certificates: Path
     servers: tuple[ServerConfig, ...]
+    files: tuple[Path, ...]
 
     @property
     def machines(self) -> tuple[MachineConfig, ...]:
@@ -207,8 +233,12 @@ class EdgeConfig:
         return tuple(machine for server in self.servers for machine in server.machines)
 
 
-def load(path: Path) -> EdgeConfig:
+def load(path: Path, machines: Document | None = None) -> EdgeConfig:
     """Read and check a configuration file and the node maps that it names. Paths in it are relative to it.
+
+    Args:
+        path: the file.
+        machines: another document, whose machines stand in place of the file's.
 
     Raises:
         ConfigError: with everything that is wrong.
@@ -217,6 +247,12 @@ def load(path: Path) -> EdgeConfig:
     document = open_document(path, found)
     if document is None:
         raise ConfigError(found)
+    if machines is not None:
+        document.take("machine", machines)
+    return _load(path, document, found)
+
+
+def _load(path: Path, document: Document, found: list[Problem]) -> EdgeConfig:
     file = document.build(_File, found)
     folder = path.parent
     machines = dict(enumerate(file.machine)) if file is not None else document.partial(Machine, "machine")
@@ -228,20 +264,7 @@ def load(path: Path) -> EdgeConfig:
                   for key, what in _machine_mistakes(("machine", index), machine, folder)]  # fmt: skip
     if found or file is None:
         raise ConfigError(sorted(set(found), key=lambda each: (each.file != str(path), each.file, each.line)))
-    return _assemble(file, folder, maps)
-
-
-def read_secret(path: Path) -> str:
-    """Read a password file, without the end of its line.
-
-    Raises:
-        OSError: when it cannot be read.
-        ValueError: when it is empty.
-    """
-    secret = path.read_text(encoding="utf-8").rstrip("\r\n")
-    if not secret:
-        raise ValueError(f"{path} is empty: write the password into it")
-    return secret
+    return _assemble(file, path, maps)
 
 
 def _mistakes(file: _File, folder: Path) -> Iterator[tuple[Key, str]]:
@@ -289,12 +312,7 @@ def _secret_mistakes(key: Key, name: str, folder: Path) -> Iterator[tuple[Key, s
         return
     try:
         read_secret(folder / name)
-    except OSError as error:
-        yield (
-            key,
-            f"{folder / name} cannot be read ({error.strerror}): put the password into it and let the agent read it",
-        )
-    except ValueError as error:
+    except SettingsError as error:
         yield key, str(error)
 
 
@@ -305,6 +323,7 @@ def _machine_mistakes(key: Key, machine: Machine, folder: Path) -> Iterator[tupl
     if bool(machine.user) != bool(machine.password_file):
         yield key, "user and password_file go together: give both or neither"
     yield from _secret_mistakes((*key, "password_file"), machine.password_file, folder)
+    yield from _user_mistakes(key, machine, folder)
     if machine.root:
         try:
             parse_node_id(machine.root)
@@ -313,31 +332,45 @@ def _machine_mistakes(key: Key, machine: Machine, folder: Path) -> Iterator[tupl
     yield from _trust_mistakes(key, machine, folder)
 
 
+def _user_mistakes(key: Key, machine: Machine, folder: Path) -> Iterator[tuple[Key, str]]:
+    if bool(machine.user_certificate) != bool(machine.user_key):
+        yield key, "user_certificate and user_key go together: give both or neither"
+    if machine.user_certificate and machine.user:
+        yield (*key, "user_certificate"), "a session logs in by certificate or by password: remove one of them"
+    if machine.user_certificate and machine.security == "none":
+        yield (*key, "user_certificate"), "needs a secured session: choose another security than none"
+    for name in ("user_certificate", "user_key"):
+        yield from _file_mistakes((*key, name), getattr(machine, name), folder)
+
+
 def _trust_mistakes(key: Key, machine: Machine, folder: Path) -> Iterator[tuple[Key, str]]:
     trusted = machine.trusted_certificate
     if machine.security == "none":
         if trusted:
             yield (*key, "trusted_certificate"), 'has no effect with security = "none": remove one of them'
-    elif not trusted:
-        yield key, ("trusted_certificate is missing: name what the server may present, a file, a folder or "
-                    "sha256:<thumbprint>, which officina edge init prints")  # fmt: skip
     elif trusted.startswith("sha256:"):
         if not _THUMBPRINT.fullmatch(trusted):
             yield (*key, "trusted_certificate"), "a thumbprint is sha256: and 64 hexadecimal digits"
-    elif not (folder / trusted).exists():
+    elif trusted and not (folder / trusted).exists():
         yield (*key, "trusted_certificate"), f"there is no file or folder {folder / trusted}"
 
 
 def _endpoint_mistakes(key: Key, endpoint: str) -> Iterator[tuple[Key, str]]:
+    wrong = endpoint_mistake(endpoint)
+    if wrong:
+        yield key, wrong
+
+
+def endpoint_mistake(endpoint: str) -> str:
+    """Say what is wrong with the address of a server; empty when it is right."""
     try:
         parts = urlsplit(endpoint)
-        valid = parts.scheme == "opc.tcp" and bool(parts.hostname) and parts.port is not None
+        valid = parts.scheme == "opc.tcp" and bool(parts.hostname) and parts.port is not None and endpoint.isprintable()
     except ValueError:
         valid = False
     if not valid:
-        yield key, f"{endpoint!r} is no endpoint: write opc.tcp://host:port/path"
-    elif parts.username is not None:
-        yield key, "it must not contain a login: use user and password_file"
+        return f"{endpoint!r} is no endpoint: write opc.tcp://host:port/path"
+    return "" if parts.username is None else "it must not contain a login: use user and password_file"
 
 
 def _node_map(
@@ -369,7 +402,7 @@ def _node_mistakes(entries: Mapping[str, Entry], namespaces: Mapping[str, str]) 
             yield (name,), what
 
 
-_Server: TypeAlias = tuple[str, str, str, str, str, str]
+_Server: TypeAlias = tuple[str, ...]
 
 
 def _by_server(machines: Sequence[Machine]) -> dict[_Server, list[int]]:
@@ -377,12 +410,14 @@ def _by_server(machines: Sequence[Machine]) -> dict[_Server, list[int]]:
     servers: dict[_Server, list[int]] = {}
     for index, machine in enumerate(machines):
         key = (machine.endpoint, machine.security, machine.mode, machine.user, machine.password_file,
-               machine.trusted_certificate)  # fmt: skip
+               machine.trusted_certificate, machine.user_certificate, machine.user_key)  # fmt: skip
         servers.setdefault(key, []).append(index)
     return servers
 
 
-def _assemble(file: _File, folder: Path, maps: Mapping[int, tuple[dict[str, str], dict[str, Entry]]]) -> EdgeConfig:
+def _assemble(file: _File, source: Path, maps: Mapping[int, tuple[dict[str, str], dict[str, Entry]]]) -> EdgeConfig:
+    folder = source.parent
+
     def path(name: str) -> Path | None:
         return folder / name if name else None
 
@@ -397,6 +432,9 @@ def _assemble(file: _File, folder: Path, maps: Mapping[int, tuple[dict[str, str]
             own_certificates=folder / file.agent.certificates,
             publisher=file.agent.id,
             machines=tuple(_machine(file.machine[index], *maps[index]) for index in members),
+            user_certificate=path(first.user_certificate),
+            user_key=path(first.user_key),
+            file=source,
         )
         for members in _by_server(file.machine).values()
         for first in (file.machine[members[0]],)
@@ -407,7 +445,9 @@ def _assemble(file: _File, folder: Path, maps: Mapping[int, tuple[dict[str, str]
         broker=BrokerConfig(broker.host, broker.port, broker.username, path(broker.password_file), path(broker.ca),
                             path(broker.certificate), path(broker.key), broker.insecure),
         spool=SpoolConfig(folder / file.spool.path, file.spool.bytes_max, file.spool.age_days_max),
+        certificates=folder / file.agent.certificates,
         servers=servers,
+        files=(source, *sorted({folder / each.nodes_file for each in file.machine if each.nodes_file})),
     )  # fmt: skip
 
 
@@ -424,6 +464,7 @@ def _machine(machine: Machine, namespaces: Mapping[str, str], nodes: Mapping[str
         publishing_milliseconds=machine.publishing_milliseconds,
         queue_size=machine.queue_size,
         repeats=machine.repeats,
+        alarm_blocking_severity=machine.alarm_blocking_severity,
         namespaces=namespaces,
         nodes=nodes,
     )

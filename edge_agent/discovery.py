@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.nodemap import NAMESPACES, escape
+from edge_agent.units import UNITS
 from shopfloor.signals import SIGNALS, is_identifier
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Way(NamedTuple):
         endpoint: its address.
         security: security policy, `none` for none.
         mode: what the policy protects.
-        thumbprint: of the certificate that the server presents, empty for none.
+        thumbprint: of the certificate that the server presents, empty where the trust list decides.
     """
 
     endpoint: str
@@ -86,16 +87,6 @@ class Draft:
     standard: Sequence[str] = ()
     suggestions: Sequence[Suggestion] = ()
 
-
-_UNITS = {
-    "%": ("%", 1.0), "mm": ("mm", 1.0), "m": ("mm", 1000.0), "°": ("deg", 1.0), "deg": ("deg", 1.0),
-    "mm/s": ("mm/s", 1.0), "mm/min": ("mm/s", 1 / 60), "m/min": ("mm/s", 1000 / 60),
-    "/min": ("/min", 1.0), "1/min": ("/min", 1.0), "r/min": ("/min", 1.0), "rev/min": ("/min", 1.0),
-    "rpm": ("/min", 1.0), "°c": ("Cel", 1.0), "cel": ("Cel", 1.0), "w": ("W", 1.0), "kw": ("W", 1000.0),
-    "wh": ("W.h", 1.0), "w.h": ("W.h", 1.0), "w·h": ("W.h", 1.0), "kwh": ("W.h", 1000.0),
-    "s": ("s", 1.0), "min": ("s", 60.0), "h": ("s", 3600.0),
-}  # fmt: skip
-"""Units as servers write them, in lower case: the signal table's unit and the factor to it."""
 
 _RULES = tuple(
     (re.compile(pattern), name)
@@ -164,7 +155,7 @@ def _known(variable: FoundVariable) -> Suggestion | None:
         if match is None:
             continue
         signal = SIGNALS[template.format(*match.groups())]
-        unit, factor = _UNITS.get(variable.unit.lower(), ("", 1.0)) if variable.unit else (signal.unit, 1.0)
+        unit, factor = UNITS.get(variable.unit.lower(), ("", 1.0)) if variable.unit else (signal.unit, 1.0)
         if unit == signal.unit and _fits(signal.type, variable.value):
             return Suggestion(signal.name, variable.path, factor, sure=True, unit=variable.unit)
     return None
@@ -274,8 +265,10 @@ def _machine(name: str, way: Way, machine: Draft) -> str:
     if way.security == "none":
         lines.append("# The server offers no security: what it says can be read and changed on the way.")
     else:
-        lines += [f"mode = {_quote(way.mode)}", "# Compare this with what the machine shows before you trust it.",
-                  f"trusted_certificate = {_quote(way.thumbprint)}"]  # fmt: skip
+        lines.append(f"mode = {_quote(way.mode)}")
+        if way.thumbprint:
+            lines += ["# Compare this with what the machine shows before you trust it.",
+                      f"trusted_certificate = {_quote(way.thumbprint)}"]  # fmt: skip
     lines += ['# user = "officina"', '# password_file = "machine.password"',
               'clock = "source"                  # stamps are the machine\'s own; "trust" for replays',
               "clock_limit_seconds = 60          # beyond this the agent's clock stamps",

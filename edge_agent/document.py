@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+_DEPTH_MAX = 16
+"""Deepest nesting of tables and arrays; no configuration has a use for as much."""
+_TOO_DEEP = "it is nested too deeply (at line 1, column 1)"
+_LINE_MAX = 2000
+"""In a longer line no keys are looked for; a mistake in it is told at the line of its table."""
+
 Key: TypeAlias = "tuple[str | int, ...]"
 """Names of tables and keys from the outside in; positions in arrays of tables count from 0."""
 
@@ -52,15 +58,31 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Document:
-    """A parsed TOML file that knows the line of each key."""
+    """A parsed TOML file that knows the line of each key.
+
+    Args:
+        name: of the file.
+        text: what it holds.
+
+    Raises:
+        TOMLDecodeError: when it is no TOML.
+    """
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self.data: dict[str, Any] = tomllib.loads(text)
+        self.data = _parse(text)
         self._lines = lines_of(text)
+        self._others: dict[str, Document] = {}
+
+    def take(self, table: str, other: Document) -> None:
+        """Let one table be that of another file."""
+        self.data = {**self.data, table: other.data.get(table, [])}
+        self._others[table] = other
 
     def problem(self, key: Key, what: str) -> Problem:
         """Make a problem at the line of this key, or of the nearest table around it."""
+        if key and key[0] in self._others:
+            return self._others[str(key[0])].problem(key, what)
         around = key
         while around and around not in self._lines:
             around = around[:-1]
@@ -81,6 +103,29 @@ class Document:
             for index, entry in enumerate(entries if isinstance(entries, list) else [])
             if not any(_shape_mistakes(entry, kind, ()))
         }
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Parse TOML; whatever is wrong with it is told in one way."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise tomllib.TOMLDecodeError(_TOO_DEEP) from None
+    except ValueError as error:  # the parser lets through what Python says of a number with thousands of digits
+        raise tomllib.TOMLDecodeError(f"{error} (at line 1, column 1)") from None
+    layer: list[object] = [data]
+    for _ in range(_DEPTH_MAX):
+        layer = [inner for outer in layer for inner in _children(outer)]
+    if layer:
+        raise tomllib.TOMLDecodeError(_TOO_DEEP)
+    return data
+
+
+def _children(outer: object) -> list[Any]:
+    values = outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ()
+    return [each for each in values if isinstance(each, dict | list)]
 
 
 def open_document(path: Path, found: list[Problem]) -> Document | None:
@@ -122,6 +167,8 @@ def lines_of(text: str) -> dict[Key, int]:
     open_until = ""
     depth = 0
     for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > _LINE_MAX:
+            continue
         if open_until:
             if open_until in line:
                 open_until = ""

@@ -10,11 +10,10 @@ import math
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from edge_agent.notifications import NodeIdentity, Unsupported
+from edge_agent.notifications import NodeIdentity, Structure, Structures, Unsupported
 from shopfloor.samples import BAD_OUT_OF_RANGE
 from shopfloor.signals import NAMESPACES as SIGNAL_NAMESPACES
 from shopfloor.signals import SIGNALS, NotANumberError, Signal, UnknownSignalError, WrongTypeError, find
@@ -25,13 +24,7 @@ if TYPE_CHECKING:
     from edge_agent.notifications import Scalar
     from shopfloor.samples import Value
 
-NAMESPACES: Mapping[str, str] = MappingProxyType(
-    {
-        **SIGNAL_NAMESPACES,
-        "ECM": "http://opcfoundation.org/UA/ECM/",
-        "ME": "http://opcfoundation.org/UA/Machinery/Energy/",
-    },
-)
+NAMESPACES = SIGNAL_NAMESPACES
 """Prefixes that every path may use; a configuration adds those of the machine's maker."""
 
 Kind: TypeAlias = Literal["double", "counter", "int64", "boolean", "string"]
@@ -76,12 +69,14 @@ class Candidate:
         text: the place as it was written, for reports.
         scale: what a number is multiplied with.
         states: state ids to numbers, for a state variable.
+        codes: what its numbers stand for, where they are not the signal's own.
     """
 
     place: Path | Address
     text: str
     scale: float = 1.0
     states: Mapping[Address, int] = field(default_factory=dict)
+    codes: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +244,8 @@ def _mapped(signal: Signal, entry: Entry, namespaces: Mapping[str, str]) -> Want
 
 def _standard(signal: Signal) -> Wanted:
     candidates = tuple(
-        Candidate(parse_path(path), path, signal.scale.get(path, 1.0), _states(signal)) for path in signal.paths
+        Candidate(parse_path(path), path, signal.scale.get(path, 1.0), _states(signal), signal.codes.get(path, {}))
+        for path in signal.paths
     )
     return Wanted(signal, candidates, mapped=False, deadband=signal.deadband,
                   sampling_milliseconds=signal.sampling_milliseconds)  # fmt: skip
@@ -298,12 +294,13 @@ class Converter:
         table: the server's namespaces in their order, because state ids are indexed by it.
     """
 
-    __slots__ = ("_accept", "_divisor", "_is_text", "_numbers", "_scale", "_true_from", "_values", "is_plain")
+    __slots__ = ("_accept", "_codes", "_divisor", "_is_text", "_numbers", "_scale", "_true_from", "_values", "is_plain")
 
     def __init__(self, wish: Wanted, candidate: Candidate, table: Sequence[str]) -> None:
         self._is_text = wish.signal.type == "String"
         self._scale, self._divisor = _ratio(candidate.scale)
         self._values = wish.values
+        self._codes = candidate.codes
         self._true_from = wish.true_from
         self._accept = wish.signal.accept
         known = ((index_of(address, table), number) for address, number in candidate.states.items())
@@ -329,13 +326,19 @@ class Converter:
         if isinstance(raw, NodeIdentity):
             unknown = Refused(BAD_OUT_OF_RANGE, f"the state ns={raw.namespace};i={raw.identifier!r} is not known")
             return self._numbers.get(raw, unknown)
-        if raw is None or isinstance(raw, Unsupported):
-            return Refused(BAD_TYPE_MISMATCH, f"the value is {raw.what}") if raw else Refused(BAD_NO_DATA, "no value")
+        if raw is None or isinstance(raw, Unsupported | Structure | Structures):
+            what = raw.what if isinstance(raw, Unsupported) else "structured"
+            return Refused(BAD_TYPE_MISMATCH, f"the value is {what}") if raw else Refused(BAD_NO_DATA, "no value")
         if self._values:
             unknown = Refused(BAD_OUT_OF_RANGE, f"{raw!r} is not among the values of the node map")
             return self._values.get(_key(raw), unknown)
-        if isinstance(raw, bool | str):
-            return raw
+        return raw if isinstance(raw, bool | str) else self._measured(raw)
+
+    def _measured(self, raw: float) -> Value | Refused:
+        """Apply codes, threshold and scale to a number."""
+        if self._codes:
+            unknown = Refused(BAD_OUT_OF_RANGE, f"{raw!r} is no number that the standard knows here")
+            return self._codes[int(raw)] if raw in self._codes else unknown
         if self._true_from is not None:
             return raw >= self._true_from
         return raw if self._scale == self._divisor else raw * self._scale / self._divisor

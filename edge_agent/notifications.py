@@ -20,7 +20,7 @@ _TICK = 100
 """Nanoseconds in a tick of an OPC UA DateTime (OPC 10000-6, 5.2.2.5)."""
 
 _PUBLISH_RESPONSE, _SERVICE_FAULT = 829, 397
-_DATA_CHANGE, _STATUS_CHANGE = 811, 820
+_DATA_CHANGE, _STATUS_CHANGE, _EVENTS = 811, 820, 916
 _ITEMS_MAX = 1_000_000
 """Most elements that any list in a message may claim to have."""
 _NESTING_MAX = 20
@@ -48,10 +48,46 @@ class Unsupported(NamedTuple):
     what: str
 
 
-Scalar: TypeAlias = "bool | int | float | str | NodeIdentity | Unsupported | None"
+class Structure(NamedTuple):
+    """A value of a structured type, as it was encoded.
+
+    Attributes:
+        type: identity of its binary encoding, not of the type itself (OPC 10000-6, 5.2.2.15).
+        body: its fields, empty when it has none.
+    """
+
+    type: NodeIdentity
+    body: bytes
+
+
+class Structures(NamedTuple):
+    """An array of structured values."""
+
+    members: tuple[Structure, ...]
+
+
+Scalar: TypeAlias = "bool | int | float | str | NodeIdentity | Unsupported | Structure | Structures | None"
+"""A value of a changed node."""
+
+Field: TypeAlias = (
+    "bool | int | float | str | bytes | UUID | NodeIdentity | Unsupported | Structure | tuple[Field, ...] | None"
+)
+"""A value in full: a field of an event, or of a structure. A DateTime is nanoseconds UTC, a LocalizedText its text."""
 
 Change: TypeAlias = "tuple[int, Scalar, int, int | None, int | None]"
 """Client handle, value, StatusCode, source time, server time; times in nanoseconds, None when absent."""
+
+
+class EventFields(NamedTuple):
+    """One event.
+
+    Attributes:
+        handle: client handle of the item that it came by.
+        fields: values of the fields that were selected, in their order.
+    """
+
+    handle: int
+    fields: tuple[Field, ...]
 
 
 class Published(NamedTuple):
@@ -62,6 +98,7 @@ class Published(NamedTuple):
         subscription: identifier of the subscription, 0 when the server has none.
         sequence: number of the notification message; for a keep-alive that of the next one.
         changes: changed values in their order; empty for a keep-alive.
+        events: events in their order.
         carries: whether it is a notification that needs an acknowledgement, not a keep-alive.
         status: a change of the subscription's own status, None when there was none.
         refused_acknowledgements: StatusCodes of the acknowledgements that the server did not accept.
@@ -71,6 +108,7 @@ class Published(NamedTuple):
     subscription: int
     sequence: int
     changes: list[Change]
+    events: list[EventFields]
     carries: bool
     status: int | None
     refused_acknowledgements: list[int]
@@ -85,12 +123,12 @@ def decode(body: bytes) -> Published:
     Raises:
         MalformedError: saying where.
     """
-    reader = _Reader(body)
+    reader = Reader(body)
     try:
         kind = reader.node_identity()
         fault = reader.response_header()
         if kind == (0, _SERVICE_FAULT) or fault >> 30:
-            return Published(fault, 0, 0, [], carries=False, status=None, refused_acknowledgements=[])
+            return Published(fault, 0, 0, [], [], carries=False, status=None, refused_acknowledgements=[])
         if kind != (0, _PUBLISH_RESPONSE):
             raise MalformedError(f"the answer to Publish has the type {kind}")
         return _publish_result(reader)
@@ -98,19 +136,22 @@ def decode(body: bytes) -> Published:
         raise MalformedError(f"the publish response breaks off or is damaged at byte {reader.at}: {error}") from error
 
 
-def _publish_result(reader: _Reader) -> Published:
+def _publish_result(reader: Reader) -> Published:
     subscription = reader.uint32()
     available = reader.count()
     reader.at += 4 * available + 1  # AvailableSequenceNumbers, MoreNotifications
     sequence = reader.uint32()
     reader.at += 8  # PublishTime
     changes: list[Change] = []
+    events: list[EventFields] = []
     status: int | None = None
     notifications = reader.count()
     for _ in range(notifications):
         kind, end = reader.extension_object()
         if kind == (0, _DATA_CHANGE):
             reader.changes(changes)
+        elif kind == (0, _EVENTS):
+            reader.events(events)
         elif kind == (0, _STATUS_CHANGE):
             status = reader.uint32()
         reader.at = end
@@ -119,7 +160,7 @@ def _publish_result(reader: _Reader) -> Published:
         reader.diagnostic_info()
     if reader.at > len(reader.body):
         raise MalformedError("the publish response is shorter than what it holds")
-    return Published(0, subscription, sequence, changes, carries=notifications > 0, status=status,
+    return Published(0, subscription, sequence, changes, events, carries=notifications > 0, status=status,
                      refused_acknowledgements=[result for result in results if result >> 30])  # fmt: skip
 
 
@@ -139,8 +180,10 @@ _LAYOUTS = {
     for mask in (_VALUE | _SOURCE | _SERVER, _VALUE | _STATUS | _SOURCE | _SERVER)
 }
 """The usual changes, in one piece: value, perhaps a status, both times."""
-_TYPE_NAMES = {13: "DateTime", 14: "Guid", 15: "ByteString", 16: "XmlElement",
-               22: "structure", 23: "DataValue", 24: "Variant", 25: "DiagnosticInfo"}  # fmt: skip
+_DATE_TIME, _GUID, _BYTE_STRING, _XML_ELEMENT = 13, 14, 15, 16
+_EXTENSION_OBJECT, _DATA_VALUE, _VARIANT, _DIAGNOSTIC_INFO = 22, 23, 24, 25
+_TYPE_NAMES = {_DATE_TIME: "DateTime", _GUID: "Guid", _BYTE_STRING: "ByteString", _XML_ELEMENT: "XmlElement",
+               _DATA_VALUE: "DataValue", _VARIANT: "Variant", _DIAGNOSTIC_INFO: "DiagnosticInfo"}  # fmt: skip
 
 
 def _instant(ticks: int) -> int | None:
@@ -148,19 +191,24 @@ def _instant(ticks: int) -> int | None:
     return (ticks - _FILETIME_OF_1970) * _TICK if 0 < ticks < _FILETIME_MAX else None
 
 
-class _Reader:
-    """Reads OPC UA binary from a position that moves on."""
+class Reader:
+    """Reads OPC UA binary from a position that moves on.
+
+    Every method raises `struct.error`, `IndexError`, `UnicodeDecodeError` or `MalformedError` on what it cannot read.
+    """
 
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.at = 0
 
     def uint32(self) -> int:
+        """Read a UInt32."""
         value: int = _UINT32.unpack_from(self.body, self.at)[0]
         self.at += 4
         return value
 
     def byte(self) -> int:
+        """Read a Byte."""
         value = self.body[self.at]
         self.at += 1
         return value
@@ -174,6 +222,7 @@ class _Reader:
         return max(count, 0)
 
     def octets(self) -> bytes | None:
+        """Read a ByteString, None for a null one."""
         length: int = _INT32.unpack_from(self.body, self.at)[0]
         start = self.at + 4
         if length < 0:
@@ -185,6 +234,7 @@ class _Reader:
         return self.body[start : self.at]
 
     def text(self) -> str | None:
+        """Read a String, None for a null one."""
         octets = self.octets()
         return None if octets is None else octets.decode("utf-8", "replace")
 
@@ -262,6 +312,12 @@ class _Reader:
                 (server - _FILETIME_OF_1970) * _TICK if 0 < server < _FILETIME_MAX else None,
             ))  # fmt: skip
 
+    def events(self, found: list[EventFields]) -> None:
+        """Read the Events of an EventNotificationList (OPC 10000-4, 7.25.3)."""
+        for _ in range(self.count()):
+            handle = self.uint32()
+            found.append(EventFields(handle, tuple(self.whole() for _ in range(self.count()))))
+
     def data_value(self, depth: int = 0) -> tuple[Scalar, int, int | None, int | None]:
         """Read a DataValue (OPC 10000-6, 5.2.2.17)."""
         mask = self.byte()
@@ -289,12 +345,50 @@ class _Reader:
         if not encoding & 0x80:
             return self.scalar(kind, depth)
         elements = self.count()
+        if kind == _EXTENSION_OBJECT and not encoding & 0x40:
+            return Structures(tuple(self.structure() for _ in range(elements)))
         for _ in range(elements if kind else 0):
             self.scalar(kind, depth)
         if encoding & 0x40:
             dimensions = self.count()
             self.at += 4 * dimensions
         return Unsupported("an array")
+
+    def whole(self, depth: int = 0) -> Field:
+        """Read a Variant in full, arrays, times and structures included."""
+        encoding = self.byte()
+        kind = encoding & 0x3F
+        if not encoding & 0x80:
+            return self.element(kind, depth)
+        elements = tuple(self.element(kind, depth) for _ in range(self.count() if kind else 0))
+        if encoding & 0x40:
+            dimensions = self.count()
+            self.at += 4 * dimensions
+        return elements
+
+    def element(self, kind: int, depth: int = 0) -> Field:
+        """Read one value of a built-in type in full."""
+        if depth > _NESTING_MAX:
+            raise MalformedError("values are nested too deeply")
+        if kind == _DATE_TIME:
+            return self.time(picoseconds=False)
+        if kind == _GUID:
+            self.at += 16
+            return UUID(bytes_le=self.body[self.at - 16 : self.at])
+        if kind in {_BYTE_STRING, _XML_ELEMENT}:
+            return self.octets()
+        if kind == _EXTENSION_OBJECT:
+            return self.structure()
+        if kind == _VARIANT:
+            return self.whole(depth + 1)
+        found = self.scalar(kind, depth)
+        return found.members if isinstance(found, Structures) else found
+
+    def structure(self) -> Structure:
+        """Read an ExtensionObject whole."""
+        kind, end = self.extension_object()
+        body, self.at = self.body[self.at : end], end
+        return Structure(kind, body)
 
     def scalar(self, kind: int, depth: int) -> Scalar:
         """Read one value of a built-in type."""
@@ -308,6 +402,8 @@ class _Reader:
             return read(self)
         if depth > _NESTING_MAX:
             raise MalformedError("values are nested too deeply")
+        if kind == _EXTENSION_OBJECT:
+            return self.structure()
         self.skip(kind, depth + 1)
         return Unsupported(f"of type {_TYPE_NAMES.get(kind, kind)}") if kind else None
 
@@ -315,17 +411,15 @@ class _Reader:
         """Pass over a value that no signal can hold."""
         if kind == 0:
             return
-        if kind == 13:  # noqa: PLR2004 - DateTime
+        if kind == _DATE_TIME:
             self.at += 8
-        elif kind == 14:  # noqa: PLR2004 - Guid
+        elif kind == _GUID:
             self.at += 16
-        elif kind == 22:  # noqa: PLR2004 - ExtensionObject
-            _, self.at = self.extension_object()
-        elif kind == 23:  # noqa: PLR2004 - DataValue
+        elif kind == _DATA_VALUE:
             self.data_value(depth)
-        elif kind == 24:  # noqa: PLR2004 - Variant
+        elif kind == _VARIANT:
             self.variant(depth)
-        elif kind == 25:  # noqa: PLR2004 - DiagnosticInfo
+        elif kind == _DIAGNOSTIC_INFO:
             self.diagnostic_info()
         else:
             self.octets()
@@ -343,51 +437,59 @@ class _Reader:
         return self.text()
 
     def status_code(self) -> int:
+        """Read a StatusCode."""
         return self.uint32()
 
     def short_id(self) -> NodeIdentity:
+        """Read a two-byte NodeId."""
         return NodeIdentity(0, self.byte())
 
     def four_byte_id(self) -> NodeIdentity:
+        """Read a four-byte NodeId."""
         identity = NodeIdentity(*_FOUR_BYTE_ID.unpack_from(self.body, self.at))
         self.at += 3
         return identity
 
     def numeric_id(self) -> NodeIdentity:
+        """Read a numeric NodeId."""
         identity = NodeIdentity(*_NUMERIC_ID.unpack_from(self.body, self.at))
         self.at += 6
         return identity
 
     def namespace(self) -> int:
+        """Read a namespace index."""
         index: int = _UINT16.unpack_from(self.body, self.at)[0]
         self.at += 2
         return index
 
     def string_id(self) -> NodeIdentity:
+        """Read a NodeId that is a text."""
         return NodeIdentity(self.namespace(), self.text() or "")
 
     def guid_id(self) -> NodeIdentity:
+        """Read a NodeId that is a Guid."""
         namespace = self.namespace()
         self.at += 16
         return NodeIdentity(namespace, UUID(bytes_le=self.body[self.at - 16 : self.at]))
 
     def opaque_id(self) -> NodeIdentity:
+        """Read a NodeId that is a ByteString."""
         return NodeIdentity(self.namespace(), self.octets() or b"")
 
 
-_NODE_IDS: dict[int, Callable[[_Reader], NodeIdentity]] = {
-    0: _Reader.short_id,
-    1: _Reader.four_byte_id,
-    2: _Reader.numeric_id,
-    3: _Reader.string_id,
-    4: _Reader.guid_id,
-    5: _Reader.opaque_id,
+_NODE_IDS: dict[int, Callable[[Reader], NodeIdentity]] = {
+    0: Reader.short_id,
+    1: Reader.four_byte_id,
+    2: Reader.numeric_id,
+    3: Reader.string_id,
+    4: Reader.guid_id,
+    5: Reader.opaque_id,
 }
-_SCALARS: dict[int, Callable[[_Reader], Scalar]] = {
-    12: _Reader.text,
-    17: _Reader.node_identity,
-    18: _Reader.node_identity,
-    19: _Reader.status_code,
-    20: _Reader.qualified_name,
-    21: _Reader.localized_text,
+_SCALARS: dict[int, Callable[[Reader], Scalar]] = {
+    12: Reader.text,
+    17: Reader.node_identity,
+    18: Reader.node_identity,
+    19: Reader.status_code,
+    20: Reader.qualified_name,
+    21: Reader.localized_text,
 }

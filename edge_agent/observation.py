@@ -79,6 +79,17 @@ class Observation:
         self._cause = "session"
         return self._end()
 
+    def forget(self, signal: str, latest: int) -> list[Event]:
+        """Take in that the machine no longer has a deciding signal.
+
+        Args:
+            signal: its name.
+            latest: the present, when the clock is as far ahead as it may be.
+        """
+        self._pending.discard(signal)
+        self._bad.discard(signal)
+        return self._resume(latest) if self._subscribed else []
+
     def said(self, signal: str, *, good: bool, stamp: int, now: int, latest: int) -> list[Event]:
         """Take in a value of a deciding signal.
 
@@ -134,7 +145,7 @@ class Observation:
         """
         self._subscribed = False
         if self.since is None:
-            if cause == "unreachable" and self._cause == "session":
+            if cause == "configuration" or (cause == "unreachable" and self._cause == "session"):
                 self._cause = cause
             return []
         self._cause = cause

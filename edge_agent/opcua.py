@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from edge_agent.certificate import OwnCertificate, own_certificate
-from edge_agent.clock import MEASURE_EVERY, OffsetEstimate
-from edge_agent.nodemap import BAD_NO_DATA, Converter, Refused, Wanted
-from edge_agent.observation import Missed, Proof
-from edge_agent.opcua_client import ItemRequest, NoAnswerError, RefusedError, status_name
-from edge_agent.opcua_connect import connect
-from edge_agent.resolve import FoundMachine, FoundSignal, Walker
+from edge_agent import history
+from edge_agent.arrangement import Arrangement, until_one_ends
+from edge_agent.certificate import CertificateUnusableError, own_certificates
+from edge_agent.chronicle import Chronicle
+from edge_agent.clock import MEASURE_EVERY
+from edge_agent.follow import FOLLOW_SECONDS, follow_jobs
+from edge_agent.inventory import Inventory
+from edge_agent.items import ItemBook
+from edge_agent.listen import REFRESH_SECONDS, Listener, learn_types
+from edge_agent.nodemap import BAD_NO_DATA, Refused, Wanted
+from edge_agent.opcua_client import NoAnswerError, RefusedError, status_name
+from edge_agent.opcua_connect import is_trusted, open_session
+from edge_agent.opcua_renewal import offer_successor
+from edge_agent.resolve import FoundMachine, Walker
 from edge_agent.watched import Item, MachineHealth, WatchedMachine
 from shopfloor.periods import SECOND, Period
 from shopfloor.runtime.backoff import Backoff
@@ -21,12 +30,12 @@ from shopfloor.samples import OVERFLOW_BIT, Reading
 from shopfloor.states import Hole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from edge_agent.config import ServerConfig
-    from edge_agent.notifications import NodeIdentity, Published, Scalar
-    from edge_agent.observation import Event
-    from edge_agent.opcua_client import ItemResult, Session
+    from edge_agent.config import MachineConfig, ServerConfig
+    from edge_agent.events import EventTypes
+    from edge_agent.notifications import Change, EventFields, Published, Scalar
+    from edge_agent.opcua_client import Session
     from edge_agent.ports import Recorder
     from shopfloor.samples import Value
 
@@ -36,20 +45,18 @@ RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 1.0, 10.0
 """Bounds of the wait between two attempts to reach a server; short enough that its silence is proven every 20 s."""
 RECONCILE_SECONDS = 30.0
 """How often the items that should be watched are compared with those that are."""
-FOLLOW_SECONDS = 0.2
-"""How long the values that belong to a change of job are gathered before its node is looked for."""
+LISTS_SECONDS = 10.0
+"""How often the tools, lifetimes and prognoses of a machine are read."""
 STEADY_SECONDS = 30.0
 """How long a session must last for the next wait to be short again."""
 SILENCE_MARGIN_SECONDS = 3.0
 _UNREACHABLE_EVERY = 10 * SECOND
 _PUBLISHERS_MAX = 10
-_COMPARISONS_FIRST, _COMPARISONS_EACH = 5, 3
-_CLOCK_CHANGE_SECONDS = 1.0
+_COMPARISONS_FIRST = 5
 _FLAGS = 0x0000_FFFF
 """The part of a StatusCode that holds flags such as Overflow, not the quality (OPC 10000-4, 7.38.1)."""
 _GONE = {0x8033_0000, 0x8034_0000}  # BadNodeIdInvalid, BadNodeIdUnknown
-_FILTER_REFUSED = {0x8043_0000, 0x8044_0000, 0x8045_0000, 0x808E_0000}
-"""BadMonitoredItemFilterInvalid, BadMonitoredItemFilterUnsupported, BadFilterNotAllowed, BadDeadbandFilterInvalid."""
+_NO_NODE = 0x8034_0000  # BadNodeIdUnknown
 
 
 async def watch(
@@ -70,53 +77,81 @@ async def watch(
     Raises:
         CertificateUnusableError: when the agent's own certificate cannot be used.
     """
-    own = own_certificate(server.own_certificates, server.publisher, clock()) if server.policy != "none" else None
-    if own is None:
-        log.warning("source.insecure", endpoint=server.endpoint, machines=[each.id for each in server.machines])
-    await ServerWatch(server, recorder, own, clock=clock, health=health).run()
+    await ServerWatch(server, recorder, clock=clock, health=health).run()
 
 
 class ServerWatch:
-    """Watches one server. See `watch` for the arguments."""
+    """Watches one server. See `watch` for the arguments, and `Arrangement` for `is_change`."""
 
     def __init__(
         self,
         server: ServerConfig,
         recorder: Recorder,
-        own: OwnCertificate | None,
         *,
         clock: Callable[[], int],
         health: Callable[[MachineHealth], None],
+        is_change: bool = False,
     ) -> None:
         self._server = server
         self._recorder = recorder
-        self._own = own
         self._clock = clock
-        self._report = health
-        self._machines = [
-            WatchedMachine(each, server.endpoint, recorder.last_proof(each.id)) for each in server.machines
-        ]
+        self._chronicle = Chronicle(recorder, clock, health)
+        self._certificate: bytes | None = None
+        self._arrangement = Arrangement(
+            server, make=self._make, begin=self._begin, end=self._forget, is_change=is_change,
+            works=lambda session, machine: [
+                follow_jobs(session, machine, self._items, self._end_job), self._follow_lists(session, machine)
+            ],
+        )  # fmt: skip
         self._by_subscription: dict[int, WatchedMachine] = {}
-        self._items: dict[int, Item] = {}
-        self._handles = 0
+        self._items = ItemBook()
+        self._looks_changed = asyncio.Event()
+        self._types: EventTypes | None = None
         self._acknowledgements: list[tuple[int, int]] = []
-        self._offset = OffsetEstimate()
         self._unreachable_since: int | None = None
         self._unreachable_told = 0
         self._complaint = ""
-        for machine in self._machines:
-            machine.health.certificate_expires = own.expires if own else None
+
+    @property
+    def _machines(self) -> list[WatchedMachine]:
+        return self._arrangement.machines
+
+    def _make(self, machine: MachineConfig, is_change: bool) -> WatchedMachine:  # noqa: FBT001 - one of two callers
+        watched = WatchedMachine(machine, self._server.endpoint, self._recorder.last_proof(machine.id))
+        if is_change:
+            watched.observation.lost("configuration")
+        return watched
+
+    def change(self, server: ServerConfig) -> None:
+        """Watch other machines of the same server; those that stay as they are, are not touched.
+
+        Args:
+            server: the same one, with the machines that are to be watched.
+        """
+        self._server = server
+        self._arrangement.change(server)
+
+    async def is_trusted(self) -> bool:
+        """Tell whether the server that is being watched would be let in again."""
+        return self._certificate is None or await is_trusted(self._server, self._certificate)
 
     async def run(self) -> None:
         """Connect, watch, and begin again when that ends, for ever."""
+        if self._server.policy == "none":
+            log.warning(
+                "source.insecure", endpoint=self._server.endpoint, machines=[each.id for each in self._machines]
+            )
+        else:
+            own_certificates(self._server.own_certificates, self._server.publisher, self._clock())
         backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         while True:
             attempted = self._clock()
+            self._arrangement.adopt()
             try:
-                session = await connect(self._server, self._own)
+                session = await open_session(self._server, attempted)
             except NoAnswerError as error:
                 self._no_answer(attempted, error)
-            except RefusedError as error:
+            except (RefusedError, CertificateUnusableError) as error:
                 self._unreachable_since = None
                 self._lost("refused", str(error))
             else:
@@ -161,7 +196,7 @@ class ServerWatch:
         elif now - self._unreachable_told >= _UNREACHABLE_EVERY:
             self._unreachable_told = now
             for machine in self._machines:
-                shift = self._shift(machine)
+                shift = self._chronicle.shift(machine)
                 self._recorder.unreachable(machine.id, self._unreachable_since + shift, now + shift)
 
     def _lost(self, cause: str, reason: str) -> None:
@@ -175,21 +210,36 @@ class ServerWatch:
         """Forget the session, with a last proof of what was observed over it."""
         self._by_subscription.clear()
         self._items.clear()
+        self._arrangement.ended.clear()
         self._acknowledgements.clear()
+        self._certificate = None
         for machine in self._machines:
-            self._keep(machine, machine.observation.lost(cause))
+            self._chronicle.keep(machine, machine.observation.lost(cause))
+            history.settle(machine, self._recorder)
             machine.forget_session()
             machine.health.reason = reason
-            self._tell(machine)
+            self._chronicle.tell(machine)
+
+    def _forget(self, machine: WatchedMachine) -> None:
+        """Take in that one machine is no longer watched, though the session goes on."""
+        self._by_subscription = {key: each for key, each in self._by_subscription.items() if each is not machine}
+        self._items.forget(machine)
+        self._chronicle.keep(machine, machine.observation.lost("configuration"))
+        history.settle(machine, self._recorder)
+        machine.forget_session()
+        machine.health.reason = "its configuration was changed"
+        self._chronicle.tell(machine)
 
     async def _watch_session(self, session: Session) -> None:
         table = await session.namespaces()
-        for _ in range(_COMPARISONS_FIRST):
-            self._offset.compare(*await session.current_time(self._clock))
-        self._judge_clocks(stepped=False)
+        await self._chronicle.compare(session, _COMPARISONS_FIRST)
+        self._chronicle.judge_clocks(self._machines, stepped=False)
         walker = Walker(session, table)
+        self._types = await learn_types(walker)
+        self._certificate = session.peer.certificate if session.peer else None
+        self._arrangement.adopt()
         for machine in self._machines:
-            await self._begin(session, walker, machine)
+            await self._arrangement.try_begin(session, walker, machine)
         for machine in self._machines:
             machine.heard_at = asyncio.get_running_loop().time()
         publishers = min(_PUBLISHERS_MAX, 1 + len(self._machines))
@@ -198,10 +248,17 @@ class ServerWatch:
             self._measure(session),
             self._reconcile(session),
             self._guard(),
-            *(self._follow_jobs(session, machine) for machine in self._machines),
+            self._arrangement.run(session),
+            offer_successor(self._server, session.peer, self._clock, self._successor),
+            history.fill(session, self._recorder, lambda: self._machines),
         ]
-        await _until_one_ends([asyncio.create_task(work) for work in works])
+        await until_one_ends([asyncio.create_task(work) for work in works])
         raise NoAnswerError("the session ended")
+
+    def _successor(self, is_trusted: bool | None) -> None:  # noqa: FBT001 - the answer
+        for machine in self._machines:
+            machine.health.successor_trusted = is_trusted
+            self._chronicle.tell(machine)
 
     # Beginning to watch
 
@@ -213,23 +270,29 @@ class ServerWatch:
             if machine.health.reason != str(error):
                 log.warning("source.machine_missing", machine=machine.id, reason=str(error))
             machine.health.reason = str(error)
-            self._tell(machine)
+            self._chronicle.tell(machine)
             return
+        if machine.told_offset is None:
+            self._chronicle.judge_clocks(self._machines, stepped=False)
         self._identified(machine, found)
+        machine.before = self._recorder.lasts(machine.id)
         machine.subscription = await session.subscribe(machine.config.publishing_milliseconds)
         machine.heard_at = asyncio.get_running_loop().time()
         machine.sequence = None
         self._by_subscription[machine.subscription.id] = machine
         await self._want(walker, machine, machine.wishes)
+        await self._listen(walker, machine)
         deciding = machine.deciding()
-        self._keep(machine, machine.observation.subscribed(deciding, self._clock() + self._shift(machine)))
+        self._chronicle.keep(
+            machine, machine.observation.subscribed(deciding, self._clock() + self._chronicle.shift(machine))
+        )
         machine.health.connected = True
         machine.health.reason = "" if deciding else "none of the signals that tell its state is there"
-        await self._create(session, machine, list(machine.items.values()))
+        await self._items.create(session, machine, list(machine.items.values()))
         if self._complaint:
             log.info("source.recovered", endpoint=self._server.endpoint, machine=machine.id)
             self._complaint = ""
-        self._tell(machine)
+        self._chronicle.tell(machine)
 
     def _identified(self, machine: WatchedMachine, found: FoundMachine) -> None:
         machine.node = found.node
@@ -244,40 +307,19 @@ class ServerWatch:
             machine.health.refused.pop(wish.signal.name, None)
         machine.health.refused.update(resolution.refused)
         for found in resolution.found:
-            self._add(walker, machine, found)
+            self._items.add(walker, machine, found)
 
-    def _add(self, walker: Walker, machine: WatchedMachine, found: FoundSignal, not_before: int | None = None) -> Item:
-        self._handles += 1
-        convert = Converter(found.wish, found.candidate, walker.table)
-        item = Item(machine, found, convert, self._handles, not_before)
-        machine.items[item.signal] = item
-        self._items[item.handle] = item
-        return item
+    async def _listen(self, walker: Walker, machine: WatchedMachine) -> None:
+        """Subscribe to what the machine says beside its signals."""
+        types = self._types or await learn_types(walker)
+        machine.alarms.begin()
+        machine.listener = Listener(machine, self._items.handle, partial(self._model_changed, machine))
+        await machine.listener.begin(walker, types)
 
-    async def _create(self, session: Session, machine: WatchedMachine, items: Sequence[Item]) -> None:
-        """Create monitored items; a filter that the server refuses is left out."""
-        if machine.subscription is None or not items:
-            return
-        results = await session.create_items(machine.subscription, [_request(item) for item in items])
-        again = [item for item, result in zip(items, results, strict=True) if result.status in _FILTER_REFUSED]
-        if again:
-            plain = [_request(item)._replace(deadband=0.0, repeats=False) for item in again]
-            second = dict(zip((item.handle for item in again), await session.create_items(machine.subscription, plain),
-                              strict=True))  # fmt: skip
-            results = [second.get(item.handle, result) for item, result in zip(items, results, strict=True)]
-        for item, result in zip(items, results, strict=True):
-            self._created(item, result)
-        machine.count()
-
-    def _created(self, item: Item, result: ItemResult) -> None:
-        item.server_item = result.item
-        item.gone = result.item is None
-        if result.item is None:
-            reason = f"{item.found.candidate.text}: the server refuses to watch it: {status_name(result.status)}"
-            item.machine.health.refused[item.signal] = reason
-            log.warning("source.item_refused", machine=item.machine.id, signal=item.signal, reason=reason)
-        else:
-            item.machine.health.refused.pop(item.signal, None)
+    def _model_changed(self, machine: WatchedMachine) -> None:
+        """Look again at once: the server says that its nodes changed."""
+        self._looks_changed.set()
+        machine.lists_changed.set()
 
     # Handing on what changes
 
@@ -285,12 +327,17 @@ class ServerWatch:
         """Keep one publish request with the server, and acknowledge only what is kept."""
         while True:
             acknowledgements, self._acknowledgements = self._acknowledgements, []
-            published = await session.publish(acknowledgements)
+            ended = self._arrangement.ended  # some servers refuse a request that names one
+            published = await session.publish([each for each in acknowledgements if each[0] not in ended])
             self._take(published)
 
     def _take(self, published: Published) -> None:
         """Hand on one publish response. Everything in it is durable when this returns."""
-        if published.fault or published.subscription not in self._by_subscription:
+        is_known = published.subscription in self._by_subscription
+        is_new = not (is_known or published.fault or published.carries)  # alive before its creation was answered
+        if is_new or published.subscription in self._arrangement.ended:
+            return
+        if published.fault or not is_known:
             raise RefusedError(f"the server ended publishing: {status_name(published.fault or 0x8028_0000)}")
         if published.status is not None:
             raise RefusedError(f"the server ended the subscription: {status_name(published.status)}")
@@ -301,7 +348,7 @@ class ServerWatch:
             self._check_sequence(machine, published.sequence)
             self._take_changes(machine, published, received)
             self._acknowledgements.append((published.subscription, published.sequence))
-        self._keep(machine, machine.observation.alive(received + self._shift(machine)))
+        self._chronicle.keep(machine, machine.observation.alive(received + self._chronicle.shift(machine)))
 
     def _check_sequence(self, machine: WatchedMachine, sequence: int) -> None:
         """Refuse to go on when a notification is missing: a new session reads everything again."""
@@ -311,44 +358,71 @@ class ServerWatch:
             raise RefusedError(f"notification {expected + 1} is missing, {sequence} came")
 
     def _take_changes(self, machine: WatchedMachine, published: Published, received: int) -> None:
-        trusted, items = machine.trust.trusted, self._items
+        trusted, items = machine.trust.trusted, self._items.by_handle
         readings: list[Reading] = []
+        joined: list[Reading] = []
+        others: list[Change] = []
         telling: list[tuple[Item, Reading, int]] = []
         holes: list[Hole] = []
-        for handle, raw, code, said, server in published.changes:
+        for change in published.changes:
+            handle, raw, code, source, server = change
             item = items.get(handle)
             if item is None:
+                others.append(change)
                 continue
+            status = 0
             if code or item.not_before is not None:
-                status, source = self._unusual(item, code, said, received, holes)
-            else:
-                status, source = 0, said
+                status, source = self._unusual(item, code, source, received, holes)
             value: Value | None = None
             if item.convert.is_plain and type(raw) is float and raw - raw == 0.0 and not status:
                 value = raw
             elif not status >> 31:
                 value, status = self._convert(item, raw, status)
             reading = Reading(item.signal, value, status, source, server, received)
-            readings.append(reading)
-            item.last = stamp = source if trusted and source is not None else received
+            (joined if item.joined else readings).append(reading)
+            stamp = source if trusted and source is not None else received
+            if item.last is None:
+                item.first = stamp
+            item.last = stamp
             if item.tells:
                 telling.append((item, reading, stamp))
         for hole in holes:
-            self._recorder.hole(hole)
+            self._chronicle.hole(machine, hole)
+        readings += self._beside(machine, joined, others, published.events, received)
         self._recorder.readings(machine.id, readings, trusted=trusted)
         self._heed(machine, telling, received)
+        if published.events:
+            self._heed_alarms(machine, received)
+
+    def _beside(
+        self,
+        machine: WatchedMachine,
+        joined: list[Reading],
+        others: list[Change],
+        events: list[EventFields],
+        received: int,
+    ) -> list[Reading]:
+        """Join what tells of jobs, and read job orders and events."""
+        readings = machine.jobs.plain(joined) if joined else []
+        if machine.listener is not None and (others or events):
+            now = received + self._chronicle.shift(machine)
+            for change in others:
+                readings += machine.listener.changed(change, received)
+            for event in events:
+                readings += machine.listener.heard(event, received, now)
+        return readings
 
     def _heed(self, machine: WatchedMachine, telling: list[tuple[Item, Reading, int]], received: int) -> None:
         """Draw the consequences of values that tell the machine's state or its job."""
-        now, latest = received + self._shift(machine), received + self._shift_max(machine)
+        now, latest = received + self._chronicle.shift(machine), received + self._chronicle.shift_max(machine)
         for item, reading, stamp in telling:
             if item.decides:
                 good = not reading.status >> 30
-                self._keep(
+                self._chronicle.keep(
                     machine, machine.observation.said(item.signal, good=good, stamp=stamp, now=now, latest=latest)
                 )
             if item.signs_job:
-                self._job_sign(machine, item.signal, reading.value, stamp)
+                machine.sign_job(item.signal, reading.value, stamp)
 
     def _unusual(
         self, item: Item, status: int, source: int | None, received: int, holes: list[Hole]
@@ -379,61 +453,13 @@ class ServerWatch:
             log.warning("source.value_refused", machine=health.machine, signal=item.signal, reason=refused.reason)
         return None, refused.status
 
-    def _keep(self, machine: WatchedMachine, events: Iterable[Event]) -> None:
-        """Record proofs and holes, and note whether the machine is observed."""
-        for event in events:
-            if isinstance(event, Proof):
-                self._recorder.observed(machine.id, event.since, event.at)
-            elif isinstance(event, Missed):
-                self._recorder.hole(Hole(machine.id, event.period, event.signals, event.cause))
-        since = machine.observation.since
-        if since != machine.health.observed_since:
-            machine.health.observed_since = since
-            if machine.health.connected:
-                machine.health.reason = "" if since is not None else "a signal that tells its state has no good value"
-            self._tell(machine)
-
-    def _tell(self, machine: WatchedMachine) -> None:
-        self._report(machine.health)
-
-    # Clocks
-
-    def _shift(self, machine: WatchedMachine) -> int:
-        """Return what the agent's clock needs to become the machine's, where that is trusted."""
-        return self._offset.offset if machine.trust.trusted else 0
-
-    def _shift_max(self, machine: WatchedMachine) -> int:
-        """Return the most that the agent's clock may need to become the machine's."""
-        return self._offset.offset_max if machine.trust.trusted else 0
+    # Keeping it whole
 
     async def _measure(self, session: Session) -> None:
+        """Compare the clocks again and again."""
         while True:
+            await self._chronicle.measure(session, lambda: self._machines)
             await asyncio.sleep(MEASURE_EVERY / SECOND)
-            stepped = False
-            for _ in range(_COMPARISONS_EACH):
-                stepped |= self._offset.compare(*await session.current_time(self._clock))
-            self._judge_clocks(stepped=stepped)
-
-    def _judge_clocks(self, *, stepped: bool) -> None:
-        """Decide anew whose clock stamps; a span of observation does not outlast a change of clocks."""
-        offset = self._offset.offset
-        seconds = offset / SECOND
-        for machine in self._machines:
-            trusted = machine.trust.judge(offset)
-            machine.health.offset_seconds, machine.health.trusted = seconds, trusted
-            now = self._clock() + self._shift(machine)
-            if stepped or trusted != machine.told_trusted:
-                log.warning(
-                    "source.clock_changed", machine=machine.id, offset_seconds=round(seconds, 3), trusted=trusted
-                )
-                self._keep(machine, machine.observation.clock_changed(now, self._clock() + self._shift_max(machine)))
-            moved = machine.told_offset is None or abs(seconds - machine.told_offset) >= _CLOCK_CHANGE_SECONDS
-            if moved or trusted != machine.told_trusted:
-                machine.told_offset, machine.told_trusted = seconds, trusted
-                self._recorder.clock(machine.id, seconds, now)
-            self._tell(machine)
-
-    # Keeping it whole
 
     async def _guard(self) -> None:
         """Break the session when a subscription is silent for longer than it promised."""
@@ -451,80 +477,56 @@ class ServerWatch:
     async def _reconcile(self, session: Session) -> None:
         """Compare, again and again, what should be watched with what is."""
         while True:
-            await asyncio.sleep(RECONCILE_SECONDS)
-            walker = Walker(session, await session.namespaces())
-            for machine in self._machines:
-                if machine.subscription is None:
-                    await self._begin(session, walker, machine)
-                else:
-                    await self._repair(session, walker, machine)
-                    machine.job_changed.set()
-                self._tell(machine)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._looks_changed.wait(), RECONCILE_SECONDS)
+                await asyncio.sleep(FOLLOW_SECONDS)  # nodes come and go together
+            self._looks_changed.clear()
+            async with self._arrangement.lock:
+                walker = Walker(session, await session.namespaces())
+                for machine in self._machines:
+                    if machine.subscription is None:
+                        await self._arrangement.try_begin(session, walker, machine)
+                    else:
+                        await self._repair(session, walker, machine)
+                        machine.job_changed.set()
+                        machine.lists_changed.set()
+                    self._chronicle.tell(machine)
 
     async def _repair(self, session: Session, walker: Walker, machine: WatchedMachine) -> None:
-        """Look again for what was not there, was refused or has gone."""
-        gone = [item for item in machine.items.values() if item.gone and item.not_before is None]
-        for item in gone:
-            self._items.pop(item.handle, None)
-            machine.items.pop(item.signal, None)
-        job_signals = {wish.signal.name for wish in machine.job_wishes()}
-        missing = [wish for wish in machine.wishes
-                   if wish.signal.name not in machine.items and wish.signal.name not in job_signals]  # fmt: skip
-        if not missing or machine.subscription is None:
-            return
-        ended = [item.server_item for item in gone if item.server_item is not None]
-        if ended:
-            await session.delete_items(machine.subscription, ended)
-        before = set(machine.items)
-        await self._want(walker, machine, missing)
-        new = [item for name, item in machine.items.items() if name not in before]
-        for item in new:
-            if item.decides:
-                self._keep(machine, machine.observation.expects(item.signal))
-        await self._create(session, machine, new)
-
-    # The job in hand
-
-    def _job_sign(self, machine: WatchedMachine, signal: str, value: object, stamp: int) -> None:
-        """Take in a value that may mean that another job is in hand."""
-        if signal == "job":
-            machine.job = (value, stamp)
-        elif not machine.job[0]:
-            machine.job = ("", stamp)
-        machine.job_changed.set()
-
-    async def _follow_jobs(self, session: Session, machine: WatchedMachine) -> None:
-        """Watch the order, customer and counts of whichever job is in hand."""
-        followed: tuple[NodeIdentity | None, object] | None = None
-        while True:
-            await machine.job_changed.wait()
-            await asyncio.sleep(FOLLOW_SECONDS)
-            machine.job_changed.clear()
-            if machine.node is None or machine.subscription is None:
-                continue
-            identifier, stamp = machine.job
-            walker = Walker(session, await session.namespaces())
-            jobs = await walker.jobs(machine.node)
-            job = next((job.node for job in jobs if (job.identifier == identifier if identifier else job.runs)), None)
-            had_one = followed is not None and followed[0] is not None
-            if (job, identifier) != followed and (jobs or had_one):
-                followed = job, identifier
-                await self._change_job(walker, machine, job, stamp)
-
-    async def _change_job(self, walker: Walker, machine: WatchedMachine, job: NodeIdentity | None, stamp: int) -> None:
-        """Watch the signals of another job, from the moment that it came in hand."""
+        """Look again for every node: what was not there, was refused, has gone or is another one now."""
         if machine.node is None or machine.subscription is None:
             return
-        wishes = machine.job_wishes()
-        old = [machine.items.pop(wish.signal.name) for wish in wishes if wish.signal.name in machine.items]
+        wishes = machine.own_wishes()
+        resolution = await walker.resolve(machine.node, wishes)
+        nodes = {found.wish.signal.name: found.node for found in resolution.found}
+        old = [item for item in machine.items.values()
+               if item.not_before is None and (item.gone or nodes.get(item.signal) != item.found.node)]  # fmt: skip
+        await self._items.drop(session, machine, old)
         for item in old:
-            self._items.pop(item.handle, None)
-        ended = [item.server_item for item in old if item.server_item is not None]
-        await walker.session.delete_items(machine.subscription, ended)
-        found = (await walker.resolve(machine.node, wishes, job)).found
-        told = {each.wish.signal.name for each in found}
-        self._end_job(machine, [wish for wish in wishes if wish.signal.name not in told], stamp)
-        await self._create(walker.session, machine, [self._add(walker, machine, each, stamp) for each in found])
+            if item.signal not in nodes:
+                self._vanished(machine, item)
+        missing = {wish.signal.name for wish in wishes if wish.signal.name not in machine.items}
+        for signal in missing:
+            machine.health.refused.pop(signal, None)
+        machine.health.refused.update((name, why) for name, why in resolution.refused.items() if name in missing)
+        new = [self._items.add(walker, machine, each) for each in resolution.found if each.wish.signal.name in missing]
+        for item in new:
+            if item.decides:
+                self._chronicle.keep(machine, machine.observation.expects(item.signal))
+        await self._items.create(session, machine, new)
+
+    def _vanished(self, machine: WatchedMachine, item: Item) -> None:
+        """Record that a node is there no more, so that its last value is not taken to hold."""
+        received = self._clock()
+        now = received + self._chronicle.shift(machine)
+        if item.last is not None:
+            gone = [Reading(item.signal, None, _NO_NODE, now, None, received)]
+            self._recorder.readings(machine.id, machine.jobs.plain(gone) if item.joined else gone,
+                                    trusted=machine.trust.trusted)  # fmt: skip
+        if item.decides and not item.found.wish.mapped:
+            self._chronicle.keep(
+                machine, machine.observation.forget(item.signal, received + self._chronicle.shift_max(machine))
+            )
 
     def _end_job(self, machine: WatchedMachine, wishes: Sequence[Wanted], stamp: int) -> None:
         """Record that the job in hand, if any, has no such order, customer or count."""
@@ -534,26 +536,49 @@ class ServerWatch:
             else Reading(wish.signal.name, None, BAD_NO_DATA, stamp, None, received)
             for wish in wishes
         ]  # fmt: skip
-        if readings:
-            self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
+        self._chronicle.record(machine, machine.jobs.plain(readings))
 
+    # Lists and conditions
 
-async def _until_one_ends(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until one of these tasks ends, raise what it raised, and end the rest.
+    async def _follow_lists(self, session: Session, machine: WatchedMachine) -> None:
+        """Read the tools, lifetimes and prognoses of a machine again and again, and see that conditions were told."""
+        loop = asyncio.get_running_loop()
+        began, inventory, look_again = loop.time(), None, True
+        while True:
+            listener = machine.listener
+            if machine.node is not None and listener is not None:
+                if listener.refresh_wanted:
+                    self._chronicle.keep(machine, machine.observation.expects("alarm_blocking"))
+                    await listener.refresh(session)
+                    began = loop.time()
+                self._complete(machine, loop.time() - began)
+                inventory = inventory or Inventory(machine.node, machine.lists)
+                if look_again:
+                    await inventory.find(Walker(session, await session.namespaces()))
+                told, look_again = await inventory.read(session, self._clock() + self._chronicle.shift(machine))
+                self._chronicle.record(machine, listener.told(told, self._clock()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(machine.lists_changed.wait(), LISTS_SECONDS)
+                look_again = True
+                await asyncio.sleep(FOLLOW_SECONDS)
+            machine.lists_changed.clear()
 
-    A TaskGroup would do, but until Python 3.13 it forgets a cancellation that comes together with a failure.
-    """
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _complete(self, machine: WatchedMachine, waited_seconds: float) -> None:
+        """Take the conditions that were told for all, when the server does not repeat them or never ends doing so."""
+        listener = machine.listener
+        if listener is None or machine.alarms.is_complete:
+            return
+        if not listener.hears_conditions or waited_seconds > REFRESH_SECONDS:
+            received = self._clock()
+            readings = listener.complete(received + self._chronicle.shift(machine), received)
+            if listener.heard_events:
+                self._chronicle.record(machine, readings)
+            self._heed_alarms(machine, received)
 
-
-def _request(item: Item) -> ItemRequest:
-    wish, config = item.found.wish, item.machine.config
-    return ItemRequest(item.found.node, item.handle, wish.sampling_milliseconds, config.queue_size, wish.deadband,
-                       config.repeats)  # fmt: skip
+    def _heed_alarms(self, machine: WatchedMachine, received: int) -> None:
+        """Let the observation begin once it is told which alarms are active."""
+        if "alarm_blocking" not in machine.mapped and machine.alarms.is_complete:
+            now, latest = received + self._chronicle.shift(machine), received + self._chronicle.shift_max(machine)
+            self._chronicle.keep(
+                machine, machine.observation.said("alarm_blocking", good=True, stamp=now, now=now, latest=latest)
+            )

@@ -1,6 +1,7 @@
 """A session with one OPC UA server, reduced to what an agent that only reads needs.
 
-It offers no service that writes, calls a method or changes a server's address space.
+It offers no service that writes or changes a server's address space, and calls one method: ConditionRefresh, which
+makes a server repeat the events of the conditions that it retains (OPC 10000-9, 5.5.7).
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from asyncua.common.utils import ServiceError
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError
 
+from edge_agent import history_data
 from edge_agent.notifications import MalformedError, NodeIdentity, Published, decode
 from shopfloor.errors import ExpectedError
-from shopfloor.periods import from_datetime
+from shopfloor.periods import from_datetime, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from asyncua import Client
+
+    from edge_agent.history_data import HistoryPage
+    from shopfloor.periods import Period
 
 logging.getLogger("asyncua").setLevel(
     logging.CRITICAL + 1
@@ -41,8 +46,12 @@ NOTIFICATIONS_MAX = 10_000
 """Most values in one publish response."""
 BATCH_MAX = 1000
 """Most nodes or items in one request, where the server sets no limit of its own."""
+EVENTS_MAX = 1000
+"""Most events that a server keeps between two sendings: a refresh sends all that it retains at once."""
 _PAGES_MAX = 10_000
 _HIERARCHICAL, _HAS_SUBTYPE = 33, 45
+_HISTORY_READ = 4
+"""Bit of UserAccessLevel (OPC 10000-3, 8.57)."""
 _OVERFULL = {"BadTooManyOperations", "BadEncodingLimitsExceeded", "BadResponseTooLarge", "BadRequestTooLarge"}
 
 _OWN_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
@@ -122,6 +131,18 @@ class ItemRequest(NamedTuple):
     repeats: bool
 
 
+class EventField(NamedTuple):
+    """A field of events to select (OPC 10000-4, 7.4.4.5).
+
+    Attributes:
+        type: the event type that has it.
+        path: namespace index and BrowseName of each step; empty for the NodeId of the condition itself.
+    """
+
+    type: NodeIdentity
+    path: tuple[tuple[int, str], ...]
+
+
 class ItemResult(NamedTuple):
     """What became of a monitored item.
 
@@ -148,17 +169,40 @@ class Subscription:
     lifetime_seconds: float
 
 
+class Peer(NamedTuple):
+    """Who is at the other end of a secured session.
+
+    Attributes:
+        policy: security policy.
+        mode: what it protects.
+        certificate: DER, as the server presented it.
+        expires: end of its validity, nanoseconds UTC.
+        own: file name of the agent's own certificate that the server took.
+    """
+
+    policy: str
+    mode: str
+    certificate: bytes
+    expires: int
+    own: str
+
+
 def status_name(status: int) -> str:
     """Name a StatusCode as OPC 10000-4 does, for example `BadNodeIdUnknown`."""
     return str(ua.StatusCode(ua.UInt32(status & 0xFFFF_0000)).name)
 
 
 class Session:
-    """A session that is open. Every method raises `NoAnswerError` when it breaks and `RefusedError` on a bad answer."""
+    """A session that is open. Every method raises `NoAnswerError` when it breaks and `RefusedError` on a bad answer.
+
+    Attributes:
+        peer: who is at the other end; None without security.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._session = client.uaclient.session
+        self.peer: Peer | None = None
         self._read_max = self._browse_max = self._items_max = BATCH_MAX
 
     async def close(self) -> None:
@@ -236,6 +280,45 @@ class Session:
             found += result.References or []
         return [_reference(each) for each in found]
 
+    async def remembered(self, nodes: Sequence[NodeIdentity]) -> set[NodeIdentity]:
+        """Return those of these nodes whose values the server keeps and lets be read (OPC 10000-3, 5.6.2)."""
+        historizing = await self.read(nodes, ua.AttributeIds.Historizing)
+        levels = await self.read(nodes, ua.AttributeIds.UserAccessLevel)
+        return {
+            node
+            for node, kept, level in zip(nodes, historizing, levels, strict=True)
+            if kept.value is True and isinstance(level.value, int) and level.value & _HISTORY_READ
+        }
+
+    async def history(
+        self, node: NodeIdentity, period: Period, limit: int, point: bytes = b"", *, release: bool = False
+    ) -> HistoryPage:
+        """Read raw values that the server remembers, oldest first.
+
+        Args:
+            node: whose.
+            period: of their source times; the server may take its bounds in.
+            limit: most values in the answer.
+            point: continuation point of the page before.
+            release: let go of the continuation point and read nothing.
+        """
+        # Times go out in whole microseconds, so the period is widened to them and the caller leaves out what is beside.
+        details = ua.ReadRawModifiedDetails(
+            IsReadModified=False, StartTime=to_datetime(period.start), EndTime=to_datetime(period.end + 999),
+            NumValuesPerNode=limit, ReturnBounds=False,
+        )  # fmt: skip
+        asked = ua.HistoryReadValueId(NodeId=_node_id(node), ContinuationPoint=point or None)
+        request = ua.HistoryReadRequest()
+        request.Parameters = ua.HistoryReadParameters(
+            HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Source,
+            ReleaseContinuationPoints=release, NodesToRead=[asked],
+        )  # fmt: skip
+        buffer = await answered(self._protocol().send_request(request))
+        try:
+            return history_data.decode(bytes(buffer))
+        except MalformedError as error:
+            raise RefusedError(str(error)) from error
+
     async def subscribe(self, publishing_milliseconds: float) -> Subscription:
         """Create a subscription that keeps itself alive every two seconds.
 
@@ -258,6 +341,12 @@ class Session:
         return Subscription(int(result.SubscriptionId), seconds, seconds * result.RevisedMaxKeepAliveCount,
                             seconds * result.RevisedLifetimeCount)  # fmt: skip
 
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Delete a subscription; one that is already gone is no error."""
+        request = ua.DeleteSubscriptionsRequest()
+        request.Parameters.SubscriptionIds = [subscription.id]
+        await answered(self._protocol().send_request(request))
+
     async def create_items(self, subscription: Subscription, items: Sequence[ItemRequest]) -> list[ItemResult]:
         """Create monitored items."""
 
@@ -270,6 +359,68 @@ class Session:
             return [_item_result(result) for result in results]
 
         return await _in_batches(items, self._items_max, batch)
+
+    async def create_event_item(
+        self,
+        subscription: Subscription,
+        node: NodeIdentity,
+        handle: int,
+        fields: Sequence[EventField],
+        types: Sequence[NodeIdentity],
+    ) -> ItemResult:
+        """Create a monitored item for the events of a node.
+
+        Args:
+            subscription: which one delivers them.
+            node: the notifier.
+            handle: number by which events name it.
+            fields: what to tell of each event.
+            types: only events of these types and their subtypes; empty for all.
+        """  # fmt: skip
+        event_filter = ua.EventFilter(
+            SelectClauses=[_select(field) for field in fields], WhereClause=_where([_node_id(each) for each in types])
+        )
+        parameters = ua.CreateMonitoredItemsParameters(
+            SubscriptionId=subscription.id,
+            TimestampsToReturn=ua.TimestampsToReturn.Both,
+            ItemsToCreate=[
+                ua.MonitoredItemCreateRequest(
+                    ItemToMonitor=ua.ReadValueId(NodeId=_node_id(node), AttributeId=ua.AttributeIds.EventNotifier),
+                    MonitoringMode=ua.MonitoringMode.Reporting,
+                    RequestedParameters=ua.MonitoringParameters(
+                        ClientHandle=handle, SamplingInterval=0.0, Filter=event_filter, QueueSize=EVENTS_MAX,
+                        DiscardOldest=True,
+                    ),
+                )
+            ],
+        )  # fmt: skip
+        (result,) = await answered(self._session.create_monitored_items(parameters))
+        return _item_result(result)
+
+    async def refresh_conditions(self, subscription: Subscription) -> int:
+        """Ask the server to repeat, to this subscription, the events of every condition that it retains.
+
+        Returns:
+            StatusCode of the refusal, 0 when they come.
+        """
+        request = ua.CallMethodRequest(
+            ObjectId=ua.NodeId(ua.ObjectIds.ConditionType),
+            MethodId=ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh),
+            InputArguments=[ua.Variant(subscription.id, ua.VariantType.UInt32)],
+        )
+        (result,) = await answered(self._session.call([request]))
+        status = int(result.StatusCode.value)
+        return status if status >> 30 else 0
+
+    async def notifiers(self, nodes: Sequence[NodeIdentity]) -> list[NodeIdentity]:
+        """Pick the nodes whose events can be subscribed to (OPC 10000-3, 5.5.1, EventNotifier)."""
+        answers = await self.read(nodes, ua.AttributeIds.EventNotifier)
+        return [node for node, answer in zip(nodes, answers, strict=True)
+                if not answer.status >> 30 and isinstance(answer.value, int) and answer.value & 1]  # fmt: skip
+
+    async def subtypes(self, types: Sequence[NodeIdentity]) -> list[list[Reference]]:
+        """List the direct subtypes of each type."""
+        return await self._browse(types, _HAS_SUBTYPE, ua.BrowseDirection.Forward)
 
     async def delete_items(self, subscription: Subscription, items: Sequence[int]) -> None:
         """Delete monitored items; one that is already gone is no error."""
@@ -401,6 +552,28 @@ def _create_request(item: ItemRequest) -> ua.MonitoredItemCreateRequest:
         MonitoringMode=ua.MonitoringMode.Reporting,
         RequestedParameters=parameters,
     )
+
+
+def _select(field: EventField) -> ua.SimpleAttributeOperand:
+    return ua.SimpleAttributeOperand(
+        TypeDefinitionId=_node_id(field.type),
+        BrowsePath=[ua.QualifiedName(name, namespace) for namespace, name in field.path],
+        AttributeId=ua.AttributeIds.Value if field.path else ua.AttributeIds.NodeId,
+    )
+
+
+def _where(types: Sequence[ua.NodeId]) -> ua.ContentFilter:
+    """Let pass what is of any of these types: one OfType each, joined by Or from the first element on."""
+    each = [ua.ContentFilterElement(FilterOperator=ua.FilterOperator.OfType,
+                                    FilterOperands=[ua.LiteralOperand(Value=ua.Variant(kind, ua.VariantType.NodeId))])
+            for kind in types]  # fmt: skip
+    joints = max(len(each) - 1, 0)
+    elements = []
+    for index in range(joints):
+        next_joint = index + 1 if index + 1 < joints else joints + len(each) - 1
+        operands = [ua.ElementOperand(Index=joints + index), ua.ElementOperand(Index=next_joint)]
+        elements.append(ua.ContentFilterElement(FilterOperator=ua.FilterOperator.Or, FilterOperands=operands))
+    return ua.ContentFilter(Elements=[*elements, *each])
 
 
 def _item_result(result: ua.MonitoredItemCreateResult) -> ItemResult:

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from asyncua import Client, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies, uacrypto
 from asyncua.crypto.truststore import TrustStore
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
-from asyncua.ua.uaerrors import UaError
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization
 
-from edge_agent.config import read_secret
-from edge_agent.opcua_client import REQUEST_SECONDS, NoAnswerError, RefusedError, Session, answered, status_name
+from edge_agent.certificate import OwnCertificate, own_certificates
+from edge_agent.opcua_client import REQUEST_SECONDS, NoAnswerError, Peer, RefusedError, Session, answered, status_name
+from edge_agent.opcua_failures import OwnCertificateRefusedError, blames_own_certificate, explained, login_refused
+from edge_agent.trust import (
+    SUFFIXES,
+    TrustError,
+    TrustList,
+    application_uris,
+    certified_hosts,
+    certifies_host,
+    read_certificates,
+    thumbprint,
+)
+from shopfloor.periods import format_instant, from_datetime
+from shopfloor.settings import SettingsError, read_secret
 
 if TYPE_CHECKING:
-    from edge_agent.certificate import OwnCertificate
+    from collections.abc import Sequence
+
     from edge_agent.config import ServerConfig
 
 SESSION_MILLISECONDS = 60_000
 CHANNEL_MILLISECONDS = 600_000
 _WATCHDOG_SECONDS = 10.0
 _POLICIES = {
+    "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
     "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
     "Aes128_Sha256_RsaOaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
-    "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
 }
+"""The best first, by OPC 10000-7, 6.6: high, medium to high, and average needs of security."""
+PREFERENCE = (*_POLICIES, "none")
+"""Security policies that the agent knows, the best first."""
 
 _NO_POLICY = security_policies.SecurityPolicyNone.URI
 
@@ -61,7 +78,8 @@ async def offers(endpoint: str) -> list[Offer]:
 
 async def _endpoints(endpoint: str) -> list[ua.EndpointDescription]:
     client = Client(endpoint, timeout=REQUEST_SECONDS)
-    descriptions: list[ua.EndpointDescription] = await answered(client.connect_and_get_server_endpoints())
+    asked = answered(client.connect_and_get_server_endpoints())
+    descriptions: list[ua.EndpointDescription] = await explained(endpoint, asked)
     return descriptions
 
 
@@ -79,17 +97,36 @@ def _offer(description: ua.EndpointDescription) -> Offer:
     )
 
 
-def thumbprint(certificate: x509.Certificate) -> str:
-    """Write a certificate's SHA-256 thumbprint as a configuration names it."""
-    return f"sha256:{certificate.fingerprint(hashes.SHA256()).hex()}"
+async def open_session(config: ServerConfig, now: int) -> Session:
+    """Open a session with the newest of the agent's certificates that the server trusts.
+
+    Args:
+        config: which server, with which security.
+        now: the present.
+
+    Raises:
+        NoAnswerError: when the server does not answer.
+        RefusedError: when it refuses, or is not trusted.
+        CertificateUnusableError: when the agent's own certificate cannot be used.
+    """
+    if config.policy == "none":
+        return await connect(config, None, now)
+    known_longest, *successors = own_certificates(config.own_certificates, config.publisher, now)
+    for own in reversed(successors):
+        try:
+            return await connect(config, own, now)
+        except OwnCertificateRefusedError:
+            continue
+    return await connect(config, known_longest, now)
 
 
-async def connect(config: ServerConfig, own: OwnCertificate | None) -> Session:
+async def connect(config: ServerConfig, own: OwnCertificate | None, now: int) -> Session:
     """Open a session.
 
     Args:
         config: which server, with which security.
         own: the agent's certificate; None only for a policy of `none`.
+        now: the present.
 
     Raises:
         NoAnswerError: when the server does not answer.
@@ -101,127 +138,211 @@ async def connect(config: ServerConfig, own: OwnCertificate | None) -> Session:
     client.application_uri = own.application_uri if own else f"urn:officina:edge:{config.publisher}"
     client.session_timeout = SESSION_MILLISECONDS
     client.secure_channel_timeout = CHANNEL_MILLISECONDS
-    if config.user:
-        if config.password_file is None:
-            raise RefusedError("a user needs a password_file")
-        client.set_user(config.user)
-        client.set_password(read_secret(config.password_file))
-    if config.policy != "none":
-        if own is None:
-            raise RefusedError("a secured session needs the agent's own certificate")
-        await _secure(client, config, own)
+    await _log_in_with(client, config)
+    if config.policy == "none":
+        return await _connect_plain(client, config)
+    if own is None:
+        raise RefusedError("a secured session needs the agent's own certificate")
+    peer = await _secure(client, config, own, now)
     try:
         await answered(client.connect())
     except NoAnswerError as error:
-        if own is None or config.policy == "none":
-            raise
-        raise _closed(own, error) from error  # it has just told its endpoints, so it does answer
+        raise _closed(config, own, error) from error  # it has just told its endpoints, so it does answer
     except RefusedError as error:
-        if own is not None and isinstance(error.__cause__, AssertionError):  # the library's way to say the same
-            raise _closed(own, error) from error
-        raise RefusedError(f"{error}{_mend(str(error), own)}") from error
+        raise _refused(config, own, error) from error
+    session = Session(client)
+    session.peer = peer
+    return session
+
+
+async def _connect_plain(client: Client, config: ServerConfig) -> Session:
+    try:
+        await explained(config.endpoint, answered(client.connect()))
+    except RefusedError as error:
+        raise RefusedError(login_refused(config, str(error)) or str(error)) from error
     return Session(client)
 
 
-def _closed(own: OwnCertificate, error: Exception) -> RefusedError:
+async def _log_in_with(client: Client, config: ServerConfig) -> None:
+    try:
+        if config.user and config.password_file is not None:
+            client.set_user(config.user)
+            client.set_password(read_secret(config.password_file))
+        elif config.user_certificate and config.user_key:
+            await client.load_client_certificate(config.user_certificate)
+            await client.load_private_key(config.user_key)
+    except (SettingsError, OSError, ValueError, TypeError) as error:
+        raise RefusedError(f"the login for {config.endpoint} cannot be read: {error}") from error
+
+
+def _closed(config: ServerConfig, own: OwnCertificate, error: Exception) -> RefusedError:
     reason = str(error.__cause__ or error) or "it closed the connection"
-    return RefusedError(f"the server answers, but opens no secure channel ({reason}): let it trust the agent's "
-                        f"certificate {own.certificate}")  # fmt: skip
+    return OwnCertificateRefusedError(f"{config.endpoint} answers, but opens no secure channel ({reason}): let it "
+                                      f"trust the agent's certificate {own.certificate}")  # fmt: skip
 
 
-async def _secure(client: Client, config: ServerConfig, own: OwnCertificate) -> None:
+def _refused(config: ServerConfig, own: OwnCertificate, error: RefusedError) -> RefusedError:
+    if isinstance(error.__cause__, AssertionError):  # the library's way to say that the connection was closed
+        return _closed(config, own, error)
+    if blames_own_certificate(str(error)):
+        return OwnCertificateRefusedError(f"{config.endpoint} does not trust the agent ({error}): let the machine "
+                                          f"trust its certificate {own.certificate}")  # fmt: skip
+    return RefusedError(login_refused(config, str(error)) or f"{config.endpoint}: the server refuses ({error})")
+
+
+async def _secure(client: Client, config: ServerConfig, own: OwnCertificate, now: int) -> Peer:
     """Choose the endpoint as configured, and trust its certificate before anything is said to it."""
-    descriptions = await _endpoints(config.endpoint)
-    mode, policy = ua.MessageSecurityMode[config.mode], _POLICIES[config.policy]
+    chosen, name = _choose(await _endpoints(config.endpoint), config)
+    certificate = _presented(chosen, config)
+    trust = await _Trust.of(config)
+    _judge(certificate, chosen.Server, config, trust, now)
+    client.certificate_validator = _validator(trust)
     try:
-        chosen = Client.find_endpoint(descriptions, mode, policy.URI)
-    except UaError:
-        offered = sorted({f"{offer.policy}/{offer.mode}" for offer in map(_offer, descriptions)})
-        raise RefusedError(f"the server does not offer {config.policy}/{config.mode}, but {', '.join(offered)}: "
-                           f"choose one of them") from None  # fmt: skip
-    certificate = uacrypto.x509_from_der(chosen.ServerCertificate)
-    if certificate is None:
-        raise RefusedError(f"the server presents no certificate for {config.policy}/{config.mode}")
-    trust = await _Trust.of(config.trusted_certificate)
-    options = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
-    validator = CertificateValidator(options, trust)
-    try:
-        await validator.validate(certificate, chosen.Server)
+        await client.certificate_validator.validate(certificate, chosen.Server)
     except ServiceError as error:
-        raise RefusedError(f"the server's certificate {thumbprint(certificate)} is not accepted "
-                           f"({status_name(error.code)}): compare it with what the machine shows; if it is the right "
-                           f"one, name it in trusted_certificate") from error  # fmt: skip
-    client.certificate_validator = validator
-    der = uacrypto.der_from_x509(certificate)
+        raise _not_accepted(config, certificate, f"({status_name(error.code)}): issue it anew on the machine, with the "
+                            f"key usages of OPC 10000-6, 6.2.2") from error  # fmt: skip
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    server_certificate = uacrypto.CertProperties(der, "der")
+    mode = ua.MessageSecurityMode[config.mode]
     await answered(
-        client.set_security(
-            policy, own.certificate, own.key, server_certificate=uacrypto.CertProperties(der, "der"), mode=mode
-        )
+        client.set_security(_POLICIES[name], own.certificate, own.key, server_certificate=server_certificate, mode=mode)
     )
+    return Peer(name, config.mode, der, from_datetime(certificate.not_valid_after_utc), own.certificate.name)
 
 
-def _mend(reason: str, own: OwnCertificate | None) -> str:
-    untrusted = (
-        "BadSecurityChecksFailed",
-        "BadCertificateUntrusted",
-        "BadCertificateUriInvalid",
-        "BadCertificateInvalid",
-    )
-    if own is not None and any(name in reason for name in untrusted):
-        return f". Let the server trust the agent's certificate {own.certificate}"
-    if "BadIdentityToken" in reason or "BadUserAccessDenied" in reason:
-        return ". Check user and password_file"
-    return ""
+def _choose(descriptions: Sequence[ua.EndpointDescription], config: ServerConfig) -> tuple[ua.EndpointDescription, str]:
+    """Take the endpoint of the best policy that is both offered and configured."""
+    mode = ua.MessageSecurityMode[config.mode]
+    for name in _POLICIES if config.policy == "best" else (config.policy,):
+        for each in descriptions:
+            is_tcp = str(each.EndpointUrl).startswith("opc.tcp://")
+            if is_tcp and each.SecurityMode == mode and each.SecurityPolicyUri == _POLICIES[name].URI:
+                return each, name
+    offered = ", ".join(sorted({f"{offer.policy}/{offer.mode}" for offer in map(_offer, descriptions)})) or "nothing"
+    wanted = "none of the agent's security policies" if config.policy == "best" else config.policy
+    verb = "offers" if config.policy == "best" else "does not offer"
+    raise RefusedError(f"{config.endpoint} {verb} {wanted} with mode {config.mode}, but {offered}: "
+                       f"set security and mode to one of them, or switch another one on at the machine")  # fmt: skip
+
+
+def _presented(chosen: ua.EndpointDescription, config: ServerConfig) -> x509.Certificate:
+    """Read the certificate of an endpoint, the first one where a chain is presented."""
+    der = chosen.ServerCertificate or b""
+    try:
+        return x509.load_der_x509_certificate(der[: int.from_bytes(der[2:4], "big") + 4])
+    except ValueError as error:
+        raise RefusedError(f"{config.endpoint} presents no certificate that can be read: have one made on the "
+                           f"machine") from error  # fmt: skip
+
+
+def _judge(
+    certificate: x509.Certificate, server: ua.ApplicationDescription, config: ServerConfig, trust: _Trust, now: int
+) -> None:
+    """Compare a server's certificate with what is trusted, with the time and with what the server says it is."""
+    if not trust.is_trusted(certificate):
+        raise _untrusted(config, certificate)
+    if trust.is_revoked(certificate):
+        raise _not_accepted(config, certificate, "was revoked by its issuer: have a new one issued for the machine")
+    starts, ends = from_datetime(certificate.not_valid_before_utc), from_datetime(certificate.not_valid_after_utc)
+    if not starts <= now < ends:
+        raise _not_accepted(config, certificate, f"is valid from {format_instant(starts)} to {format_instant(ends)}: "
+                            f"renew it on the machine, and see that this computer's clock is right")  # fmt: skip
+    if server.ApplicationUri not in application_uris(certificate):
+        named = ", ".join(application_uris(certificate)) or "none"
+        raise _not_accepted(config, certificate, f"is for the application {named}, and the server calls itself "
+                            f"{server.ApplicationUri}: have it issued anew on the machine")  # fmt: skip
+    host = urlsplit(config.endpoint).hostname or ""
+    if not trust.names(certificate) and not certifies_host(certificate, host):
+        named = ", ".join(certified_hosts(certificate)) or "no host"
+        raise _not_accepted(config, certificate, f"is trusted for its issuer's sake and names {named}, not {host}: "
+                            f"write a name that it has into the endpoint, or accept this very certificate")  # fmt: skip
+
+
+def _untrusted(config: ServerConfig, certificate: x509.Certificate) -> RefusedError:
+    """Put a certificate aside for a person to decide, and say how."""
+    shown, where = thumbprint(certificate), ""
+    try:
+        trust_list = TrustList(config.own_certificates)
+        where = f" (kept in {trust_list.reject(certificate.public_bytes(serialization.Encoding.DER)).parent})"
+    except TrustError as error:
+        where = f" ({error})"
+    if config.trusted_certificate:
+        mend = "name it in trusted_certificate"
+    else:
+        mend = f"run: officina edge trust accept {config.file or 'FILE'} {shown}"
+    return _not_accepted(config, certificate, f"is not trusted{where}: compare it with what the machine shows; if it "
+                         f"is the right one, {mend}")  # fmt: skip
+
+
+def _not_accepted(config: ServerConfig, certificate: x509.Certificate, why: str) -> RefusedError:
+    return RefusedError(f"the certificate {thumbprint(certificate)} of {config.endpoint} is not accepted, it {why}")
+
+
+def _validator(trust: _Trust) -> CertificateValidator:
+    options = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
+    return CertificateValidator(options, trust)
+
+
+async def is_trusted(config: ServerConfig, der: bytes) -> bool:
+    """Tell whether a certificate that a server presented is trusted now.
+
+    Raises:
+        RefusedError: when what is trusted cannot be read.
+    """
+    trust, certificate = await _Trust.of(config), x509.load_der_x509_certificate(der)
+    return trust.is_trusted(certificate) and not trust.is_revoked(certificate)
 
 
 class _Trust(TrustStore):  # type: ignore[misc] # the library is not typed
     """Trusts the certificates of a file or folder and what they issued, or the one with a thumbprint."""
 
-    def __init__(self, trusted: str) -> None:
+    def __init__(self, trusted: str, *, may_be_empty: bool) -> None:
         self._pinned = {trusted.lower()} if trusted.startswith("sha256:") else set()
+        self._may_be_empty = may_be_empty
         path = Path(trusted)
         revoked = [path / "crl"] if not self._pinned and (path / "crl").is_dir() else []
         super().__init__([] if self._pinned else [path], revoked)
 
     @classmethod
-    async def of(cls, trusted: str) -> _Trust:
-        """Load what is trusted.
+    async def of(cls, config: ServerConfig) -> _Trust:
+        """Load what is trusted for a server: what its configuration names, else the trust list.
 
         Raises:
             RefusedError: when there is nothing that can be read.
         """
-        trust = cls(trusted)
+        trust_list = TrustList(config.own_certificates).trusted
+        trusted = config.trusted_certificate or str(trust_list)
+        trust = cls(trusted, may_be_empty=not config.trusted_certificate)
         try:
-            if not trust._pinned:
-                await trust.load_trust()
+            await trust.load_trust()
             await trust.load_crl()
         except (OSError, ValueError) as error:
-            raise RefusedError(f"trusted_certificate {trusted} cannot be used: {error}") from error
+            name = "trusted_certificate" if config.trusted_certificate else "the trust list"
+            raise RefusedError(f"{name} {trusted} cannot be used: {error}") from error
         return trust
 
-    async def _load_trust_location(self, location: Path) -> list[x509.Certificate]:
-        certificates = _certificates(location)
-        self._pinned |= {thumbprint(certificate) for certificate in certificates}
-        return certificates
+    async def load_trust(self) -> None:
+        """(Re)load the trusted certificates."""
+        found = [each for location in self.trust_locations for each in self._certificates(location)]
+        self._pinned |= {thumbprint(certificate) for certificate in found}
+        self._trust_store = x509.verification.Store(found) if found else None
 
     def is_trusted(self, certificate: x509.Certificate) -> bool:
         """Tell whether this is one of the certificates, or issued by one of them."""
-        return thumbprint(certificate) in self._pinned or bool(super().is_trusted(certificate))
+        return self.names(certificate) or bool(super().is_trusted(certificate))
 
+    def names(self, certificate: x509.Certificate) -> bool:
+        """Tell whether this very certificate is trusted, not only its issuer."""
+        return thumbprint(certificate) in self._pinned
 
-def _certificates(location: Path) -> list[x509.Certificate]:
-    """Read the certificates of a file or of every file in a folder.
-
-    Raises:
-        ValueError: when there is none.
-    """
-    certificates: list[x509.Certificate] = []
-    for file in sorted(location.iterdir()) if location.is_dir() else [location]:
-        if file.suffix.lower() in {".der", ".pem", ".crt", ".cer"}:
-            content = file.read_bytes()
-            is_text = content.lstrip().startswith(b"-----")
-            certificates += (x509.load_pem_x509_certificates(content) if is_text
-                             else [x509.load_der_x509_certificate(content)])  # fmt: skip
-    if not certificates:
-        raise ValueError("it holds no certificate (.der, .pem, .crt, .cer)")
-    return certificates
+    def _certificates(self, location: Path) -> list[x509.Certificate]:
+        """Read the certificates of a file or of every file in a folder."""
+        if location.is_dir():
+            files = sorted(file for file in location.iterdir() if file.suffix.lower() in SUFFIXES)
+        else:
+            files = [location] if location.exists() or not self._may_be_empty else []
+        certificates = [each for file in files for each in read_certificates(file)]
+        if not certificates and not self._may_be_empty:
+            raise ValueError(f"it holds no certificate ({', '.join(sorted(SUFFIXES))})")
+        return certificates

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from shopfloor.samples import Reading
+    from edge_agent.refill import Refill
+    from shopfloor.samples import Reading, Sample
     from shopfloor.states import Hole
 
 
@@ -37,3 +38,22 @@ class Recorder(Protocol):
 
     def last_proof(self, machine: str) -> int | None:
         """Return the stamp of the newest durable proof of observation, None when there is none."""
+
+    def lasts(self, machine: str) -> Mapping[str, int]:
+        """Return the stamp of the last value of each signal that the machine has spoken."""
+
+    def want_refill(self, refill: Refill) -> None:
+        """Remember, over restarts too, that a hole is to be filled from the server's history."""
+
+    def refills(self, machine: str) -> Sequence[Refill]:
+        """Return the holes of a machine that wait to be filled, newest first."""
+
+    @property
+    def has_room_for_history(self) -> bool:
+        """Whether history may be read now without being in the way of what is live."""
+
+    def history(self, machine: str, samples: Sequence[Sample]) -> bool:
+        """Keep what the server remembers, behind all that is live. Returns whether it was kept."""
+
+    def refilled(self, refill: Refill, signals: Sequence[str]) -> bool:
+        """Keep that history was read for these signals of a hole, and forget the refill. Returns whether it was."""

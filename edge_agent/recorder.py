@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent.refill import Refill
 from edge_agent.spool import NewRow, Spool, SpoolFullError
 from edge_agent.stamps import Known, stamp
 from shopfloor import signals
@@ -76,6 +77,7 @@ class SpoolRecorder:
 
     def hole(self, hole: Hole) -> None:
         """Commit a hole; its sample is stamped with its end."""
+        self._spool.count(hole.machine, "holes", 1)
         samples, changed = self._holes([hole])
         self._keep(hole.machine, samples, changed)
 
@@ -100,8 +102,44 @@ class SpoolRecorder:
         """Return the signals that the machine has spoken, sorted."""
         return sorted(self._known.get(machine, {}))
 
+    def lasts(self, machine: str) -> Mapping[str, int]:
+        """Return the stamp of the last value of each signal that the machine has spoken."""
+        return {signal: known.raw + known.ordinal for signal, known in self._known.get(machine, {}).items()}
+
+    def want_refill(self, refill: Refill) -> None:
+        """Remember, over restarts too, that a hole is to be filled from the server's history."""
+        self._spool.want_refill(refill.machine, refill.period, refill.encode())
+
+    def refills(self, machine: str) -> list[Refill]:
+        """Return the holes of a machine that wait to be filled, newest first."""
+        return [Refill.decode(machine, period, spans) for period, spans in self._spool.refills(machine)]
+
+    @property
+    def has_room_for_history(self) -> bool:
+        """Whether history may be read now without being in the way of what is live."""
+        return self._spool.has_room_for_history
+
+    def history(self, machine: str, samples: Sequence[Sample]) -> bool:
+        """Keep what the server remembers, behind all that is live. Returns whether it was kept."""
+        return self._put_history(self._pack(machine, samples, is_history=True))
+
+    def refilled(self, refill: Refill, signals: Sequence[str]) -> bool:
+        """Keep that history was read for these signals of a hole, and forget the refill. Returns whether it was."""
+        samples, changed = self._apart("filled", refill.machine, refill.period.end, refill.records(signals))
+        if not self._put_history(
+            self._pack(refill.machine, samples, is_history=True),
+            [(refill.machine, signal, known) for signal, known in changed.items()],
+            refilled=(refill.machine, refill.period, refill.encode()),
+        ):
+            return False
+        self._known.setdefault(refill.machine, {}).update(changed)
+        return True
+
     def make_room(self, incoming_bytes: int = 0) -> None:
-        """Evict what is too old or too much, and write down the holes."""
+        """Evict what is too old or too much, and write down the holes, also those of rows that were damaged."""
+        for hole in self._spool.take_damage():
+            log.error("spool.damaged", machine=hole.machine, period=str(hole.period))
+            self.hole(hole)
         evicted = self._spool.evict(
             self._clock(), spare=self._in_flight(), note=self._note, incoming_bytes=incoming_bytes
         )
@@ -141,7 +179,21 @@ class SpoolRecorder:
         self._known.setdefault(machine, {}).update(changed)
         self._spooled()
 
-    def _pack(self, machine: str, samples: Iterable[Sample]) -> list[NewRow]:
+    def _put_history(
+        self,
+        rows: list[NewRow],
+        known: Sequence[tuple[str, str, Known]] = (),
+        *,
+        refilled: tuple[str, Period, str] | None = None,
+    ) -> bool:
+        try:
+            self._spool.put(rows, known, refilled=refilled)
+        except SpoolFullError:
+            return False
+        self._spooled()
+        return True
+
+    def _pack(self, machine: str, samples: Iterable[Sample], *, is_history: bool = False) -> list[NewRow]:
         by_class: dict[SignalClass, list[Sample]] = {}
         for sample in samples:
             by_class.setdefault(signals.find(sample.signal).signal_class, []).append(sample)
@@ -154,6 +206,7 @@ class SpoolRecorder:
                 len(body.samples),
                 body.data,
                 is_hole=all(sample.signal == "hole" for sample in body.samples),
+                is_history=is_history,
             )
             for signal_class, members in by_class.items()
             for body in messages.pack(
@@ -161,6 +214,7 @@ class SpoolRecorder:
                 publisher=self._publisher,
                 writer_group=signal_class,
                 writer_id=self._writer_ids.get(machine, 0),
+                is_historical=is_history,
             )
         ]
 
@@ -169,12 +223,22 @@ class SpoolRecorder:
         samples: list[Sample] = []
         changed: dict[str, Known] = {}
         for hole in holes:
-            last = changed.get("hole") or self._known.get(hole.machine, {}).get("hole")
-            ordinal = last.ordinal + 1 if last is not None and last.raw == hole.period.end else 0
-            text = hole.encode()
-            changed["hole"] = Known(hole.period.end, ordinal, text, 0)
-            samples.append(Sample(hole.machine, "hole", hole.period.end + ordinal, text))
+            made, last = self._apart("hole", hole.machine, hole.period.end, [hole.encode()], changed)
+            samples += made
+            changed |= last
         return samples, changed
+
+    def _apart(
+        self, signal: str, machine: str, stamp: int, texts: Iterable[str], changed: Mapping[str, Known] | None = None
+    ) -> tuple[list[Sample], dict[str, Known]]:
+        """Make samples of one stamp, kept apart by an ordinal from one another and from the last one of the signal."""
+        last = (changed or {}).get(signal) or self._known.get(machine, {}).get(signal)
+        samples: list[Sample] = []
+        for text in texts:
+            ordinal = last.ordinal + 1 if last is not None and last.raw == stamp else 0
+            last = Known(stamp, ordinal, text, 0)
+            samples.append(Sample(machine, signal, stamp + ordinal, text))
+        return samples, {signal: last} if samples and last is not None else {}
 
     def _note(self, hole: Hole) -> tuple[list[NewRow], list[tuple[str, str, Known]]]:
         """Make the row that writes a hole down, and the last value that goes with it."""

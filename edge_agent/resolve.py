@@ -5,12 +5,13 @@ Nothing is remembered across connections: a server may number its namespaces and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.nodemap import NAMESPACES, Address, Candidate, Named, OfType, Path, Wanted, index_of, parse_path
 from edge_agent.notifications import NodeIdentity
 from edge_agent.opcua_client import RefusedError, status_name
+from edge_agent.units import factor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from edge_agent.opcua_client import Reference, Session
 
 _MACHINE_TOOL = Address(NAMESPACES["MT"], 13)  # OPC 40501-1, 8.1: MachineToolType
+_CNC = Address(NAMESPACES["CNC"], 1007)  # OPC 40502: CncInterfaceType
+_OBJECTS, _SERVER = NodeIdentity(0, 85), NodeIdentity(0, 2253)
 _MACHINES = Address(NAMESPACES["MY"], 1001)  # OPC 40001-1: the folder Machines below Objects
 JOB = OfType(Address(NAMESPACES["MT"], 29))
 """The step of a path that stands for a job of the production plan (OPC 40501-1, 8.4)."""
 _JOBS = (*parse_path("MT:Production/MT:ProductionPlan"), JOB)
 _JOB_IDENTIFIER = parse_path("MT:Identifier")
 _JOB_STATE = parse_path("MT:State/UA:CurrentState/UA:Number")
+_JOB_NODE_ID = parse_path("MT:Production/MT:ActiveProgram/MT:JobNodeId")
 _RUNNING = 1
 _PROPERTY = NodeIdentity(0, 68)  # PropertyType
 _NOT_MEASURED = frozenset({"Identification", "ProductionPlan", "Tools", "Prognoses", "Messages", "JobManagement",
@@ -123,6 +127,13 @@ class Walker:
         await self._look_below([node])
         return self._children[node]
 
+    async def prefetch(self, nodes: Iterable[NodeIdentity], depth: int) -> None:
+        """Look at everything down to a depth below these nodes, level by level, so that paths there cost nothing."""
+        level = list(nodes)
+        for _ in range(depth):
+            await self._look_below(level)
+            level = [each.node for node in level for each in self._children[node] if each.is_variable or each.is_object]
+
     async def _look_below(self, nodes: Iterable[NodeIdentity]) -> None:
         unseen = [node for node in dict.fromkeys(nodes) if node not in self._children]
         if unseen:
@@ -181,16 +192,28 @@ class Walker:
         return [each for each in below if each.name == step.name and each.namespace in indexes]
 
     async def machines(self) -> list[FoundMachine]:
-        """List the machines below Objects/Machines that are machine tools, with their identification.
+        """List the machine tools below Objects/Machines; else the machines there; else the controls of the server.
 
         Raises:
-            RefusedError: when the server has no such folder.
+            RefusedError: when the server knows none of them.
         """
         folder, kind = index_of(_MACHINES, self.table), index_of(_MACHINE_TOOL, self.table)
-        if folder is None or kind is None:
+        control = index_of(_CNC, self.table)
+        if folder is None and control is None:
             raise RefusedError("the server knows no machine tools (OPC 40501-1): name the machine's node in root")
-        tools = await self.kinds(await self.children(folder), kind)
-        return [await self.identify(tool.node, tool.name) for tool in tools]
+        there = [each for each in await self.children(folder) if each.is_object] if folder is not None else []
+        found = (await self.kinds(there, kind) if kind is not None else []) or there
+        if not found and control is not None:
+            found = await self._controls(control)
+        return [await self.identify(each.node, each.name) for each in found]
+
+    async def _controls(self, kind: NodeIdentity) -> list[Reference]:
+        """List the CNC interfaces (OPC 40502) below Objects, two levels deep: some servers put them in DeviceSet."""
+        below = [each for each in await self.children(_OBJECTS) if each.is_object and each.node != _SERVER]
+        await self.prefetch([each.node for each in below], 1)
+        deeper = [each for one in below for each in await self.children(one.node) if each.is_object]
+        unique = {each.node: each for each in (*below, *deeper)}
+        return await self.kinds(unique.values(), kind)
 
     async def identify(self, node: NodeIdentity, name: str = "") -> FoundMachine:
         """Read a machine's identification."""
@@ -261,7 +284,22 @@ class Walker:
             self._choose(wish, ends, resolution)
         await self._read_states(resolution)
         await self._check_shape(resolution)
+        await self._read_units(resolution)
         return resolution
+
+    async def _read_units(self, resolution: Resolution) -> None:
+        """Turn numbers whose node tells its unit into the unit of their signal; refuse a unit that is not known."""
+        told = [found for found in resolution.found if found.wish.signal.unit_told and not found.wish.mapped]
+        units = await self.units([found.node for found in told])
+        for found, unit in zip(told, units, strict=True):
+            signal, place = found.wish.signal, resolution.found.index(found)
+            scale = factor(unit, signal.unit)
+            if scale is None:
+                resolution.found.remove(found)
+                place_text = found.candidate.text
+                resolution.refused[signal.name] = f"{place_text} is in {unit!r}, not known as {signal.unit}: map it"
+            else:
+                resolution.found[place] = found._replace(candidate=replace(found.candidate, scale=scale))
 
     def _choose(self, wish: Wanted, ends: Mapping[Path, tuple[list[Reference], int]], resolution: Resolution) -> None:
         for candidate in wish.candidates:
@@ -313,6 +351,24 @@ class Walker:
                         below.append((place, each.node))
             level = below
         return found
+
+    async def below(self, root: NodeIdentity) -> set[NodeIdentity]:
+        """List every object and variable below a machine, `NODES_MAX` at most."""
+        seen, level = {root}, [root]
+        while level and len(seen) < NODES_MAX:
+            await self._look_below(level)
+            level = [each.node for node in level for each in self._children[node]
+                     if (each.is_object or each.is_variable) and each.node not in seen]  # fmt: skip
+            seen.update(level)
+        return seen
+
+    async def active_job(self, root: NodeIdentity) -> NodeIdentity | None:
+        """Read which job of the plan the running program belongs to (OPC 40501-1, JobNodeId), where it is told."""
+        ((fitting, _),) = await self.find(root, [_JOB_NODE_ID])
+        if not fitting:
+            return None
+        (answer,) = await self.session.read([fitting[0].node])
+        return answer.value if isinstance(answer.value, NodeIdentity) and not answer.status >> 30 else None
 
     async def _read_states(self, resolution: Resolution) -> None:
         """Read a state variable by the Id of its state, else by its Number (OPC 10000-16, 4.4.2)."""

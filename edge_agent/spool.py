@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import sqlite3
 import uuid
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,6 +38,12 @@ EVICT_ROWS = 256
 """Rows past the bound of age that are evicted in one go."""
 DEAD_ROWS_MAX = 10_000
 """Dead rows that are kept for inspection; the oldest go first, and stay counted."""
+REFILLS_MAX = 256
+"""Holes of one machine that wait to be filled from its server's history; the oldest are given up first."""
+HISTORY_ROWS_MAX = 64
+"""Rows of history that may wait; more is not read before they are stored."""
+HISTORY_SHARE_MAX = 0.5
+"""History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
 _MACHINE_ID = Path("/etc/machine-id")
 
 _SCHEMA = """
@@ -44,8 +51,12 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS row (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL);
+    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
+    history INTEGER NOT NULL DEFAULT 0, crc INTEGER);
 CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
+CREATE TABLE IF NOT EXISTS refill (
+    machine TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, spans TEXT NOT NULL,
+    PRIMARY KEY (machine, last, first, spans)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS known (
     machine TEXT NOT NULL, signal TEXT NOT NULL, raw INTEGER NOT NULL, ordinal INTEGER NOT NULL,
     value, status INTEGER NOT NULL, PRIMARY KEY (machine, signal)) WITHOUT ROWID;
@@ -76,6 +87,7 @@ class NewRow(NamedTuple):
         samples: how many.
         body: the NetworkMessage without its MessageId.
         is_hole: whether all its samples are holes.
+        is_history: whether it was read from a server's history, so that it goes behind what is live.
     """
 
     machine: str
@@ -85,6 +97,7 @@ class NewRow(NamedTuple):
     samples: int
     body: bytes
     is_hole: bool = False
+    is_history: bool = False
 
 
 class Evicted(NamedTuple):
@@ -134,7 +147,8 @@ class Spool:
         self._age_max = age_days_max * DAY
         self._stored: set[int] = set()
         self._uncounted: Counter[tuple[str, str]] = Counter()
-        self._newest = self._rows = self._bytes = 0
+        self._newest = self._rows = self._bytes = self._bytes_in = 0
+        self._damage: list[Hole] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -143,6 +157,8 @@ class Spool:
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self._db.execute("PRAGMA journal_size_limit = 67108864")
             self._db.executescript(_SCHEMA)
+            self._add_columns()
+            self._check()
             self._epoch = self._load_epoch(host or host_identity())
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(
@@ -173,12 +189,24 @@ class Spool:
         """How large they are together."""
         return self._bytes
 
-    def put(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]] = ()) -> list[int]:
+    @property
+    def bytes_in(self) -> int:
+        """How much was put since the spool was opened."""
+        return self._bytes_in
+
+    def put(
+        self,
+        rows: Sequence[NewRow],
+        known: Iterable[tuple[str, str, Known]] = (),
+        *,
+        refilled: tuple[str, Period, str] | None = None,
+    ) -> list[int]:
         """Make rows and last values durable, in one transaction.
 
         Args:
             rows: to be appended.
             known: machine, signal and last value, of the signals in these rows.
+            refilled: machine, period and spans of a refill that ends with them.
 
         Returns:
             The numbers of the rows.
@@ -189,24 +217,76 @@ class Spool:
         try:
             with self._transaction():
                 numbers = self._insert(rows, known)
+                if refilled is not None:
+                    machine, period, spans = refilled
+                    self._db.execute(
+                        "DELETE FROM refill WHERE machine = ? AND first = ? AND last = ? AND spans = ?",
+                        (machine, period.start, period.end, spans),
+                    )
                 self._write_counts()
         except sqlite3.Error as error:
             raise SpoolFullError(str(error)) from error
         self._uncounted.clear()
         return numbers
 
-    def waiting(self, after: int, until: int, limit: int) -> list[SpoolRow]:
-        """Return rows with `after < n <= until`, lowest first."""
-        found = self._db.execute("SELECT n, size FROM row WHERE n > ? AND n <= ? LIMIT ?", (after, until, limit))
+    def waiting(self, after: int, until: int, limit: int, *, history: bool = False) -> list[SpoolRow]:
+        """Return rows with `after < n <= until`, lowest first: those of history, or all others."""
+        which = "history" if history else "NOT history"
+        found = self._db.execute(
+            f"SELECT n, size FROM row WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
+            (after, until, limit),
+        )
         return [SpoolRow(*row) for row in found]
 
+    @property
+    def has_room_for_history(self) -> bool:
+        """Whether history may be read now without being in the way of what is live."""
+        waiting = self._one("SELECT count(*) FROM row WHERE history")
+        return waiting < HISTORY_ROWS_MAX and self._bytes < self._bytes_max * HISTORY_SHARE_MAX
+
+    def want_refill(self, machine: str, period: Period, spans: str) -> None:
+        """Remember that a hole is to be filled from the server's history, until `put` ends it. A full disk forgets it.
+
+        Args:
+            machine: whose hole.
+            period: of the hole.
+            spans: what to read, as `edge_agent.refill` writes it.
+        """
+        with contextlib.suppress(sqlite3.Error), self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO refill (machine, first, last, spans) VALUES (?,?,?,?)",
+                (machine, period.start, period.end, spans),
+            )
+            self._db.execute(
+                "DELETE FROM refill WHERE machine = ?1 AND last < (SELECT last FROM refill WHERE machine = ?1 "
+                "ORDER BY last DESC LIMIT 1 OFFSET ?2)", (machine, REFILLS_MAX - 1),
+            )  # fmt: skip
+
+    def refills(self, machine: str) -> list[tuple[Period, str]]:
+        """Return the holes of a machine that wait to be filled, newest first, each with what to read."""
+        found = self._db.execute("SELECT first, last, spans FROM refill WHERE machine = ? ORDER BY last DESC, first",
+                                 (machine,))  # fmt: skip
+        return [(Period(first, last), spans) for first, last, spans in found]
+
     def message(self, n: int, publisher: str) -> tuple[str, str, bytes] | None:
-        """Return machine, class and complete NetworkMessage of a row; None when it is gone."""
-        row = self._db.execute("SELECT machine, class, body FROM row WHERE n = ?", (n,)).fetchone()
+        """Return machine, class and complete NetworkMessage of a row; None when it is gone.
+
+        One whose checksum does not fit is dead from now on, and its hole waits in `take_damage`.
+        """
+        row = self._db.execute("SELECT machine, class, body, crc, first, last FROM row WHERE n = ?", (n,)).fetchone()
         if row is None:
             return None
-        machine, kind, body = row
+        machine, kind, body, crc, first, last = row
+        if crc is not None and zlib.crc32(body) != crc:
+            self.kill(n, "damaged on the disk")
+            self._damage.append(Hole(machine, Period(first, max(first, last) + 1), (), "damaged"))
+            return None
         return machine, _signal_class(kind), messages.with_id(messages.RowId(publisher, self._epoch, n), body)
+
+    def take_damage(self) -> list[Hole]:
+        """Return the holes that damaged rows have left since the last call."""
+        damage, self._damage = self._damage, []
+        return damage
 
     def delete(self, rows: Iterable[int]) -> None:
         """Forget rows that a collector has stored or quarantined, dead ones too.
@@ -317,6 +397,17 @@ class Spool:
         """Return the oldest stamp that is not stored yet, by machine."""
         return dict(self._db.execute("SELECT machine, min(first) FROM row GROUP BY machine"))
 
+    def writer_id(self, machine: str) -> int:
+        """Return the DataSetWriterId of a machine: given out once, kept when machines come and go, never reused."""
+        key = f"writer:{machine}"
+        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        number = 1 + self._one("SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key LIKE 'writer:%'")
+        with contextlib.suppress(sqlite3.Error), self._transaction():
+            self._db.execute("INSERT INTO meta VALUES (?,?)", (key, str(number)))
+        return number
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -324,9 +415,18 @@ class Spool:
     def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
         numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
         self._db.executemany(
-            "INSERT INTO row (n, machine, class, size, first, last, samples, body) VALUES (?,?,?,?,?,?,?,?)",
+            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
-                (n, each.machine, "hole" if each.is_hole else each.signal_class, len(each.body), *each[2:6])
+                (
+                    n,
+                    each.machine,
+                    "hole" if each.is_hole else each.signal_class,
+                    len(each.body),
+                    *each[2:6],
+                    each.is_history,
+                    zlib.crc32(each.body),
+                )
                 for n, each in zip(numbers, rows, strict=True)
             ],
         )
@@ -337,6 +437,7 @@ class Spool:
         self._newest += len(rows)
         self._rows += len(rows)
         self._bytes += sum(len(each.body) for each in rows)
+        self._bytes_in += sum(len(each.body) for each in rows)
         return numbers
 
     def _excess(self, spare: frozenset[int], incoming_bytes: int) -> int:
@@ -386,6 +487,20 @@ class Spool:
         for (machine, name), amount in self._uncounted.items():
             self._count(machine, name, amount)
 
+    def _add_columns(self) -> None:
+        """Give a spool of an older version its missing columns, and every spool the index."""
+        present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")}
+        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER")):
+            if name not in present:
+                self._db.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
+        self._db.execute("CREATE INDEX IF NOT EXISTS row_history ON row (n) WHERE history")
+
+    def _check(self) -> None:
+        """Refuse a file whose pages are damaged, before anything is read from the wrong one."""
+        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged: {found}; move it away, the agent begins a new one")
+
     def _load_epoch(self, host: str) -> str:
         found = dict(self._db.execute("SELECT key, value FROM meta"))
         if found.get("host") == host and "epoch" in found:
@@ -432,7 +547,11 @@ class _Loss:
         self.rows.append(n)
         self.samples += samples
         self._instants += first, last
-        message = messages.decode(messages.with_id(messages.RowId("-", "0", 0), body))
+        try:
+            message = messages.decode(messages.with_id(messages.RowId("-", "0", 0), body))
+        except messages.WireError:  # damaged on the disk
+            self._is_of_all = True
+            return samples
         sets = message.Messages if isinstance(message.Messages, list) else [message.Messages]
         for name, item in (field for each in sets for field in (each.Payload or {}).items()):
             if name == "hole" and isinstance(item, messages.DataValue):

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from edge_agent.window import Kill, Send, Window
@@ -36,9 +35,11 @@ class Uplink:
         broker: where to.
         publisher: the agent's PublisherId.
         spool: what to send.
-        machines: the signals of each machine, in order of their DataSetWriterIds, which begin at 1.
+        machines: the signals of each machine.
         clock: reads the present.
-        health: returns what the health message says beside the spool.
+        health: returns the health message.
+        writer_ids: the DataSetWriterId of each machine; None numbers them in order.
+        asked: is given each request as it came.
     """
 
     def __init__(
@@ -49,13 +50,17 @@ class Uplink:
         spool: Spool,
         machines: Callable[[], Mapping[str, Sequence[str]]],
         clock: Callable[[], int],
-        health: Callable[[], Mapping[str, object]],
+        health: Callable[[], bytes],
+        writer_ids: Mapping[str, int] | None = None,
+        asked: Callable[[bytes], None] | None = None,
     ) -> None:
         self._publisher = publisher
         self._spool = spool
         self._machines = machines
         self._clock = clock
         self._health = health
+        self._writer_ids = writer_ids
+        self._asked = asked
         self._window = Window(spool.epoch)
         self._rows_of_mid: dict[int, int] = {}
         self._work = asyncio.Event()
@@ -85,6 +90,10 @@ class Uplink:
     def spooled(self) -> None:
         """Say that there are new rows."""
         self._work.set()
+
+    def reply(self, payload: bytes) -> bool:
+        """Answer a request. Returns whether there was a connection; without one whoever asked asks again."""
+        return self._client.publish(topics.reply(self._publisher), payload) is not None
 
     async def run(self) -> None:
         """Send until cancelled; then say goodbye."""
@@ -121,6 +130,8 @@ class Uplink:
             case mqtt.Connected():
                 self._said("connected")
                 self._stored_mid = self._client.subscribe(topics.stored(self._publisher))
+                if self._asked is not None:
+                    self._client.subscribe(topics.request(self._publisher))
             case mqtt.Subscribed(mid=mid, refused=refused) if mid == self._stored_mid:
                 if refused:
                     log.error(
@@ -129,18 +140,27 @@ class Uplink:
                     self._client.reconnect()
                 else:
                     self._announce()
+            case mqtt.Subscribed(refused=True):
+                log.warning(
+                    "uplink.refused", topic=topics.request(self._publisher), remedy="grant the agent to read it"
+                )
             case mqtt.Disconnected(reason=reason):
                 self._said("disconnected", reason=reason)
                 self._rows_of_mid.clear()
                 self._announced = {}
                 for kill in self._window.disconnected():
                     self._kill(kill)
-            case mqtt.Message(topic=topic, payload=payload):
+            case mqtt.Message():
                 self._client.acknowledge(event)
-                if topic == topics.stored(self._publisher):
-                    self._stored(payload)
+                self._take(event)
             case _:
                 pass
+
+    def _take(self, message: mqtt.Message) -> None:
+        if message.topic == topics.stored(self._publisher):
+            self._stored(message.payload)
+        elif self._asked is not None and not message.retain:  # a retained one would come again at each connection
+            self._asked(message.payload)
 
     def _said(self, what: str, **detail: object) -> None:
         """Log a change once, not every attempt."""
@@ -163,7 +183,8 @@ class Uplink:
         now = self._clock()
         machines = self._machines()
         groups: dict[str, list[tuple[int, str]]] = {"record": [], "gauge": []}
-        for number, (machine, names) in enumerate(machines.items(), start=1):
+        for order, (machine, names) in enumerate(machines.items(), start=1):
+            number = order if self._writer_ids is None else self._writer_ids[machine]
             by_class: dict[SignalClass, list[str]] = {}
             for name in names:
                 by_class.setdefault(signals.find(name).signal_class, []).append(name)
@@ -176,6 +197,9 @@ class Uplink:
                 self._client.publish(topics.metadata(self._publisher, signal_class, machine), data, retain=True)
         connection = messages.encode_connection(self._publisher, groups)
         self._client.publish(topics.connection(self._publisher), connection, retain=True)
+        for machine in self._announced.keys() - machines.keys():
+            for group in groups:  # what is retained of a machine that is gone would show it for ever
+                self._client.publish(topics.metadata(self._publisher, group, machine), b"", retain=True)
         self._announced = machines
         self._status_mid = self._publish_status()
 
@@ -197,16 +221,7 @@ class Uplink:
                 self._announce()
             else:
                 self._publish_status()
-            health = {
-                "timestamp": self._clock(),
-                "rows": self._spool.rows,
-                "bytes": self._spool.bytes_held,
-                "rows_in_flight": len(self._window.in_flight),
-                "oldest_unstored": self._spool.oldest(),
-                "losses": self._spool.counts(),
-                **self._health(),
-            }
-            self._client.publish(topics.health(self._publisher), msgspec.json.encode(health), retain=True)
+            self._client.publish(topics.health(self._publisher), self._health(), retain=True)
 
     async def _send_on(self) -> None:
         while True:

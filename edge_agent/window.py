@@ -1,7 +1,8 @@
 """Which spool rows are on their way: the sending window, as a pure state machine.
 
 It holds at most `ROWS_MAX` rows or `BYTES_MAX` bytes that were sent and not yet said to be stored. A quarter of it is
-for backlog, the rest for live rows, so that neither delays the other. A row leaves the window only when a collector
+for backlog, the rest for live rows, so that neither delays the other. What was read from a server's history is backlog
+from the start, and goes behind all other backlog. A row leaves the window only when a collector
 says that it is stored, or when it is dead.
 
 A row is dead when the rest of the chain works and it does not: the broker took it ten times while rows sent after it
@@ -30,6 +31,9 @@ BREAKS_MAX = 3
 _SUSPECT_BREAKS = 2
 
 Lane = Literal["live", "backlog"]
+Source = Literal["live", "backlog", "history"]
+SOURCES: tuple[Source, ...] = ("live", "backlog", "history")
+"""Where new rows are taken from, in this order; history has what backlog leaves of its share."""
 
 
 class SpoolRow(NamedTuple):
@@ -42,8 +46,8 @@ class SpoolRow(NamedTuple):
 class Waiting(Protocol):
     """The spool, as the window sees it."""
 
-    def waiting(self, after: int, until: int, limit: int) -> Sequence[SpoolRow]:
-        """Return the rows with `after < n <= until`, lowest first, at most `limit`."""
+    def waiting(self, after: int, until: int, limit: int, *, history: bool = False) -> Sequence[SpoolRow]:
+        """Return the rows with `after < n <= until`, lowest first, at most `limit`: those of history or all others."""
 
     @property
     def newest(self) -> int:
@@ -100,8 +104,7 @@ class Window:
         self._usage: dict[Lane, list[int]] = {"live": [0, 0], "backlog": [0, 0]}
         self._connected = False
         self._boundary = 0
-        self._live_at = 0
-        self._backlog_at = 0
+        self._at: dict[Source, int] = dict.fromkeys(SOURCES, 0)
         self._sends = 0
         self._newest_stored_order = 0
         self._dead: set[int] = set()
@@ -114,7 +117,7 @@ class Window:
     def connected(self, newest: int) -> None:
         """The broker works: it has taken this agent's status on a new connection. What is spooled by now is backlog."""
         self._connected = True
-        self._boundary = self._live_at = newest
+        self._boundary = self._at["live"] = newest
         for flight in self._flights.values():
             flight.sent_at = None
 
@@ -178,8 +181,8 @@ class Window:
             return self._probe(suspects, now)
         due = [each for each in self._flights.values() if each.sent_at is None or now >= each.retry_at]
         actions = [self._again(flight, now) for flight in sorted(due, key=lambda each: each.n)]
-        actions += self._draw(spool, "live", now)
-        actions += self._draw(spool, "backlog", now)
+        for source in SOURCES:
+            actions += self._draw(spool, source, now)
         return actions
 
     def next_due(self) -> int | None:
@@ -222,19 +225,21 @@ class Window:
         flight.accepted = False
         return Send(flight.n, again)
 
-    def _draw(self, spool: Waiting, lane: Lane, now: int) -> list[Send | Kill]:
+    def _draw(self, spool: Waiting, source: Source, now: int) -> list[Send | Kill]:
+        """Take rows that were never sent, from where the last ones of their source were taken."""
+        lane: Lane = "live" if source == "live" else "backlog"
         rows_max = ROWS_MAX // BACKLOG_SHARE
         bytes_max = BYTES_MAX // BACKLOG_SHARE
         if lane == "live":
             rows_max, bytes_max = ROWS_MAX - rows_max, BYTES_MAX - bytes_max
-            if spool.newest - self._live_at > rows_max:
+            if spool.newest - self._at["live"] > rows_max:
                 # Live rows that have waited behind a full window are live no more: the newest ones go first.
-                self._boundary, self._live_at = spool.newest - rows_max, spool.newest - rows_max
+                self._boundary = self._at["live"] = spool.newest - rows_max
         usage = self._usage[lane]
-        after, until = (self._live_at, spool.newest) if lane == "live" else (self._backlog_at, self._boundary)
+        after, until = self._at[source], self._boundary if source == "backlog" else spool.newest
         actions: list[Send | Kill] = []
         while after < until and usage[0] < rows_max and usage[1] < bytes_max:
-            rows = spool.waiting(after, until, rows_max - usage[0])
+            rows = spool.waiting(after, until, rows_max - usage[0], history=source == "history")
             if not rows:
                 after = until
             for row in rows:
@@ -248,10 +253,7 @@ class Window:
                     usage[0] += 1
                     usage[1] += row.size
                     actions.append(self._sent(flight, now))
-        if lane == "live":
-            self._live_at = after
-        else:
-            self._backlog_at = after
+        self._at[source] = after
         return actions
 
     def _kill(self, flight: _Flight, reason: str) -> Kill:

@@ -30,6 +30,8 @@ NAMESPACES = MappingProxyType(
         "MJ": "http://opcfoundation.org/UA/Machinery/Jobs/",
         "IJ": "http://opcfoundation.org/UA/ISA95-JOBCONTROL_V2/",
         "CNC": "http://opcfoundation.org/UA/CNC",
+        "ECM": "http://opcfoundation.org/UA/ECM/",
+        "ME": "http://opcfoundation.org/UA/Machinery/Energy/",
     },
 )
 """Namespace URIs by the prefix that paths use."""
@@ -77,9 +79,11 @@ class Signal:
         paths: where it is found below the machine's node, best first.
         states: node ids of states (prefix:number) to their number, for state variables read by `CurrentState/Id`.
         scale: what a number from a path is multiplied with, by path, where the unit differs.
+        codes: what the numbers of a path stand for here, by path, where it numbers the same things otherwise.
+        unit_told: whether the node tells its unit, in which the number is then read, whatever it is.
         deadband: smallest absolute change that counts, 0 for every change.
         sampling_milliseconds: how often the server looks.
-        derived: made by the agent, never read from a node.
+        derived: made by the agent of its own watching, never read from a node.
     """
 
     name: str
@@ -91,6 +95,8 @@ class Signal:
     paths: tuple[str, ...] = ()
     states: Mapping[str, int] = field(default_factory=dict)
     scale: Mapping[str, float] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    unit_told: bool = False
     deadband: float = 0.0
     sampling_milliseconds: int = 250
     derived: bool = False
@@ -174,8 +180,40 @@ _ITEM_STATE = "UA:CurrentState"
 _BLOCKS = "MY:MachineryBuildingBlocks"
 _TOOL = "MT:Monitoring/MT:MachineTool"
 _COUNTERS = f"{_BLOCKS}/DI:OperationCounters"
+_MORE_COUNTERS = f"{_TOOL}/DI:OperationCounters"
 _PROGRAM = "MT:Production/MT:ActiveProgram"
 _MILLISECOND, _HOUR = 0.001, 3600.0
+
+
+def _cnc(*paths: str) -> tuple[str, ...]:
+    """Find a place of the CNC companion (OPC 40502) in a machine that has a control, and in one that is a control."""
+    return tuple(f"{start}{path}" for path in paths for start in ("", "<CNC:1007>/", "MY:Components/<CNC:1007>/"))
+
+
+def _cnc_codes(path: str, codes: Mapping[int, int]) -> dict[str, Mapping[int, int]]:
+    return dict.fromkeys(_cnc(path), codes)
+
+
+_CNC_CHANNEL = "CNC:CncChannelList/<CNC:1002>"
+_CNC_SPINDLE = "CNC:CncSpindleList/<CNC:1005>"
+_CNC_PROGRAM_STATE = {0: 2, 1: 1, 2: 1, 3: 3, 4: 4}
+"""OPC 40502 ActProgramStatus (Stopped, Running, Waiting, Interrupted, Canceled) as OPC 40501-1, 8.4 program states: a
+program that waits, for another channel or a time, is still running."""
+_CNC_CONTROL_MODE = {0: 0, 1: 0, 2: 1}
+_CNC_CHANNEL_MODE = {0: 2, 1: 1, 2: 0}
+"""OPC 40502 ActOperationMode (Manual, MDA, Automatic) as OPC 40501-1 OperationMode and ChannelMode."""
+
+
+def _metered(*names: str) -> tuple[str, ...]:
+    """Find a value of the main electricity meter (OPC 40001-4, 6.2 and 6.3; OPC 34100 EnergyMeasurementType)."""
+    homes = [f"{start}MY:Consumption/ME:Electricity" for start in (f"{_BLOCKS}/MY:Monitoring/", "MY:Monitoring/")]
+    meters = [
+        *(f"{home}/{meter}" for home in homes for meter in ("ME:Main", "<ECM:1006>")),
+        *(home.replace("ME:Electricity", "<ECM:1006>") for home in homes),
+        "MT:Monitoring/<ECM:1006>",
+    ]
+    return tuple(f"{meter}/ECM:{name}" for meter in meters for name in names)
+
 
 _TABLE = (
     # What decides the state.
@@ -187,21 +225,29 @@ _TABLE = (
             f"{_TOOL}/MY:MachineryOperationMode/UA:CurrentState"),
            {"MY:5024": 0, "MY:5025": 1, "MY:5027": 2, "MY:5026": 3,
             "MT:5059": 0, "MT:5058": 1, "MT:5061": 2, "MT:5060": 3}),
-    Signal("control_mode", "Int32", "", "record", "Control mode", "Modo del controllo", (f"{_TOOL}/MT:OperationMode",)),
+    Signal("control_mode", "Int32", "", "record", "Control mode", "Modo del controllo",
+           (f"{_TOOL}/MT:OperationMode", *_cnc(f"{_CNC_CHANNEL}/CNC:ActOperationMode")),
+           codes=_cnc_codes(f"{_CNC_CHANNEL}/CNC:ActOperationMode", _CNC_CONTROL_MODE)),
     Signal("program_state", "Int32", "", "record", "Program state", "Stato del programma",
-           (f"{_PROGRAM}/MT:State/UA:CurrentState",),
+           (f"{_PROGRAM}/MT:State/UA:CurrentState", *_cnc(f"{_CNC_CHANNEL}/CNC:ActProgramStatus")),
            {"MT:5039": 0, "MT:5041": 1, "MT:5038": 2, "MT:5040": 3, "MT:5037": 4,
-            "MT:135": 0, "MT:138": 1, "MT:139": 3, "MT:140": 2, "MT:141": 4}),
+            "MT:135": 0, "MT:138": 1, "MT:139": 3, "MT:140": 2, "MT:141": 4},
+           codes=_cnc_codes(f"{_CNC_CHANNEL}/CNC:ActProgramStatus", _CNC_PROGRAM_STATE)),
     Signal("channel_state", "Int32", "", "record", "Channel state", "Stato del canale",
-           ("MT:Monitoring/<MT:16>/MT:ChannelState",)),
+           ("MT:Monitoring/<MT:16>/MT:ChannelState", *_cnc(f"{_CNC_CHANNEL}/CNC:ActStatus"))),
     Signal("channel_mode", "Int32", "", "record", "Channel mode", "Modo del canale",
-           ("MT:Monitoring/<MT:16>/MT:ChannelMode",)),
+           ("MT:Monitoring/<MT:16>/MT:ChannelMode", *_cnc(f"{_CNC_CHANNEL}/CNC:ActOperationMode")),
+           codes=_cnc_codes(f"{_CNC_CHANNEL}/CNC:ActOperationMode", _CNC_CHANNEL_MODE)),
     Signal("is_warm_up", "Boolean", "", "record", "Warm-up", "Riscaldamento", (f"{_TOOL}/MT:IsWarmUp",)),
     Signal("emergency_stop", "Boolean", "", "record", "Emergency stop", "Emergenza"),
     Signal("alarm", "String", "", "record", "Active alarm", "Allarme attivo"),
     Signal("alarm_blocking", "Boolean", "", "record", "Blocking alarm", "Allarme bloccante"),
+    Signal("alarms", "String", "", "record", "All active alarms", "Tutti gli allarmi attivi"),
+    Signal("message", "String", "", "record", "Message of the control", "Messaggio del controllo"),
     # Who and what for.
-    Signal("program", "String", "", "record", "Program", "Programma", (f"{_PROGRAM}/MT:Name",)),
+    Signal("program", "String", "", "record", "Program", "Programma",
+           (f"{_PROGRAM}/MT:Name", *_cnc(f"{_CNC_CHANNEL}/CNC:ActMainProgramName",
+                                         f"{_CNC_CHANNEL}/CNC:ActProgramName"))),
     Signal("job", "String", "", "record", "Job", "Commessa",
            (f"{_PROGRAM}/MT:JobIdentifier", "MT:Production/MT:ProductionPlan/<MT:29>/MT:Identifier")),
     Signal("order", "String", "", "record", "Order", "Ordine",
@@ -212,35 +258,55 @@ _TABLE = (
            ("MT:Production/MT:ProductionPlan/<MT:29>/MT:RunsPlanned",)),
     Signal("runs_completed", "UInt32", "", "record", "Runs completed", "Cicli completati",
            ("MT:Production/MT:ProductionPlan/<MT:29>/MT:RunsCompleted",)),
+    Signal("execution_mode", "Int32", "", "record", "Execution mode of the job", "Modo di esecuzione della commessa"),
+    Signal("job_state", "Int32", "", "record", "State of the job order", "Stato dell'ordine di lavoro"),
+    Signal("job_name", "String", "", "record", "Name of the job", "Nome della commessa"),
+    Signal("job_parts", "Double", "", "record", "Parts of the job", "Pezzi della commessa",
+           ("MT:Production/MT:ProductionPlan/<MT:29>/MT:PartsCompleted",)),
+    Signal("job_parts_good", "Double", "", "record", "Good parts of the job", "Pezzi buoni della commessa",
+           ("MT:Production/MT:ProductionPlan/<MT:29>/MT:PartsGood",)),
     Signal("badge", "String", "", "record", "Badge", "Badge"),
     # Counters.
     Signal("parts", "Int64", "", "record", "Parts in its lifetime", "Pezzi dalla messa in servizio",
-           (f"{_COUNTERS}/MT:PartsProducedInLifetime", "MT:Production/MT:Statistics/MT:PartsProducedInLifetime")),
+           (f"{_COUNTERS}/MT:PartsProducedInLifetime", f"{_MORE_COUNTERS}/MT:PartsProducedInLifetime",
+            "MT:Production/MT:Statistics/MT:PartsProducedInLifetime")),
     Signal("power_on_seconds", "Double", "s", "record", "Powered on", "Accesa",
-           (f"{_COUNTERS}/DI:PowerOnDuration", f"{_TOOL}/MT:PowerOnDuration"),
-           scale={f"{_COUNTERS}/DI:PowerOnDuration": _MILLISECOND, f"{_TOOL}/MT:PowerOnDuration": _HOUR}),
+           (f"{_COUNTERS}/DI:PowerOnDuration", f"{_MORE_COUNTERS}/DI:PowerOnDuration", f"{_TOOL}/MT:PowerOnDuration"),
+           scale={f"{_COUNTERS}/DI:PowerOnDuration": _MILLISECOND, f"{_MORE_COUNTERS}/DI:PowerOnDuration": _MILLISECOND,
+                  f"{_TOOL}/MT:PowerOnDuration": _HOUR}),
     Signal("operation_seconds", "Double", "s", "record", "In operation", "In funzione",
-           (f"{_COUNTERS}/DI:OperationDuration",), scale={f"{_COUNTERS}/DI:OperationDuration": _MILLISECOND}),
+           (f"{_COUNTERS}/DI:OperationDuration", f"{_MORE_COUNTERS}/DI:OperationDuration"),
+           scale={f"{each}/DI:OperationDuration": _MILLISECOND for each in (_COUNTERS, _MORE_COUNTERS)}),
     Signal("operation_cycles", "Int64", "", "record", "Operation cycles", "Cicli",
-           (f"{_COUNTERS}/DI:OperationCycleCounter",)),
+           (f"{_COUNTERS}/DI:OperationCycleCounter", f"{_MORE_COUNTERS}/DI:OperationCycleCounter")),
     Signal("automatic_seconds", "Double", "s", "record", "In automatic", "In automatico"),
     Signal("cutting_seconds", "Double", "s", "record", "Cutting", "In taglio"),
-    Signal("energy_watt_hours", "Double", "W.h", "record", "Energy", "Energia"),
-    Signal("tool_number", "UInt32", "", "record", "Tool", "Utensile"),
+    Signal("energy_watt_hours", "Double", "W.h", "record", "Energy", "Energia",
+           _metered("AcActiveEnergyTotalImportHp", "AcActiveEnergyTotalImportLp"), unit_told=True),
+    Signal("tool_number", "UInt32", "", "record", "Tool", "Utensile", _cnc(f"{_CNC_CHANNEL}/CNC:ToolId")),
+    # What there is of it: shopfloor.entries.
+    Signal("tools", "String", "", "record", "Tools", "Utensili"),
+    Signal("tool", "String", "", "record", "A tool and its life", "Un utensile e la sua vita"),
+    Signal("lifetimes", "String", "", "record", "Lifetime counters", "Contatori di vita"),
+    Signal("prognoses", "String", "", "record", "What the control expects", "Previsioni del controllo"),
     # What the agent says of its own watching.
     Signal("observed", "DateTime", "", "record", "Observed since", "Osservata da", derived=True),
     Signal("unreachable", "DateTime", "", "record", "Unreachable since", "Non risponde da", derived=True),
     Signal("hole", "String", "", "record", "Hole", "Lacuna", derived=True),
+    Signal("filled", "String", "", "record", "Filled from history", "Colmata dallo storico", derived=True),
     Signal("clock_offset_seconds", "Double", "s", "record", "Clock offset", "Scarto dell'orologio", derived=True),
     # Gauges.
     Signal("feed_override", "Double", "%", "gauge", "Feed override", "Override avanzamento",
-           (f"{_TOOL}/MT:FeedOverride", "MT:Monitoring/<MT:16>/MT:FeedOverride")),
+           (f"{_TOOL}/MT:FeedOverride", "MT:Monitoring/<MT:16>/MT:FeedOverride",
+            *_cnc(f"{_CNC_CHANNEL}/CNC:ActOverride"))),
     Signal("rapid_override", "Double", "%", "gauge", "Rapid override", "Override rapido",
            ("MT:Monitoring/<MT:16>/MT:RapidOverride",)),
     Signal("spindle_override", "Double", "%", "gauge", "Spindle override", "Override mandrino",
-           ("MT:Monitoring/<MT:22>/MT:Override",)),
+           ("MT:Monitoring/<MT:22>/MT:Override", *_cnc(f"{_CNC_SPINDLE}/CNC:ActOverride"))),
+    Signal("spindle_load", "Double", "%", "gauge", "Spindle load", "Carico mandrino",
+           _cnc(f"{_CNC_SPINDLE}/CNC:ActLoad")),
     *(Signal(f"{name}load", "Double", "%", "gauge", en + "load", "Carico " + it)
-      for name, en, it in (("spindle_", "Spindle ", "mandrino"), ("spindle2_", "Spindle 2 ", "mandrino 2"),
+      for name, en, it in (("spindle2_", "Spindle 2 ", "mandrino 2"),
                            ("axis_x_", "X axis ", "asse X"), ("axis_y_", "Y axis ", "asse Y"),
                            ("axis_z_", "Z axis ", "asse Z"), ("axis_b_", "B axis ", "asse B"),
                            ("axis_c_", "C axis ", "asse C"))),
@@ -249,14 +315,17 @@ _TABLE = (
       for name, en, it in (("position", "position", "Posizione"),)),
     *(Signal(f"axis_{a}_feed", "Double", "mm/s", "gauge", f"{a.upper()} axis feed", f"Avanzamento asse {a.upper()}")
       for a in "xyzbc"),
-    Signal("feed", "Double", "mm/s", "gauge", "Feed", "Avanzamento"),
-    Signal("spindle_speed", "Double", "/min", "gauge", "Spindle speed", "Giri mandrino"),
+    Signal("feed", "Double", "mm/s", "gauge", "Feed", "Avanzamento", _cnc(f"{_CNC_CHANNEL}/CNC:ActFeedrate"),
+           unit_told=True),
+    Signal("spindle_speed", "Double", "/min", "gauge", "Spindle speed", "Giri mandrino",
+           _cnc(f"{_CNC_SPINDLE}/CNC:ActSpeed"), unit_told=True),
     Signal("spindle2_speed", "Double", "/min", "gauge", "Spindle 2 speed", "Giri mandrino 2"),
     Signal("spindle_temperature", "Double", "Cel", "gauge", "Spindle temperature", "Temperatura mandrino"),
     Signal("spindle2_temperature", "Double", "Cel", "gauge", "Spindle 2 temperature", "Temperatura mandrino 2"),
     Signal("coolant_temperature", "Double", "Cel", "gauge", "Coolant temperature", "Temperatura refrigerante"),
     Signal("spindle_vibration", "Double", "mm/s", "gauge", "Spindle vibration", "Vibrazione mandrino"),
-    Signal("power_watts", "Double", "W", "gauge", "Power", "Potenza"),
+    Signal("power_watts", "Double", "W", "gauge", "Power", "Potenza", _metered("AcActivePowerTotal"),
+           unit_told=True),
     Signal("tool_life", "Double", "%", "gauge", "Tool life left", "Vita utensile residua"),
 )  # fmt: skip
 

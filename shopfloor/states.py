@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.periods import SECOND, Period, format_instant, parse_instant, union
+from shopfloor.samples import BAD_NO_COMMUNICATION
 from shopfloor.signals import DECIDING, TEXT_MAX
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 OBSERVED_EVERY_SECONDS = 20
 """How often an agent proves that it is watching."""
+BAD_STATUS = "bad_status"
+"""Cause of a hole in which the agent watched, and a deciding signal was not Good."""
 SILENCE_SECONDS_MAX = 60
 """How long the present may stay without a proof before it is unknown."""
 
@@ -166,6 +169,9 @@ def timeline(
     start, whatever holes came before. After a hole that ends inside of a span the state is unknown until every deciding
     signal that it names, and that the machine has, has spoken again or a new span starts.
 
+    A gateway stands between some machines and their server. Where it went on to answer but said of every deciding
+    signal that it has no communication, it is the machine that did not answer: unreachable, as without a gateway.
+
     Args:
         period: what to tile; its part after `now` is left out.
         last: newest sample of each deciding signal before the period.
@@ -193,11 +199,13 @@ def timeline(
     facts = _Facts([*last.values(), *samples], holes)
     stretches: list[Stretch] = []
     at_observed, at_unreachable, at_blind = _Cursor(observed), _Cursor(unreachable), _Cursor(blind)
+    at_refused = _Cursor(union(hole.period for hole in holes if hole.cause == BAD_STATUS))
     for start, end in zip(inside, [*inside[1:], span.end], strict=True):
         facts.advance(start)
         watching = at_observed.find(start)
         if watching is None:
-            state = State.UNKNOWN if at_unreachable.find(start) is None else State.UNREACHABLE
+            silent = at_unreachable.find(start) or (at_refused.find(start) and facts.silent())
+            state = State.UNREACHABLE if silent else State.UNKNOWN
         else:
             state = State.UNKNOWN if at_blind.find(start) else facts.state(watching.start)
         _append(stretches, Stretch(Period(start, end), state))
@@ -216,6 +224,7 @@ class _Facts:
         self._holes = sorted(holes, key=lambda hole: hole.period.end)
         self._next_sample = self._next_hole = 0
         self._values: dict[str, Value | None] = {}
+        self._statuses: dict[str, int] = {}
         self._spoke: dict[str, int] = {}
         self._lost: dict[str, int] = {}
 
@@ -224,12 +233,17 @@ class _Facts:
         while self._next_sample < len(self._samples) and self._samples[self._next_sample].stamp <= instant:
             sample = self._samples[self._next_sample]
             self._values[sample.signal] = sample.value
+            self._statuses[sample.signal] = sample.status
             self._spoke[sample.signal] = sample.stamp
             self._next_sample += 1
         while self._next_hole < len(self._holes) and self._holes[self._next_hole].period.end <= instant:
             hole = self._holes[self._next_hole]
             self._lost.update(dict.fromkeys(hole.signals or DECIDING, hole.period.end))
             self._next_hole += 1
+
+    def silent(self) -> bool:
+        """Tell whether every deciding signal that the machine has was last said to have no communication."""
+        return bool(self._statuses) and set(self._statuses.values()) == {BAD_NO_COMMUNICATION}
 
     def state(self, since: int) -> State:
         """Derive the state within a span of observation that started at an instant."""

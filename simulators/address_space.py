@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from asyncua import ua
 
 from simulators.jobs import dice
-from simulators.tree import ADD_INS, NAMESPACES, OBJECTS, object_type
+from simulators.tree import ADD_INS, CNC_OBJECTS, NAMESPACES, OBJECTS, object_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -115,6 +115,24 @@ TYPES = (
 )  # fmt: skip
 """The types that the simulated machines use, super-types first."""
 
+CNC_TYPES = (
+    TypeNode("CNC:1001", "CncComponentType", "UA:58", abstract=True),
+    TypeNode("CNC:1002", "CncChannelType", "CNC:1001"),
+    TypeNode("CNC:1003", "CncDriveType", "CNC:1001", abstract=True),
+    TypeNode("CNC:1004", "CncAxisType", "CNC:1003"),
+    TypeNode("CNC:1005", "CncSpindleType", "CNC:1003"),
+    TypeNode("CNC:1007", "CncInterfaceType", "UA:58"),
+    TypeNode("CNC:1008", "CncAxisListType", "UA:58"),
+    TypeNode("CNC:1009", "CncSpindleListType", "UA:58"),
+    TypeNode("CNC:1010", "CncChannelListType", "UA:58"),
+    TypeNode("CNC:3001", "CncSpindleTurnDirection", "UA:29", _DATA, values=("None", "CW", "CCW")),
+    TypeNode("CNC:3002", "CncChannelProgramStatus", "UA:29", _DATA, values=(
+        "Stopped", "Running", "Waiting", "Interrupted", "Canceled")),
+    TypeNode("CNC:3003", "CncChannelStatus", "UA:29", _DATA, values=("Active", "Interrupted", "Reset")),
+    TypeNode("CNC:3006", "CncOperationMode", "UA:29", _DATA, values=("Manual", "MDA", "Automatic")),
+)  # fmt: skip
+"""The types of OPC 40502 that the simulated controls use; only servers with a control have them."""
+
 _UNITS = {
     "P1": ("%", "percent"), "RPM": ("r/min", "revolutions per minute"), "CEL": ("°C", "degree Celsius"),
     "MMT": ("mm", "millimetre"), "DD": ("°", "degree"), "C16": ("mm/s", "millimetre per second"), "WTT": ("W", "watt"),
@@ -160,11 +178,16 @@ class AddressSpace:
         self._server = server
         self._index = {"UA": 0}
 
-    async def open(self, name: str) -> None:
-        """Register the namespaces and add the types and the folder of the machines."""
+    async def open(self, name: str, *, cnc: bool = False) -> None:
+        """Register the namespaces and add the types and the folder of the machines.
+
+        Args:
+            name: that the order of the namespaces depends on.
+            cnc: with the types of OPC 40502.
+        """
         for prefix in namespace_order(name):
             self._index[prefix] = await self._server.register_namespace(NAMESPACES[prefix])
-        for each in TYPES:
+        for each in (*TYPES, *(CNC_TYPES if cnc else ())):
             await self._add_type(each)
         await self.add_property(self.node("MT:39"), "MT:ErrorCode", variant("", "String"))
         machines = self.node("MY:1001")
@@ -312,6 +335,24 @@ class MachineNodes:
                 await self._add_object(parent)
                 name = variant(parent.rpartition(":")[2], "String")
                 await self._space.add_property(self.at(parent), "MT:Name", name)
+            await self._add_variable(each)
+
+    async def build_control(self, variables: Iterable[Variable]) -> None:
+        """Add a control of OPC 40502, which stands below Objects itself, with its lists and these variables."""
+        objects = ua.NodeId(_OBJECTS_FOLDER)
+        kinds = dict(CNC_OBJECTS)
+        for each in variables:
+            kinds.setdefault(each.path.rpartition("/")[0], "CNC:1004")
+        for path, kind in kinds.items():
+            above, _, name = path.rpartition("/")
+            parent, reference = (self.at(above), HAS_COMPONENT) if path else (objects, ORGANIZES)
+            name = name or f"SIM:{self._identity.id}"
+            await self._space.add_object(self.at(path), parent, name, kind, reference)
+        named = {"VendorName": self._identity.manufacturer, "VendorRevision": self._identity.software_revision,
+                 "Version": "1.00", "CncTypeName": self._identity.model, "Fix": "0"}  # fmt: skip
+        for name, text in named.items():
+            await self._space.add_property(self.at(""), f"CNC:{name}", variant(text, "String"))
+        for each in variables:
             await self._add_variable(each)
 
     async def _add_object(self, path: str) -> None:

@@ -1,4 +1,4 @@
-"""What asyncua's server leaves out and a machine's server does: the overflow bit, limits of publish and service calls.
+"""What asyncua's server leaves out and a machine's server does: the overflow bit, limits of calls, history in pages.
 
 OPC 10000-4: 5.13.1.5 (queue and overflow bit), 5.14.1.2 (MaxNotificationsPerPublish), 7.38.1 (info bits); OPC 10000-5,
 6.3.11 (OperationLimits).
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.server.address_space import AttributeService, ViewService
+from asyncua.server.history import HistoryDict
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.subscription_service import SubscriptionService
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 OVERFLOW = 0x480
 """Info type DataValue with the overflow bit."""
+
+HISTORY_VALUES_MAX = 100_000
+"""Values of one node that are remembered; the oldest are forgotten first."""
 
 LIMITS = (
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
@@ -45,6 +49,8 @@ class HonestServer(InternalServer):  # type: ignore[misc]  # asyncua is not type
         self.view_service = _Views(self.aspace, limit)
         self.subscription_service = _Subscriptions(self.aspace, self)
         self.isession.subscription_service = self.subscription_service
+        self._history = _History()
+        self.history_manager.set_storage(self._history)
 
     @property
     def watched_items(self) -> int:
@@ -52,11 +58,44 @@ class HonestServer(InternalServer):  # type: ignore[misc]  # asyncua is not type
         services = (each.monitored_item_srv for each in self.subscription_service.subscriptions.values())
         return sum(len(each._monitored_items) for each in services)  # noqa: SLF001  # asyncua counts them nowhere else
 
+    def sessions_of_clients(self) -> list[Any]:
+        """Return the sessions that came over a connection."""
+        return list(self._external_sessions.values())
+
+    async def remember(self, node: Any, value: Any) -> None:
+        """Keep a value in the history of a node, and let the history be read (OPC 10000-11, 5.2)."""
+        if self._history.knows(node):
+            await self._history.save_node_value(node, value)
+            return
+        await self._history.new_historized_node(node, None, HISTORY_VALUES_MAX)
+        await self._history.save_node_value(node, value)
+        read, write = self.aspace.read_attribute_value, self.aspace.write_attribute_value
+        for attribute in (ua.AttributeIds.AccessLevel, ua.AttributeIds.UserAccessLevel):
+            level = read(node, attribute).Value
+            granted = ua.Variant(level.Value | 1 << ua.AccessLevel.HistoryRead, level.VariantType)
+            await write(node, attribute, ua.DataValue(granted))
+        await write(node, ua.AttributeIds.Historizing, ua.DataValue(ua.Variant(True)))  # noqa: FBT003 - a value
+
     async def serve_limits(self) -> None:
         """Write the limits into the address space."""
         for limit in LIMITS:
             value = ua.DataValue(ua.Variant(self.limit, ua.VariantType.UInt32))
             await self.aspace.write_attribute_value(ua.NodeId(limit), ua.AttributeIds.Value, value)
+
+
+class _History(HistoryDict):  # type: ignore[misc]  # asyncua is not typed
+    """Hands out at most as many values as asked for, and a continuation point when there are more."""
+
+    def knows(self, node: Any) -> bool:
+        return node in self._datachanges
+
+    async def read_node_history(self, node_id: Any, start: Any, end: Any, nb_values: int) -> tuple[list[Any], Any]:
+        values, more = await super().read_node_history(node_id, start, end, 0)
+        if not nb_values or len(values) <= nb_values:
+            return values, more
+        cut = values[nb_values].SourceTimestamp
+        # The continuation point is a time, so values of one time are never parted, but when they alone fill a page.
+        return [each for each in values[:nb_values] if each.SourceTimestamp < cut] or values[:nb_values], cut
 
 
 def _check(asked: Sequence[Any], limit: int) -> None:

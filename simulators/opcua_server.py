@@ -58,6 +58,8 @@ class MachineServer:
         allow_none: offer an endpoint without security as well.
         tick_seconds: how often the sources are asked what is due.
         limit: most nodes or items that a client may name in one call.
+        generation: how often it has been started: each time it registers its namespaces in another order.
+        history: whether it remembers the values that it served, and lets them be read.
     """
 
     def __init__(
@@ -72,16 +74,19 @@ class MachineServer:
         allow_none: bool = False,
         tick_seconds: float = 0.5,
         limit: int = 100,
+        generation: int = 0,
+        history: bool = False,
     ) -> None:
         self.certificate = folder / "server.der"
         self._name = name
+        self._order = f"{name}.{generation}" if generation else name
         self._folder = folder
         self._clock = clock
         self._host, self._port = host, port
         self._allow_none = allow_none
         self._tick_seconds = tick_seconds
         self._server = Server(HonestServer(limit))
-        self._machines = [_MachineOnServer(self._server, source, clock) for source in sources]
+        self._machines = [_MachineOnServer(self._server, source, clock, remembers=history) for source in sources]
         self._ticking: asyncio.Task[None] | None = None
         self._told = 0
 
@@ -89,6 +94,11 @@ class MachineServer:
     def endpoint(self) -> str:
         """Where clients find it; the port is known once the server has started."""
         return f"opc.tcp://{self._host}:{self._port}/officina/simulator/"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
 
     @property
     def application_uri(self) -> str:
@@ -115,7 +125,7 @@ class MachineServer:
         await server.iserver.serve_limits()
         await self._secure()
         space = AddressSpace(server)
-        await space.open(self._name)
+        await space.open(self._order, cnc=any(machine.is_control for machine in self._machines))
         now = self._clock()
         for machine in self._machines:
             await machine.build(space, now)
@@ -133,6 +143,28 @@ class MachineServer:
         await asyncio.gather(self._ticking, return_exceptions=True)
         self._ticking = None
         await self._server.stop()
+
+    async def vanish(self, machine: str, signal: str) -> None:
+        """Take the nodes of a signal away from a machine, or from all of them when none is named."""
+        for each in self._named(machine):
+            await each.vanish(signal)
+
+    async def come_back(self, machine: str, signal: str) -> None:
+        """Put them back."""
+        for each in self._named(machine):
+            await each.come_back(signal)
+
+    async def lose_sessions(self) -> None:
+        """Forget all sessions and their subscriptions, as a server does that has had too many."""
+        for session in list(self._server.iserver.sessions_of_clients()):
+            await session.close_session(delete_subs=True)
+
+    def connections(self) -> list[Any]:
+        """Return the protocols of the open connections, for whoever means them harm."""
+        return list(self._server.bserver.clients) if self._server.bserver else []
+
+    def _named(self, machine: str) -> list[_MachineOnServer]:
+        return [each for each in self._machines if machine in {"", each.id}]
 
     async def wait(self) -> None:
         """Wait until serving fails.
@@ -186,8 +218,9 @@ class MachineServer:
 class _MachineOnServer:
     """One source and its nodes."""
 
-    def __init__(self, server: Server, source: Source, clock: Callable[[], int]) -> None:
+    def __init__(self, server: Server, source: Source, clock: Callable[[], int], *, remembers: bool) -> None:
         self._server = server
+        self._remembers = remembers
         self._source = source
         self._clock = clock
         self._nodes: MachineNodes
@@ -196,14 +229,38 @@ class _MachineOnServer:
         self._tools: ToolTable
         self._alerts: _Alerts
         self._prognosis: int | None = None
+        self._vanished: dict[Any, Any] = {}
+        self._unseen: dict[Any, tuple[Any, int, int]] = {}
+
+    @property
+    def id(self) -> str:
+        """Identifier of the machine."""
+        return self._source.identity.id
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it speaks OPC 40502 alone."""
+        return any(each.path.startswith("CNC:") for each in self._source.variables)
 
     async def build(self, space: AddressSpace, now: int) -> None:
         source = self._source
         self._nodes = MachineNodes(space, source.identity)
+        if self.is_control:
+            await self._nodes.build_control(source.variables)
+            self._bind(space)
+        else:
+            await self._build_machine_tool(space, now)
+        await self._open(now)
+
+    def _bind(self, space: AddressSpace) -> None:
+        for each in self._source.variables:
+            self._variables.setdefault(each.signal, []).append(_Binding(self._nodes, space, each))
+
+    async def _build_machine_tool(self, space: AddressSpace, now: int) -> None:
+        source = self._source
         full = any(each.path.startswith(BLOCKS) for each in source.variables)
         await self._nodes.build(source.variables, full=full)
-        for each in source.variables:
-            self._variables.setdefault(each.signal, []).append(_Binding(self._nodes, space, each))
+        self._bind(space)
         self._jobs = JobTable(self._server, space, self._nodes, self._write)
         self._tools = ToolTable(space, self._nodes, self._write)
         self._alerts = _Alerts(self._server, space, self._nodes)
@@ -221,7 +278,6 @@ class _MachineOnServer:
         )
         activity = ua.Variant(ua.LocalizedText("Lubrication and spindle check"), ua.VariantType.LocalizedText)
         await space.add_variable(self._nodes.at(f"{PROGNOSIS}/MT:Activity"), prognosis, "MT:Activity", activity)
-        await self._open(now)
 
     async def serve(self, now: int) -> None:
         for each in self._source.due(now):
@@ -240,7 +296,9 @@ class _MachineOnServer:
     async def _show(self, served: Served) -> None:
         for binding in self._variables.get(served.signal, ()):
             for node, value in binding.encode(served.value):
-                await self._write(node, value, served.stamp)
+                await self._write(node, value, served.stamp, served.status)
+        if self.is_control:
+            return
         if served.signal == "job":
             await self._write(self._jobs.job_node_id, self._jobs.reference(served.value), served.stamp)
         elif served.signal == "alarm_blocking":
@@ -249,6 +307,8 @@ class _MachineOnServer:
             await self._alerts.show(served)
 
     async def _show_tables(self, now: int) -> None:
+        if self.is_control:
+            return
         await self._jobs.show(self._source.jobs(now), now)
         await self._tools.show(self._source.tools(now), now)
         due = self._source.service_due(now)
@@ -257,16 +317,44 @@ class _MachineOnServer:
             value = ua.Variant(_time(due), ua.VariantType.DateTime)
             await self._write(self._nodes.at(f"{PROGNOSIS}/MT:PredictedTime"), value, now)
 
-    async def _write(self, node: Any, value: Any, stamp: int) -> None:
-        """Serve a value; None is no communication."""
+    async def vanish(self, signal: str) -> None:
+        """Take the nodes of a signal away; who watches them is told that they are unknown.
+
+        Raises:
+            KeyError: when the machine does not serve it.
+        """
+        aspace = self._server.iserver.aspace
+        for node in [node for binding in self._variables[signal] for node in binding.nodes if node in aspace]:
+            await self._write(node, None, self._clock(), ua.StatusCodes.BadNodeIdUnknown)
+            self._vanished[node] = aspace[node]
+            for handle in list(aspace[node].attributes[_VALUE].datachange_callbacks):
+                aspace.delete_datachange_callback(handle)
+            del aspace[node]
+
+    async def come_back(self, signal: str) -> None:
+        """Put the nodes of a signal back where they were, with the value that it has by now."""
+        for node in [node for binding in self._variables[signal] for node in binding.nodes]:
+            if node in self._vanished:
+                self._server.iserver.aspace[node] = self._vanished.pop(node)
+            if node in self._unseen:
+                await self._write(node, *self._unseen.pop(node))
+
+    async def _write(self, node: Any, value: Any, stamp: int, status: int = 0) -> None:
+        """Serve a value; None without a status is no communication."""
+        if node in self._vanished:
+            self._unseen[node] = value, stamp, status
+            return
+        silent = _NO_COMMUNICATION if value is None else _GOOD
         data = ua.DataValue(
             Value=ua.Variant(None, ua.VariantType.Null) if value is None else value,
-            StatusCode=_NO_COMMUNICATION if value is None else _GOOD,
+            StatusCode=ua.StatusCode(status) if status else silent,
             SourceTimestamp=_time(stamp),
             ServerTimestamp=_time(self._clock()),
         )
-        status = await self._server.iserver.aspace.write_attribute_value(node, _VALUE, data)
-        status.check()
+        result = await self._server.iserver.aspace.write_attribute_value(node, _VALUE, data)
+        result.check()
+        if self._remembers:
+            await self._server.iserver.remember(node, data)
 
 
 class _Binding:
@@ -281,6 +369,11 @@ class _Binding:
             for number, state in enumerate(variable.states)
         ]
 
+    @property
+    def nodes(self) -> list[Any]:
+        """The nodes that show it."""
+        return [self._node, *(self._below if self._states else ())]
+
     def encode(self, value: Any) -> list[tuple[Any, Any]]:
         """Return what to write to which node; None for no communication."""
         if self._states:
@@ -288,6 +381,8 @@ class _Binding:
             return list(zip((self._node, *self._below), values, strict=True))
         if value is None:
             return [(self._node, None)]
+        if self._variable.codes:
+            value = self._variable.codes[value]
         scaled = value * self._variable.scale if self._variable.scale != 1 else value
         return [(self._node, variant(scaled, self._variable.built_in))]
 

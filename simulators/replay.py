@@ -1,153 +1,29 @@
 """Recordings of real machines played through the same server as the models.
 
-A recording is text, plain or gzipped: `time|item|value` a line, or for conditions
-`time|item|level|native code|native severity|qualifier|text`. Every line of a mapped item is served as a value of its
-own with its own stamp, in the order of the lines; `UNAVAILABLE` is a status, not a text.
+Every line of a mapped item is served as a value of its own with its own stamp, in the order of the lines; `UNAVAILABLE`
+is a status, not a text.
 """
 
 from __future__ import annotations
 
-import gzip
-import re
-from calendar import timegm
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
-from simulators.mazak import UnreadableValueError
+from simulators.adapter_log import Tally
+from simulators.recordings import Recording, mapped_lines
 from simulators.tree import Identity, Served, Variable
 from simulators.workdays import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from simulators.machine import PlannedJob
 
-COMPLAINTS_KEPT = 20
-"""How many bad lines are kept word for word; all are counted."""
-
-_CONDITION_FIELDS = 5
-_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z")
 _HEAD_VALUES = 5000
 _LEAP_SECONDS = 6 * 3600.0
 _MICROSECOND = 1000
-
-
-class BadLineError(ValueError):
-    """A line is not what a recording is made of; the text says what is wrong."""
-
-
-class Line(NamedTuple):
-    """A line of a recording.
-
-    Attributes:
-        stamp: when.
-        item: what.
-        fields: the value, or the five fields of a condition.
-    """
-
-    stamp: int
-    item: str
-    fields: tuple[str, ...]
-
-
-def parse_line(text: str) -> Line:
-    """Read a line.
-
-    Raises:
-        BadLineError: when the stamp is no instant in UTC, the item has no name or the number of fields is wrong.
-    """
-    stamp, *rest = text.rstrip("\r\n").split("|", 6)
-    found = _STAMP.fullmatch(stamp)
-    if found is None:
-        raise BadLineError(f"no instant like 2017-10-31T09:00:33.124Z at the start: {text[:80]!r}")
-    if len(rest) not in {2, 1 + _CONDITION_FIELDS} or not rest[0]:
-        raise BadLineError(f"neither time|item|value nor a condition of seven fields: {text[:80]!r}")
-    year, month, day, hour, minute, second = map(int, found.groups()[:6])
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60):  # noqa: PLR2004
-        raise BadLineError(f"no such date or time: {text[:80]!r}")
-    fraction = int((found[7] or "0").ljust(9, "0"))
-    return Line(timegm((year, month, day, hour, minute, second)) * SECOND + fraction, rest[0], tuple(rest[1:]))
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of the lines.
-
-    Attributes:
-        lines: read.
-        bad: lines that could not be read, or values that their item cannot have.
-        unmapped: lines of items that are served nowhere.
-        repeats: values left out because stamp, signal and value were those of the value before.
-        served: values handed to the server.
-        complaints: the first bad lines, with what is wrong.
-    """
-
-    lines: int = 0
-    bad: int = 0
-    unmapped: int = 0
-    repeats: int = 0
-    served: int = 0
-    complaints: list[str] = field(default_factory=list)
-
-    def complain(self, text: str) -> None:
-        """Count a bad line and keep it if it is among the first."""
-        self.bad += 1
-        if len(self.complaints) < COMPLAINTS_KEPT:
-            self.complaints.append(text)
-
-
-class Translator(Protocol):
-    """Knows the items of a kind of machine; `simulators.mazak.Mazak` is one. Each reading takes a new one."""
-
-    variables: tuple[Variable, ...]
-
-    def translate(self, line: Line) -> list[Served] | None:
-        """Return the values that a line stands for; None when its item is not mapped."""
-
-
-def mapped_lines(paths: Iterable[Path], translator: Translator, tally: Tally | None = None) -> Iterator[Served]:
-    """Go over all values that a recording stands for, in the order of its lines: what a client must receive.
-
-    Stamps are cut to the microsecond, the precision of the server. A value whose signal, stamp and content are those of
-    the signal's value before it is the same value said twice, and left out.
-
-    Raises:
-        OSError: when a file cannot be read.
-    """
-    tally = Tally() if tally is None else tally
-    last: dict[str, Served] = {}
-    for line in _lines(paths, tally):
-        try:
-            values = translator.translate(line)
-        except UnreadableValueError as error:
-            tally.complain(str(error))
-            continue
-        if values is None:
-            tally.unmapped += 1
-            continue
-        for exact in values:
-            value = exact._replace(stamp=exact.stamp // _MICROSECOND * _MICROSECOND)
-            if last.get(value.signal) == value:
-                tally.repeats += 1
-                continue
-            last[value.signal] = value
-            yield value
-
-
-def _lines(paths: Iterable[Path], tally: Tally) -> Iterator[Line]:
-    for path in paths:
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8", errors="replace") as file:
-            for text in file:
-                if not text.strip():
-                    continue
-                tally.lines += 1
-                try:
-                    yield parse_line(text)
-                except BadLineError as error:
-                    tally.complain(str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +58,7 @@ class Replay:
 
     Args:
         paths: files of the recording, in the order of time.
-        translator: a class that knows the machine's items, for example `Mazak`.
+        recording: whose items they have, for example `recordings.MAZAK`.
         identity: who the machine is.
         pace: how it is played.
         held: play nothing before `begin` is called.
@@ -191,18 +67,18 @@ class Replay:
     def __init__(
         self,
         paths: Sequence[Path],
-        translator: type[Translator],
+        recording: Recording,
         identity: Identity,
         pace: Pace,
         *,
         held: bool = False,
     ) -> None:
         self.identity = identity
-        self.variables: tuple[Variable, ...] = translator.variables
+        self.variables: tuple[Variable, ...] = recording.variables
         self.tally = Tally()
         self.finished = False
         self._paths = paths
-        self._translator = translator
+        self._recording = recording
         self._pace = pace
         self._held = held
         self._values: Iterator[Served] = iter(())
@@ -230,7 +106,7 @@ class Replay:
         self.tally = Tally()
         self.finished = False
         self._opened = self._burst_began = now
-        self._values = mapped_lines(self._paths, self._translator(), self.tally)
+        self._values = mapped_lines(self._paths, self._recording, self.tally)
         head = {each.signal: None for each in self.variables}
         known: dict[str, Served] = {}
         self._next = next(self._values, None)
@@ -292,7 +168,7 @@ class Replay:
         if self._pace.start is not None:
             return self._pace.start
         begin = previous = None
-        for each in islice(mapped_lines(self._paths, self._translator()), _HEAD_VALUES):
+        for each in islice(mapped_lines(self._paths, self._recording), _HEAD_VALUES):
             if previous is None or each.stamp - previous > _LEAP_SECONDS * SECOND:
                 begin = each.stamp
             previous = each.stamp if previous is None else max(previous, each.stamp)

@@ -8,21 +8,25 @@ import gc
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import structlog
 
 from shopfloor.runtime import clock
 from simulators import workshop
+from simulators.faulty_server import FaultyServer
 from simulators.live import LiveSource
-from simulators.mazak import Mazak
 from simulators.opcua_server import MachineServer
 from simulators.replay import Pace, Replay
-from simulators.tree import Identity
+from simulators.tree import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from simulators.faults import Fault
+    from simulators.recordings import Recording
+    from simulators.tree import Source
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +44,7 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
         machines: identifiers of the machines that it serves.
         folder: where its key and certificate are kept.
         port: where it listens, 0 for a free port.
+        edition: what the machines speak.
     """
 
     started: int
@@ -47,16 +52,26 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
     machines: list[str]
     folder: Path
     port: int = 0
+    edition: Edition = "1.02"
 
 
-def live_server(site: SiteFile, *, allow_none: bool = False) -> MachineServer:
-    """Make the server of a site, as a gateway that speaks for all its machines."""
+AnyServer: TypeAlias = "MachineServer | FaultyServer"
+
+
+def live_server(site: SiteFile, *, allow_none: bool = False, faults: Sequence[Fault] = ()) -> AnyServer:
+    """Make the server of a site, as a gateway that speaks for all its machines, with faults to come if any."""
     places = [place for place in workshop.PLACES if place.identity.id in site.machines]
-    sources = [LiveSource(workshop.machine(place, site.started), place.identity) for place in places]
-    return MachineServer(site.name, sources, site.folder, clock.now, port=site.port, allow_none=allow_none)
+    sources = [LiveSource(workshop.machine(place, site.started), place.identity, site.edition) for place in places]
+    return _server(site.name, sources, site.folder, faults, port=site.port, allow_none=allow_none)
 
 
-async def serve(server: MachineServer, stop: asyncio.Event) -> None:
+def _server(name: str, sources: Sequence[Source], folder: Path, faults: Sequence[Fault], **options: Any) -> AnyServer:
+    if faults:
+        return FaultyServer(name, sources, folder, clock.now, faults, **options)
+    return MachineServer(name, sources, folder, clock.now, **options)
+
+
+async def serve(server: AnyServer, stop: asyncio.Event) -> None:
     """Serve until stopped; writes the address and the certificate when it is ready, then `ready`."""
     gc.disable()  # a server makes some ten thousand objects that stay: looking for garbage among them takes seconds
     await server.start()
@@ -75,19 +90,26 @@ async def serve(server: MachineServer, stop: asyncio.Event) -> None:
 
 
 def replay_server(
-    paths: Sequence[Path], folder: Path, *, pace: Pace, port: int, allow_none: bool, machine: str
-) -> tuple[MachineServer, Replay]:
-    """Make the server of a recording of a Mazak Integrex, as `time|item|value` lines.
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    recording: Recording,
+    pace: Pace,
+    port: int,
+    allow_none: bool,
+    machine: str,
+    faults: Sequence[Fault] = (),
+) -> tuple[AnyServer, Replay]:
+    """Make the server of a recording, under this identifier.
 
     It is held until `begin_when_watched` lets it play.
     """
-    identity = Identity(machine, "Integrex", "Mazak", "Integrex 100-IV", "recorded", "NIST", 2004)
-    source = Replay(paths, Mazak, identity, pace, held=True)
-    server = MachineServer(machine, [source], folder, clock.now, port=port, allow_none=allow_none, tick_seconds=0.1)
+    source = Replay(paths, recording, recording.identity._replace(id=machine), pace, held=True)
+    server = _server(machine, [source], folder, faults, port=port, allow_none=allow_none, tick_seconds=0.1)
     return server, source
 
 
-async def begin_when_watched(server: MachineServer, source: Replay, seconds_max: float = math.inf) -> None:
+async def begin_when_watched(server: AnyServer, source: Replay, seconds_max: float = math.inf) -> None:
     """Let a recording begin once a client watches it, so that the client misses nothing.
 
     Args:

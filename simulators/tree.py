@@ -22,12 +22,17 @@ NAMESPACES: Mapping[str, str] = {
     "MT": "http://opcfoundation.org/UA/MachineTool/",
     "IA": "http://opcfoundation.org/UA/IA/",
     "ECM": "http://opcfoundation.org/UA/ECM/",
+    "CNC": "http://opcfoundation.org/UA/CNC",
     "SIM": "http://officina.example/UA/Simulator/",
 }
 """Namespace URIs by the prefix that paths use."""
 
-Edition = Literal["1.00", "1.02"]
-"""Edition of OPC 40501-1: servers of 1.00 have no item state, no operation mode and no operation counters."""
+Edition = Literal["1.00", "1.02", "cnc"]
+"""What a server speaks: an edition of OPC 40501-1, or OPC 40502 alone, as controls without a machine tool's model do.
+
+Servers of 1.00 have no item state, no operation mode and no operation counters; those of OPC 40502 have no jobs, tools
+or prognoses either.
+"""
 
 BuiltIn = Literal["Boolean", "UInt16", "Int32", "UInt32", "UInt64", "Float", "Double", "String"]
 
@@ -116,6 +121,7 @@ class Variable:
         states: of a state machine's CurrentState, which has Id and Number below it; by number.
         scale: what values are multiplied with.
         measurement: id of the measured quantity in OPC 34100, 0 for none.
+        codes: what is served for each value of the signal, where the standard numbers them otherwise.
     """
 
     path: str
@@ -128,6 +134,7 @@ class Variable:
     states: tuple[State, ...] = ()
     scale: float = 1
     measurement: int = 0
+    codes: tuple[int, ...] = ()
 
 
 class Identity(NamedTuple):
@@ -166,11 +173,13 @@ class Served(NamedTuple):
         stamp: source time.
         signal: whose variables get it.
         value: None for no communication.
+        status: OPC UA StatusCode; a value of None with status 0 is BadNoCommunication.
     """
 
     stamp: int
     signal: str
     value: Value | None
+    status: int = 0
 
 
 class Source(Protocol):
@@ -202,6 +211,8 @@ class Source(Protocol):
 
 def machine_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[Variable, ...]:
     """Return what a simulated machine with these axes serves."""
+    if edition == "cnc":
+        return cnc_variables(axes)
     variables = (
         *_status(_PROGRAM_STATES if edition == "1.02" else _OLD_PROGRAM_STATES),
         *_overrides(),
@@ -227,6 +238,44 @@ def machine_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[V
         ),
     )
     return variables if edition == "1.02" else tuple(each for each in variables if not each.path.startswith(BLOCKS))
+
+
+CNC_CHANNEL = "CNC:CncChannelList/SIM:Channel"
+CNC_SPINDLE = "CNC:CncSpindleList/SIM:Spindle"
+CNC_AXES = "CNC:CncAxisList"
+CNC_OBJECTS: Mapping[str, str] = {
+    "": "CNC:1007",
+    "CNC:CncAxisList": "CNC:1008",
+    "CNC:CncSpindleList": "CNC:1009",
+    "CNC:CncChannelList": "CNC:1010",
+    CNC_CHANNEL: "CNC:1002",
+    CNC_SPINDLE: "CNC:1005",
+}
+"""Type definition of every object of a control but its axes (OPC 40502, 6)."""
+
+
+def cnc_variables(axes: Sequence[str]) -> tuple[Variable, ...]:
+    """Return what a control serves that speaks OPC 40502 alone: its channel, its spindle and these axes."""
+    stopped, running, interrupted, canceled = 0, 1, 3, 4
+    manual, mda, automatic = 0, 1, 2
+    return (
+        Variable(f"{CNC_CHANNEL}/CNC:ActStatus", "channel_state", "Int32", "CNC:3003"),
+        Variable(f"{CNC_CHANNEL}/CNC:ActProgramStatus", "program_state", "Int32", "CNC:3002",
+                 codes=(stopped, running, stopped, interrupted, canceled)),
+        Variable(f"{CNC_CHANNEL}/CNC:ActOperationMode", "channel_mode", "Int32", "CNC:3006",
+                 codes=(automatic, mda, *(manual,) * 6)),
+        Variable(f"{CNC_CHANNEL}/CNC:ActMainProgramName", "program", "String"),
+        Variable(f"{CNC_CHANNEL}/CNC:ActProgramName", "program", "String"),
+        Variable(f"{CNC_CHANNEL}/CNC:ActFeedrate", "feed", "Double", unit="C16"),
+        Variable(f"{CNC_CHANNEL}/CNC:ActOverride", "feed_override", "Double", unit="P1", limits=(0.0, 150.0)),
+        Variable(f"{CNC_CHANNEL}/CNC:ToolId", "tool_number", "UInt32"),
+        Variable(f"{CNC_SPINDLE}/CNC:ActSpeed", "spindle_speed", "Double", unit="RPM"),
+        Variable(f"{CNC_SPINDLE}/CNC:ActOverride", "spindle_override", "Double", unit="P1", limits=(0.0, 150.0)),
+        Variable(f"{CNC_SPINDLE}/CNC:ActLoad", "spindle_load", "Double", unit="P1"),
+        Variable(f"{CNC_SPINDLE}/CNC:ActTurnDirection", "spindle_rotating", "Int32", "CNC:3001", codes=(0, 1)),
+        *(Variable(f"{CNC_AXES}/SIM:{axis.upper()}/CNC:ActLoad", f"axis_{axis}_load", "Double", unit="P1")
+          for axis in axes),
+    )  # fmt: skip
 
 
 def recorded_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[Variable, ...]:

@@ -13,7 +13,8 @@ from shopfloor.signals import SIGNALS
 from simulators.jobs import Kind, Member, OrderBook
 from simulators.machine import AXES, Machine
 from simulators.plan import Planner
-from simulators.tree import NAMESPACES, Identity, Variable, machine_variables, recorded_variables
+from simulators.recordings import ADDED
+from simulators.tree import NAMESPACES, Identity, Variable, machine_variables
 from simulators.workdays import SECOND, Calendar
 
 if TYPE_CHECKING:
@@ -123,10 +124,11 @@ def node_map(variables: Iterable[Variable]) -> str:
     taken: set[str] = set()
     for variable in variables:
         name = variable.signal if variable.signal in SIGNALS else _ADDED.get(variable.signal)
+        leaf = variable.path.rpartition("/")[2]
         standard = (
             name is not None
             and name in SIGNALS
-            and any("SIM:" not in path and "ECM:" not in path for path in SIGNALS[name].paths)
+            and any(path.rpartition("/")[2] == leaf for path in SIGNALS[name].paths)
         )
         if name is None or name in taken or standard or not {"SIM", "ECM"} & _prefixes(variable.path):
             continue
@@ -135,15 +137,7 @@ def node_map(variables: Iterable[Variable]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_ADDED = {
-    "part_count": "part_count.int64",
-    "spindle_rotating": "spindle_rotating.boolean",
-    "program_block": "program_block.int64",
-    "execution_text": "execution_text.string",
-    "mode_text": "mode_text.string",
-    "power_text": "power_text.string",
-    "availability_text": "availability_text.string",
-}
+_ADDED = {**ADDED, "spindle_rotating": "spindle_rotating.boolean"}
 
 
 def _prefixes(path: str) -> set[str]:
@@ -153,11 +147,6 @@ def _prefixes(path: str) -> set[str]:
 def live_node_map(kind: Kind) -> str:
     """Write the node map of a simulated mill or lathe."""
     return node_map(machine_variables(AXES[kind]))
-
-
-def recorded_node_map(axes: tuple[str, ...]) -> str:
-    """Write the node map of a replayed machine with these axes."""
-    return node_map(recorded_variables(axes))
 
 
 def signals() -> list[str]:

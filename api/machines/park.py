@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 
 from shopfloor.errors import ExpectedError
+from shopfloor.periods import InvalidInstantError, parse_instant
 from shopfloor.signals import SIGNALS, UnknownSignalError, find, is_identifier
 from shopfloor.wire.messages import RegisteredMachine, Registry
 
@@ -31,6 +32,18 @@ class UnknownMachineError(LookupError):
     """There is no such machine, or none that this caller may know of."""
 
 
+class Former(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An agent that spoke for a machine before.
+
+    Attributes:
+        publisher: the agent.
+        until: RFC 3339, the newest stamp that it may still deliver out of its spool.
+    """
+
+    publisher: str
+    until: str
+
+
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One machine of the park.
 
@@ -42,6 +55,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         publisher: the agent that speaks for it, and the only one that may.
         signals: what that agent may publish; empty means every signal of the standard table.
         writer_id: DataSetWriterId that a third-party publisher uses for it.
+        formerly: the agents that it was moved away from, while their spools may hold data of it.
     """
 
     id: str
@@ -51,6 +65,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     publisher: str
     signals: tuple[str, ...] = ()
     writer_id: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+    formerly: tuple[Former, ...] = ()
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -105,13 +120,26 @@ class Park:
         """Return what each publisher may publish."""
         registries: dict[str, Registry] = {}
         for machine in self:
-            registry = registries.setdefault(machine.publisher, Registry(machine.publisher, []))
-            registry.machines.append(RegisteredMachine(machine.id, list(machine.allowed), machine.writer_id))
+            for publisher, until in (
+                (machine.publisher, None),
+                *((each.publisher, each.until) for each in machine.formerly),
+            ):
+                registry = registries.setdefault(publisher, Registry(publisher, []))
+                entry = RegisteredMachine(machine.id, list(machine.allowed), machine.writer_id, until)
+                registry.machines.append(entry)
         return registries
 
 
 def _check(machine: Machine) -> None:
-    for field, text in (("id", machine.id), ("publisher", machine.publisher)):
+    publishers = [machine.publisher, *(each.publisher for each in machine.formerly)]
+    if len(set(publishers)) != len(publishers):
+        raise ParkError(f"machine {machine.id!r}: formerly names an agent twice, or its present one: remove it there")
+    for each in machine.formerly:
+        try:
+            parse_instant(each.until)
+        except InvalidInstantError as error:
+            raise ParkError(f"machine {machine.id!r}: formerly until: {error}") from error
+    for field, text in (("id", machine.id), *(("publisher", each) for each in publishers)):
         if not is_identifier(text):
             raise ParkError(
                 f"machine {machine.id!r}: {field} {text!r} is no identifier: use lower-case letters, digits and inner "

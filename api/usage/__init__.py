@@ -1,0 +1,1 @@
+"""Usage of machines: what they did, month by month, and what of it waits for a person."""

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
 STOP_SECONDS = 8.0
 """How long a program may take to stop; then it is ended, and says what was left."""
+
+END_SECONDS = 1.0
+"""How long a task may take to end before it is asked again."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +67,22 @@ async def _run(program: Callable[[asyncio.Event], Awaitable[None]]) -> int:
 
 async def _await(awaitable: Awaitable[None]) -> None:
     await awaitable
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended, however they do.
+
+    They are asked again every second: until Python 3.12 `asyncio.wait_for`, which the OPC UA library uses, forgets a
+    cancellation that comes together with a result.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        done, waiting = await asyncio.wait(waiting, timeout=END_SECONDS)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # it was asked to end: how it did is nobody's concern any more
 
 
 async def until_stopped(stop: asyncio.Event, **eternal: Coroutine[object, object, None]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from shopfloor import signals
-from shopfloor.periods import SECOND, format_instant, format_ticks
+from shopfloor.periods import SECOND, InvalidInstantError, format_instant, format_ticks, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,6 +61,7 @@ class NetworkMessage(msgspec.Struct, gc=False):
     Messages: list[DataSetMessage] | DataSetMessage
     PublisherId: str | None = None
     WriterGroupName: str | None = None
+    IsHistorical: bool = False
 
 
 class PlainValue(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -162,10 +163,13 @@ def row_id(message_id: str) -> RowId | None:
     return RowId(match[1], match[2], int(match[3])) if match else None
 
 
-def pack(samples: Iterable[Sample], *, publisher: str, writer_group: str, writer_id: int) -> Iterator[Body]:
+def pack(
+    samples: Iterable[Sample], *, publisher: str, writer_group: str, writer_id: int, is_historical: bool = False
+) -> Iterator[Body]:
     """Encode the samples of one machine and one class as NetworkMessages without their MessageId.
 
-    Each DataSetMessage holds one value of each signal at most; the order per signal is kept.
+    Each DataSetMessage holds one value of each signal at most; the order per signal is kept. What was read from a
+    server's history is marked with `IsHistorical`.
 
     Yields:
         Bodies of at most `NETWORK_MESSAGE_BYTES_MAX` bytes with the samples that they carry.
@@ -179,7 +183,8 @@ def pack(samples: Iterable[Sample], *, publisher: str, writer_group: str, writer
             sets.append([])
         sets[index].append(sample)
     encoded = [part for each in sets for part in _encode_sets(each, writer_id)]
-    head = _encode({"PublisherId": publisher, "WriterGroupName": writer_group})[1:-1]
+    mark = {"IsHistorical": True} if is_historical else {}
+    head = _encode({"PublisherId": publisher, "WriterGroupName": writer_group, **mark})[1:-1]
     chunk: list[tuple[bytes, list[Sample]]] = []
     size = 0
     for part in encoded:
@@ -302,11 +307,13 @@ class RegisteredMachine(msgspec.Struct, omit_defaults=True):
         machine: its identifier, the DataSetWriterName.
         signals: the signals that it may publish.
         writer_id: the DataSetWriterId that third-party publishers use for it.
+        until: newest stamp that the publisher may give, where another one speaks for the machine since; RFC 3339.
     """
 
     machine: str
     signals: list[str]
     writer_id: int | None = None
+    until: str | None = None
 
 
 class Registry(msgspec.Struct):
@@ -331,9 +338,13 @@ def decode_registry(payload: bytes) -> Registry:
         WireError: when it is none.
     """
     try:
-        return _decode_registry(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        registry = _decode_registry(payload)
+        for each in registry.machines:
+            if each.until is not None:
+                parse_instant(each.until)
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidInstantError) as error:
         raise WireError(str(error)) from error
+    return registry
 
 
 def encode_status(publisher: str, status: int, *, now: int | None = None, next_report_seconds: int = 0) -> bytes:

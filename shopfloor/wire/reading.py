@@ -48,10 +48,11 @@ class Reason(StrEnum):
     BAD_STATUS = "bad_status"
     NOT_A_NUMBER = "not_a_number"
     STORE_REFUSED = "store_refused"
+    MOVED = "moved"
 
 
 REGISTRY_REASONS = frozenset(
-    {Reason.UNKNOWN_PUBLISHER, Reason.UNKNOWN_MACHINE, Reason.FOREIGN_MACHINE, Reason.UNKNOWN_SIGNAL}
+    {Reason.UNKNOWN_PUBLISHER, Reason.UNKNOWN_MACHINE, Reason.FOREIGN_MACHINE, Reason.UNKNOWN_SIGNAL, Reason.MOVED}
 )
 """What a newer registry can heal."""
 
@@ -94,6 +95,7 @@ class _Machine(NamedTuple):
     name: str
     signals: Mapping[str, Signal]
     doubles: frozenset[str]
+    until: int | None
 
 
 class Allowed:
@@ -123,7 +125,8 @@ class Allowed:
                 except signals.UnknownSignalError:
                     unknown.append(name)
             doubles = frozenset(name for name, signal in known.items() if signal.type == "Double")
-            names[entry.machine] = _Machine(entry.machine, known, doubles)
+            until = None if entry.until is None else parse_instant(entry.until)
+            names[entry.machine] = _Machine(entry.machine, known, doubles, until)
             if entry.writer_id is not None:
                 ids[entry.writer_id] = names[entry.machine]
         return unknown
@@ -229,8 +232,9 @@ def _open_plain(publisher: str, message: PlainNetworkMessage, allowed: Allowed, 
         if machine is None or not fields.keys() <= machine.doubles:
             return None
         try:
+            until = latest if machine.until is None else min(latest, machine.until)
             if fields:
-                slices.append(_plain(machine.name, fields, latest))
+                slices.append(_plain(machine.name, fields, until))
         except InvalidInstantError:
             return None
     return Opened(publisher, row, slices, [], [])
@@ -300,6 +304,9 @@ class _Reader:
         stamp += field.SourcePicoseconds // 100
         if stamp > self._latest:
             raise _RefusedError(Reason.FAR_FUTURE, f"{machine.name} {name} is stamped {text}, more than a day ahead")
+        if machine.until is not None and stamp > machine.until:
+            detail = f"{machine.name} {name} is stamped {text}, when another agent spoke for the machine already"
+            raise _RefusedError(Reason.MOVED, detail)
         return stamp
 
     def _value(self, machine: _Machine, signal: Signal, field: DataValue) -> tuple[Value | None, int]:

@@ -35,6 +35,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "itsdangerous": ("api/access/sessions.py",),
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
+    "pymodbus": ("edge_agent/modbus.py",),
     "prometheus_client": ("*/metrics.py", "collector/cli.py"),
     "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py", "api/edges/store.py"),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
@@ -241,3 +242,38 @@ def test_every_target_of_the_makefile_says_what_it_is_for() -> None:
     [phony] = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     for target in phony.split():
         assert re.search(rf"^{target}:.*## \w", text, re.MULTILINE), target
+
+
+CHANGING = re.compile(
+    r"\.(?:write|write_value|write_values|write_attribute|write_params|set_value|set_values|set_writable|set_attributes"
+    r"|call_method|call_method_full|history_update|add_nodes|delete_nodes|add_references|delete_references|add_object"
+    r"|add_variable|add_property|transfer_subscriptions)\("
+)
+CALLS = re.compile(r"\.call\(|CallMethodRequest\(|MethodId=(\S+)")
+
+
+def test_nothing_in_the_agent_changes_a_machine_and_it_calls_one_method_which_only_repeats_conditions() -> None:
+    clients = [path for path in modules() if re.match(r"edge_agent/opcua\w*\.py", name_of(path))]
+    assert clients
+    texts = {name_of(path): path.read_text(encoding="utf-8") for path in clients}
+    assert [name for name, text in texts.items() if CHANGING.search(text)] == []
+    calling = {name: CALLS.findall(text) for name, text in texts.items() if CALLS.search(text)}
+    assert list(calling) == ["edge_agent/opcua_client.py"]
+    methods = [each for each in calling["edge_agent/opcua_client.py"] if each]
+    assert methods == ["ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh),"]
+    assert texts["edge_agent/opcua_client.py"].count("CallMethodRequest(") == 1
+
+
+def test_every_fault_of_the_matrix_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|(.+)\|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(1, 9), *range(9, 23), 25]
+    defined = {
+        (name_of(path), name)
+        for path in tracked()
+        if path.name.startswith("test_") and path.suffix == ".py"
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = [(number, place, name) for number, row in rows for place, name in re.findall(r"`(tests/\S+?)::(\w+)`", row)]
+    assert {number for number, _, _ in named} == {number for number, _ in rows}, "a row without a test"
+    assert [f"{number}: {place}::{name}" for number, place, name in named if (place, name) not in defined] == []

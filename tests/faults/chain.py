@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AGENT, COLLECTOR, API = "site-a", "collector", "api"
-DERIVED = ["item_state", "observed", "unreachable", "hole", "clock_offset_seconds"]
+DERIVED = ["item_state", "observed", "unreachable", "hole", "filled", "clock_offset_seconds"]
 START_SECONDS = 40.0
 
 Role = Literal["machine", "agent", "broker", "collector", "store", "api"]
@@ -42,8 +42,8 @@ _MOSQUITTO = """
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
-max_inflight_messages 2000
-max_queued_messages 0
+max_inflight_messages {inflight}
+max_queued_messages {queued}
 """
 
 
@@ -60,6 +60,8 @@ class Chain:
         kind: `counter` for record signals, `double` for gauges, `both` for seven gauges of eight.
         logged: whether the machine writes down what it serves.
         api: whether the API runs too, and publishes the registry; else the test does.
+        queued: messages that the broker sends unanswered to a slow client, and keeps for it besides; more are dropped.
+        agent_broker: port at which the agent finds the broker, when it is not the broker's own.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class Chain:
         kind: counting.Kind = "counter",
         logged: bool = True,
         api: bool = False,
+        queued: int = 0,
+        agent_broker: int = 0,
     ) -> None:
         self.folder = folder
         self.broker = broker
@@ -94,6 +98,8 @@ class Chain:
         self.health: dict[str, object] = {}
         self._registry_task: asyncio.Task[None] | None = None
         self._copies = 0
+        self._queued = queued
+        self.ports["agent_broker"] = agent_broker or self.ports["broker"]
         self._write_settings(bytes_max)
 
     @property
@@ -112,6 +118,18 @@ class Chain:
         process = self.processes[role]
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def freeze(self, role: Role) -> None:
+        """Let a program stand still, its connections open."""
+        self.processes[role].send_signal(signal.SIGSTOP)
+
+    def thaw(self, role: Role) -> None:
+        """Let it go on."""
+        self.processes[role].send_signal(signal.SIGCONT)
+
+    def command(self, role: Role) -> list[str]:
+        """Return how a program is started, for a second one of its kind."""
+        return self._command(role)
 
     async def __aenter__(self) -> Self:
         """Start everything and wait until the first samples are stored."""
@@ -212,7 +230,9 @@ class Chain:
     def _write_settings(self, bytes_max: int) -> None:
         folder, ports = self.folder, self.ports
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=ports["broker"]))
+        (folder / "mosquitto.conf").write_text(
+            _MOSQUITTO.format(port=ports["broker"], inflight=self._queued or 2000, queued=self._queued)
+        )
         (folder / "influxdb.conf").write_text(INFLUXDB.format(folder=folder, http=ports["store"], rpc=ports["rpc"]))
         kinds = {AGENT: Kind.AGENT, COLLECTOR: Kind.COLLECTOR, API: Kind.API}
         broker_files.write_files(
@@ -258,8 +278,9 @@ class Chain:
         )
 
     def _broker_table(self, login: str) -> str:
+        port = self.ports["agent_broker" if login == AGENT else "broker"]
         return (
-            f'[broker]\nhost = "127.0.0.1"\nport = {self.ports["broker"]}\nusername = "{login}"\n'
+            f'[broker]\nhost = "127.0.0.1"\nport = {port}\nusername = "{login}"\n'
             f'password_file = "password-{login}"\ninsecure = true\n'
         )
 

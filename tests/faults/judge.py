@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.periods import DAY, SECOND, Period
 from shopfloor.runtime import clock
+from shopfloor.stores.open import open_store
 from tests.faults import counting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from shopfloor.states import Hole
     from shopfloor.stores.port import Store
@@ -63,26 +65,53 @@ def read_served(chain: Chain) -> Said:
     """Return what the machine wrote down."""
     full = {signal.partition(".")[0]: signal for signal in chain.counters}
     served: Said = {}
-    for line in chain.served_log.read_text().splitlines():
+    whole = chain.served_log.read_text().rpartition("\n")[0]
+    for line in whole.splitlines():
         stamp, name, value = line.split()
         served[full[name], int(stamp)] = float(value)
     return served
 
 
-def judge(store: Store, served: Said, spooled: Iterable[tuple[str, str, int]] = ()) -> Verdict:
+async def settled(chain: Chain, spooled: Iterable[tuple[str, str, int]] = ()) -> Verdict:
+    """Wait until all that was served before now is stored or lost for good, with the machine going on, and judge."""
+    now, keys = clock.now(), frozenset(spooled)
+    found: list[Verdict] = []
+    reason = ""
+    for _ in range(DRAIN_SECONDS):
+        await asyncio.sleep(1)
+        store = open_store(chain.store_url)
+        try:
+            found.append(judge(store, lambda: read_served(chain), keys))
+        except (AssertionError, ValueError) as error:  # not yet, or nothing at all yet
+            reason = str(error)
+            found.clear()
+        finally:
+            store.close()
+        recent = [each for each in found[-2:] if _newest(each) > now + MARGIN_SECONDS * SECOND]
+        if len(recent) > 1 and recent[0].missing == recent[1].missing:
+            return recent[1]
+    raise AssertionError(f"it does not settle: {reason[:2000]}")
+
+
+def _newest(verdict: Verdict) -> int:
+    return max(stamp for _, stamp in verdict.stored)
+
+
+def judge(store: Store, say: Callable[[], Said], spooled: Iterable[tuple[str, str, int]] = ()) -> Verdict:
     """Compare what is stored with what was served.
 
     Args:
         store: with everything in it.
-        served: what the machine wrote down.
+        say: returns what the machine wrote down; asked after the store, so that it may go on meanwhile.
         spooled: what was seen in the spool of an agent that had died.
 
     Raises:
         AssertionError: something is doubled, invented, lost after it was spooled, or missing outside of all holes.
     """
-    counters = sorted({signal for signal, _ in served})
+    counters = sorted({signal for signal, _ in say()})
     period = Period(clock.now() - DAY, clock.now() + DAY)
     samples = store.read([counting.MACHINE], counters, period, limit=10_000_000)
+    served = say()
     stored = {(sample.signal, sample.stamp): float(sample.value or 0) for sample in samples}
     holes = list(store.gaps([counting.MACHINE], period)[counting.MACHINE].holes)
     first, last = (pick(stamp for _, stamp in stored) for pick in (min, max))

@@ -40,4 +40,4 @@ async def test_a_storm_of_kills_loses_doubles_and_invents_nothing(
         await everything_is_stored(chain)
         chain.kill("machine")
 
-        judge(open_store(chain.store_url), read_served(chain), spooled)
+        judge(open_store(chain.store_url), lambda: read_served(chain), spooled)

@@ -57,7 +57,7 @@ async def fill_the_spool(chain: Chain) -> Mapping[str, int]:
 
 def verdict_of(chain: Chain) -> Verdict:
     chain.kill("machine")
-    return judge(open_store(chain.store_url), read_served(chain))
+    return judge(open_store(chain.store_url), lambda: read_served(chain))
 
 
 async def test_nothing_is_missing_after_outages_of_store_broker_and_collector(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def mosquitto(
     Args:
         folder: where its files are put.
         logins: who may do what.
-        extra: further lines of its configuration.
+        extra: further lines of its configuration, for the listener of the publishers.
         port: the port, a free one when None.
     """
     path = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin") or program(
@@ -137,24 +137,27 @@ def mosquitto(
     folder.mkdir(parents=True, exist_ok=True)
     if logins:
         write_logins(folder, logins)
-        text = documented_settings(folder, port, programs_port) + _UNPRIVILEGED
+        text = documented_settings(folder, port, programs_port, extra) + _UNPRIVILEGED
     else:
-        text = _MOSQUITTO.format(port=port) + "allow_anonymous true\n"
-    (folder / "mosquitto.conf").write_text(text + "\n".join(extra) + "\n", encoding="utf-8")
+        text = _MOSQUITTO.format(port=port) + "\n".join(["allow_anonymous true", *extra, ""])
+    (folder / "mosquitto.conf").write_text(text, encoding="utf-8")
     command = [path, "-c", str(folder / "mosquitto.conf")]
     with _running(command, folder, port, logins, programs_port=programs_port if logins else port) as server:
         yield server
 
 
-def documented_settings(folder: Path, port: int, programs_port: int) -> str:
-    """Return the settings that the documentation tells to use, without TLS, for a folder and ports of a test."""
+def documented_settings(folder: Path, port: int, programs_port: int, extra: Sequence[str] = ()) -> str:
+    """Return the settings that the documentation tells to use, without TLS, for a folder and ports of a test.
+
+    Further lines belong to the listener of the publishers.
+    """
     page = (ROOT / "docs" / "brokers.md").read_text(encoding="utf-8")
     settings = page.partition("```conf\n")[2].partition("```")[0]
     assert settings, "docs/brokers.md shows no settings"
     lines = [line for line in settings.splitlines() if not line.startswith(("cafile", "certfile", "keyfile"))]
     return (
         "\n".join(lines)
-        .replace("listener 8883", f"listener {port} 127.0.0.1")
+        .replace("listener 8883", "\n".join([f"listener {port} 127.0.0.1", *extra]))
         .replace("listener 8884", f"listener {programs_port} 127.0.0.1")
         .replace("/var/lib/officina/broker", str(folder))
         .replace("/run/mosquitto/mosquitto.pid", str(folder / PID_FILE))

@@ -121,7 +121,7 @@ def configure(folder: Path, lathe: NodeOpcuaServer, *, trusted: str = "") -> Pat
 
 def server_config(path: Path) -> ServerConfig:
     (server,) = load(path).servers
-    assert (server.policy, server.mode) == ("Basic256Sha256", "SignAndEncrypt")
+    assert (server.policy, server.mode) == ("best", "SignAndEncrypt")
     return server
 
 
@@ -166,7 +166,14 @@ def expected(served: Served, convert: Callable[[Any], Any]) -> Said:
 
 
 def heard(notebook: Notebook, signal: str) -> list[Said]:
-    return [(each.value, status_name(each.status), each.source) for each in notebook.values[signal]]
+    """Return what was said, but for what a new job repeats at its own stamp."""
+    jobs = {each.source for each in notebook.values["job"]}
+    found: list[Said] = []
+    for each in notebook.values[signal]:
+        said = (each.value, status_name(each.status), each.source)
+        if signal != "program" or not found or each.source not in jobs or said[:2] != found[-1][:2]:
+            found.append(said)
+    return found
 
 
 async def test_exactly_what_is_served_arrives_with_its_source_time(tmp_path: Path, lathe: NodeOpcuaServer) -> None:
@@ -180,6 +187,7 @@ async def test_exactly_what_is_served_arrives_with_its_source_time(tmp_path: Pat
         for status in ("BadSensorFailure", "UncertainLastUsableValue"):
             play(lathe, {"spindle_load": 1.5, "feed_override": 77.0, "parts": 9}, status=status)
             await until(partial(told.has_reached, notebook), "all qualities arrived")
+        assert notebook.health[MACHINE].security == "Basic256Sha256/SignAndEncrypt", "the best that it offers"
     for signal in SIGNALS:
         assert heard(notebook, signal) == told.of(signal), signal
     health = notebook.health[MACHINE]
@@ -267,6 +275,10 @@ async def test_what_is_served_is_stored(tmp_path: Path, lathe: NodeOpcuaServer) 
             stored: dict[str, list[Said]] = {signal: [] for signal in SIGNALS}
             for each in samples:
                 stored[each.signal].append((each.value, status_name(each.status), each.stamp))
+            jobs = {stamp for _, _, stamp in stored["job"]}
+            programs = stored["program"]
+            stored["program"] = [each for before, each in zip([None, *programs], programs, strict=False)
+                                 if before is None or each[2] not in jobs or each[:2] != before[:2]]  # fmt: skip
             return stored == {signal: told.of(signal) for signal in SIGNALS}
 
         for values in ({}, *ROUNDS):

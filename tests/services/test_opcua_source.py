@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from shopfloor.samples import Reading
+    from edge_agent.refill import Refill
+    from shopfloor.samples import Reading, Sample
     from shopfloor.states import Hole
 
 pytestmark = pytest.mark.services
@@ -104,6 +105,9 @@ class Notebook:
     holes: list[Hole] = field(default_factory=list)
     offsets: list[float] = field(default_factory=list)
     health: dict[str, MachineHealth] = field(default_factory=dict)
+    wanted: list[Refill] = field(default_factory=list)
+    filled: list[tuple[Refill, list[str]]] = field(default_factory=list)
+    remembered: list[Sample] = field(default_factory=list)
 
     def readings(self, machine: str, readings: Sequence[Reading], *, trusted: bool) -> None:
         self.calls.append((machine, len(readings), trusted))
@@ -128,6 +132,29 @@ class Notebook:
     def last_proof(self, machine: str) -> int | None:
         del machine
         return self.proven
+
+    def lasts(self, machine: str) -> Mapping[str, int]:
+        del machine
+        return {signal: max(each.source or 0 for each in said) for signal, said in self.values.items() if said}
+
+    def want_refill(self, refill: Refill) -> None:
+        self.wanted.append(refill)
+
+    def refills(self, machine: str) -> Sequence[Refill]:
+        del machine
+        return list(reversed(self.wanted))
+
+    has_room_for_history = True
+
+    def history(self, machine: str, samples: Sequence[Sample]) -> bool:
+        del machine
+        self.remembered += samples
+        return True
+
+    def refilled(self, refill: Refill, signals: Sequence[str]) -> bool:
+        self.wanted.remove(refill)
+        self.filled.append((refill, list(signals)))
+        return True
 
     def hear(self, health: MachineHealth) -> None:
         self.health[health.machine] = health
@@ -165,8 +192,12 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *scripts: Script, port: int = 0, limit: int = 100) -> AsyncIterator[MachineServer]:
-    server = MachineServer("test", scripts, folder / "server", clock.now, port=port, tick_seconds=0.02, limit=limit)
+async def serving(
+    folder: Path, *scripts: Script, port: int = 0, limit: int = 100, history: bool = False
+) -> AsyncIterator[MachineServer]:
+    server = MachineServer(
+        "test", scripts, folder / "server", clock.now, port=port, tick_seconds=0.02, limit=limit, history=history
+    )
     await server.start()
     try:
         yield server
@@ -301,7 +332,7 @@ async def test_a_server_that_restarts_leaves_a_hole_and_a_new_span(
         task = asyncio.create_task(watch(config, notebook, clock=clock.now, health=notebook.hear))
         await until(lambda: notebook.proofs, "observed")
         first = notebook.health[MACHINE].observed_since
-    await until(lambda: "Connect call failed" in notebook.health[MACHINE].reason, "gone")
+    await until(lambda: "nothing listens at" in notebook.health[MACHINE].reason, "gone")
     async with serving(tmp_path, Script(), port=port):
         await until(lambda: notebook.health[MACHINE].observed_since not in {None, first}, "observed again")
         again = notebook.health[MACHINE].observed_since

@@ -66,7 +66,7 @@ class Agent:
             spool=self.spool,
             machines=lambda: {MACHINE: self.recorder.signals(MACHINE)},
             clock=clock.now,
-            health=lambda: {"version": "test"},
+            health=lambda: b"{}",
         )
 
     def spooled(self) -> None:
@@ -203,7 +203,7 @@ from shopfloor.runtime import clock
 folder, port, user, password = sys.argv[1:]
 spool = Spool(Path(folder) / "brief.db", durable=False)
 uplink = Uplink(Broker("127.0.0.1", int(port), user, password), publisher=user, spool=spool,
-                machines=dict, clock=clock.now, health=dict)
+                machines=dict, clock=clock.now, health=bytes)
 asyncio.run(uplink.run())
 """
 

@@ -185,6 +185,10 @@ class NodeOpcuaServer:
         """Every value of a quantity that was served, oldest first, the last 10,000 at most."""
         return [Served(*value) for value in self._ask({"served": quantity})]
 
+    def happen(self, what: str, told: Mapping[str, Any] | str) -> None:
+        """Let something happen: `alarm`, `message`, `jobStatus`, `tool`, `prognosis` or `remove`, as in server.cjs."""
+        self._ask({what: told})
+
     def trust(self, certificate: Path) -> None:
         """Accept a client certificate, DER or PEM, from now on, whether it was refused before or not."""
         self._ask({"trust": str(certificate)})

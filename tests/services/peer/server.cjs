@@ -46,6 +46,12 @@ const OPTIONAL_PARTS = [
   "Monitoring.MachineTool.MachineryOperationMode",
   "Monitoring.MachineTool.OperationCounters",
   "Monitoring.MachineTool.OperationCounters.PartsProducedInLifetime",
+  "MachineryBuildingBlocks.JobManagement.JobOrderResults.JobOrderResponseList",
+  "Notification.Messages",
+  "Notification.Prognoses",
+  "Notification.Prognoses.NodeVersion",
+  "Equipment.Tools",
+  "Equipment.Tools.NodeVersion",
   "Production.ActiveProgram.JobIdentifier",
 ];
 const JOB_STATES = { NotAllowedToStart: 1, AllowedToStart: 2, Running: 3, Interrupted: 4, Ended: 5, Aborted: 6 };
@@ -130,16 +136,159 @@ function stateMachine(node) {
 }
 
 /** JSON {"id", "state", "work_master"} as an entry of a JobOrderList (OPC 10031-4 ISA95JobOrderAndStateDataType). */
-function jobOrder(space, { id, state, work_master: workMaster }) {
+function jobOrder(space, { id, state, work_master: workMaster, parameters: told }) {
   const type = (name) => space.findDataType(name, space.getNamespaceIndex(URIS.IJ));
   const stateNumber = JOB_STATES[state];
   if (!stateNumber) throw new Error(`no job state ${state}; there are ${Object.keys(JOB_STATES).join(", ")}`);
   const workMasterType = type("ISA95WorkMasterDataType");
   const workMasters = workMaster && [space.constructExtensionObject(workMasterType, { ID: workMaster })];
   return space.constructExtensionObject(type("ISA95JobOrderAndStateDataType"), {
-    jobOrder: { jobOrderID: id, workMasterID: workMasters },
+    jobOrder: {
+      jobOrderID: id,
+      workMasterID: workMasters,
+      jobOrderParameters: told && parameters(space, told),
+    },
     state: [{ browsePath: { elements: [] }, stateText: { text: state }, stateNumber }],
   });
+}
+
+/** A JSON parameter list {"OrderNumbers": ["String", ["PO-1"]]} as ISA95ParameterDataType. */
+function parameters(space, told) {
+  const type = space.findDataType("ISA95ParameterDataType", space.getNamespaceIndex(URIS.IJ));
+  return Object.entries(told).map(([id, [dataType, value]]) =>
+    space.constructExtensionObject(type, {
+      ID: id,
+      value: { dataType, arrayType: Array.isArray(value) ? "Array" : "Scalar", value },
+    }),
+  );
+}
+
+/** JSON {"id", "state", "data"} as an entry of a JobOrderResponseList (OPC 10031-4 ISA95JobResponseDataType). */
+function jobResponse(space, { id, state, data }) {
+  const type = space.findDataType("ISA95JobResponseDataType", space.getNamespaceIndex(URIS.IJ));
+  return space.constructExtensionObject(type, {
+    jobResponseID: `${id}-response`,
+    jobOrderID: id,
+    jobState: [{ browsePath: { elements: [] }, stateText: { text: state }, stateNumber: JOB_STATES[state] }],
+    jobResponseData: parameters(space, data),
+  });
+}
+
+/** Alarms, messages, job events, tools and prognoses of the machine: what happens, and what comes and goes. */
+class Happenings {
+  constructor({ machine, spindle }) {
+    this.machine = machine;
+    this.space = machine.addressSpace;
+    this.namespace = this.space.getNamespace(URIS.VENDOR);
+    this.messages = below(machine, "MT:Notification/MT:Messages");
+    this.control = below(machine, "MY:MachineryBuildingBlocks/MJ:JobManagement/MJ:JobOrderControl");
+    this.spindle = spindle;
+    this.alarms = new Map();
+    this.members = new Map();
+    const server = this.space.rootFolder.objects.server;
+    for (const notifier of [this.messages, this.control]) {
+      notifier.setEventNotifier(1);
+      server.addReference({ referenceType: "HasNotifier", nodeId: notifier.nodeId });
+    }
+    this.messages.addReference({ referenceType: "HasEventSource", nodeId: spindle.nodeId });
+    this.space.installAlarmsAndConditionsService?.();
+  }
+
+  type(number, prefix = "MT") {
+    return this.space.findNode(`ns=${this.space.getNamespaceIndex(URIS[prefix])};i=${number}`);
+  }
+
+  alarm({ name, code, text, severity, active }) {
+    let alarm = this.alarms.get(name);
+    if (!alarm) {
+      alarm = this.namespace.instantiateAlarmCondition(this.type(39), {
+        browseName: name,
+        conditionName: name,
+        conditionOf: this.messages,
+        conditionSource: this.spindle,
+        inputNode: below(this.spindle, "VENDOR:ActLoad"),
+      });
+      setProperty(below(alarm, "MT:ErrorCode"), "String", code);
+      alarm.setEnabledState(true);
+      this.alarms.set(name, alarm);
+    }
+    if (active) {
+      alarm.activateAlarm();
+    } else {
+      alarm.deactivateAlarm(false);
+    }
+    alarm.raiseNewCondition({ message: text, severity, retain: active, quality: coerceStatusCode("Good") });
+    return { name, active };
+  }
+
+  message({ code, text, severity }) {
+    this.messages.raiseEvent(this.type(35), {
+      message: { dataType: "LocalizedText", value: { text } },
+      severity: { dataType: "UInt16", value: severity },
+      identifier: { dataType: "String", value: code },
+    });
+    return { code };
+  }
+
+  jobStatus(told) {
+    const order = jobOrder(this.space, told);
+    this.control.raiseEvent(this.type(1006, "IJ"), {
+      jobOrder: { dataType: "ExtensionObject", value: order.jobOrder },
+      jobState: { dataType: "ExtensionObject", arrayType: "Array", value: order.state },
+      jobResponse: { dataType: "ExtensionObject", value: jobResponse(this.space, { ...told, data: told.data ?? {} }) },
+    });
+    return { id: told.id };
+  }
+
+  tool({ name, number, locked, life, limit }) {
+    const optionals = ["Name", "Location", "ToolLife"];
+    const tool = this.add(50, name, below(this.machine, "MT:Equipment/MT:Tools"), optionals);
+    setProperty(below(tool, "MT:ControlIdentifier1"), "UInt32", number);
+    setProperty(below(tool, "MT:Name"), "String", name);
+    setProperty(below(tool, "MT:Location/MT:Name"), "String", "Magazine");
+    setProperty(below(tool, "MT:Location/MT:PlaceNumber"), "UInt16", number);
+    setProperty(below(tool, "MT:Locked"), "Boolean", locked);
+    setProperty(below(tool, "MT:Locked/MT:ReasonForLocking"), "Int32", 3);
+    const entry = this.type(61).instantiate({
+      browseName: "Minutes",
+      namespace: this.namespace,
+      componentOf: below(tool, "MT:ToolLife"),
+      dataType: "Double",
+      optionals: ["LimitValue"],
+    });
+    setProperty(entry, "Double", life);
+    setProperty(below(entry, "MT:LimitValue"), "Double", limit);
+    setProperty(below(entry, "MT:Indication"), "Int32", 0);
+    setProperty(below(entry, "MT:IsCountingUp"), "Boolean", true);
+    const minutes = { ...PERCENT, unitId: 5064014, displayName: { text: "min" } };
+    setProperty(below(entry, "MT:EngineeringUnits"), "ExtensionObject", new EUInformation(minutes));
+    return { name };
+  }
+
+  prognosis({ name, type, predicted, details }) {
+    const optionals = ["ToolName", "ToolIdentifier", "PartIdentifier"];
+    const prognosis = this.add(type, name, below(this.machine, "MT:Notification/MT:Prognoses"), optionals);
+    setProperty(below(prognosis, "MT:PredictedTime"), "DateTime", new Date(predicted));
+    for (const [key, [dataType, value]] of Object.entries(details)) {
+      setProperty(below(prognosis, `MT:${key}`), dataType, dataType === "LocalizedText" ? { text: value } : value);
+    }
+    return { name };
+  }
+
+  add(number, browseName, componentOf, optionals) {
+    let made;
+    this.space.modelChangeTransaction(() => {
+      made = this.type(number).instantiate({ browseName, namespace: this.namespace, componentOf, optionals });
+    });
+    this.members.set(browseName, made);
+    return made;
+  }
+
+  remove(name) {
+    this.space.modelChangeTransaction(() => this.space.deleteNode(this.members.get(name)));
+    this.members.delete(name);
+    return { name };
+  }
 }
 
 function setProperty(node, dataType, value) {
@@ -200,6 +349,8 @@ function quantitiesOf({ machine, spindle, channel }) {
   const operation = below(machine, "MT:Monitoring/MT:MachineTool");
   const program = below(machine, "MT:Production/MT:ActiveProgram");
   const orders = below(blocks, "MJ:JobManagement/MJ:JobOrderControl/IJ:JobOrderList");
+  const responses = below(blocks, "MJ:JobManagement/MJ:JobOrderResults/IJ:JobOrderResponseList");
+  const jobResponses = (values) => values.map((value) => jobResponse(machine.addressSpace, value));
   const jobOrders = (values) => values.map((value) => jobOrder(machine.addressSpace, value));
   const uint64 = (value) => [Math.floor(value / 2 ** 32), value >>> 0];
   const started = (quantity, first) => {
@@ -210,6 +361,7 @@ function quantitiesOf({ machine, spindle, channel }) {
     state: started(stateMachine(below(blocks, "MY:MachineryItemState")), "NotExecuting"),
     mode: started(stateMachine(below(blocks, "MY:MachineryOperationMode")), "Processing"),
     job_orders: started(variable(orders, "ExtensionObject", jobOrders), []),
+    job_responses: started(variable(responses, "ExtensionObject", jobResponses), []),
     program_state: started(stateMachine(below(program, "MT:State")), "Ended"),
     program: started(variable(below(program, "MT:Name"), "String"), "O0000"),
     job: started(variable(below(program, "MT:JobIdentifier"), "String"), ""),
@@ -278,11 +430,15 @@ async function startServer(settings) {
   const parts = addMachine(server.engine.addressSpace, settings.identity);
   describe(parts, settings.identity);
   const quantities = quantitiesOf(parts);
+  const happenings = new Happenings(parts);
   await server.start();
-  return { server, quantities };
+  return { server, quantities, happenings };
 }
 
-async function answer(command, server, quantities, ticker) {
+async function answer(command, server, quantities, ticker, happenings) {
+  for (const name of ["alarm", "message", "jobStatus", "tool", "prognosis", "remove"]) {
+    if (command[name]) return happenings[name](command[name]);
+  }
   if (command.set in quantities) {
     const time = command.source_time ? new Date(command.source_time) : undefined;
     return quantities[command.set].set(command.value, command.status, time);
@@ -299,7 +455,7 @@ async function answer(command, server, quantities, ticker) {
 async function main() {
   const settings = JSON.parse(process.argv[2]);
   const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-  const { server, quantities } = await startServer(settings);
+  const { server, quantities, happenings } = await startServer(settings);
   const ticker = new Ticker(quantities);
   ticker.every(settings.tick_seconds);
 
@@ -308,7 +464,7 @@ async function main() {
   say({ ready: `opc.tcp://127.0.0.1:${server.endpoints[0].port}`, certificate: server.certificateFile });
   for await (const line of commands) {
     try {
-      say({ done: await answer(JSON.parse(line), server, quantities, ticker) });
+      say({ done: await answer(JSON.parse(line), server, quantities, ticker, happenings) });
     } catch (error) {
       say({ error: error.message });
     }

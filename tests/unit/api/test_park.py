@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.access.scope import Role, Scope
-from api.machines.park import Machine, Park, ParkError, UnknownMachineError, read_park
+from api.machines.park import Former, Machine, Park, ParkError, UnknownMachineError, read_park
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +41,31 @@ def test_a_registry_names_what_its_publisher_may_say_and_what_every_agent_adds()
     assert set(registries) == {"edge", "other"}
     entry = registries["edge"].machines[0]
     assert (entry.machine, entry.writer_id) == ("a", 3)
-    assert set(entry.signals) == {"parts", "observed", "unreachable", "hole", "clock_offset_seconds"}
+    assert set(entry.signals) == {"parts", "observed", "unreachable", "hole", "filled", "clock_offset_seconds"}
     assert "spindle_load" in registries["other"].machines[0].signals
+
+
+def test_an_agent_that_a_machine_was_moved_away_from_may_deliver_what_it_has_of_the_time_before() -> None:
+    moved = Former("old", "2026-03-01T08:00:00Z")
+    registries = Park([machine("a", publisher="new", formerly=(moved,))]).registries()
+
+    assert {name: [each.until for each in registry.machines] for name, registry in registries.items()} == {
+        "new": [None],
+        "old": ["2026-03-01T08:00:00Z"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("former", "reason"),
+    [
+        (Former("edge", "2026-03-01T08:00:00Z"), "its present one"),
+        (Former("Old", "2026-03-01T08:00:00Z"), "identifier"),
+        (Former("old", "yesterday"), "until"),
+    ],
+)
+def test_a_move_that_makes_no_sense_is_refused(former: Former, reason: str) -> None:
+    with pytest.raises(ParkError, match=reason):
+        Park([machine("a", publisher="edge", formerly=(former,))])
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a/b", "a+", "#", "x" * 64])

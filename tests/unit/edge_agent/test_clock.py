@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from edge_agent.clock import OffsetEstimate, Trust
-from shopfloor.periods import SECOND
+from shopfloor.periods import HOUR, SECOND
 
 NOW = 1_800_000_000 * SECOND
 HALF = SECOND // 2
@@ -45,11 +47,47 @@ def test_what_lies_further_back_than_the_window_no_longer_counts() -> None:
 
 def test_a_step_forward_and_a_step_back_are_noticed() -> None:
     estimate = OffsetEstimate()
+    assert not compare(estimate, NOW - SECOND, 0)
     assert not compare(estimate, NOW, 0)
     assert compare(estimate, NOW + SECOND, 10 * SECOND)
     assert abs(estimate.offset - 10 * SECOND) < SECOND // 100
     assert compare(estimate, NOW + 2 * SECOND, 0)
     assert abs(estimate.offset) < SECOND // 100
+
+
+@pytest.mark.parametrize("late_seconds", [1, 5, 30])
+def test_a_current_time_that_is_renewed_late_is_no_step(late_seconds: int) -> None:
+    estimate = OffsetEstimate()
+    compare(estimate, NOW - SECOND, 0)
+    compare(estimate, NOW, 0)
+    looks = range(1, 10 * late_seconds)
+    tenth = SECOND // 10
+    assert not any(compare(estimate, NOW + look * tenth, 0, stale=look * tenth) for look in looks), "still the same"
+    assert not compare(estimate, NOW + late_seconds * SECOND, 0), "renewed at last"
+    assert abs(estimate.offset) < SECOND // 100
+
+
+def test_a_first_current_time_that_was_old_is_corrected_without_a_step() -> None:
+    estimate = OffsetEstimate()
+    compare(estimate, NOW, 0, stale=8 * SECOND)
+    assert not compare(estimate, NOW + SECOND, 0)
+    assert abs(estimate.offset) < SECOND // 100
+
+
+def test_a_renewal_bounds_the_offset_by_when_the_one_before_was_read() -> None:
+    estimate = OffsetEstimate()
+    compare(estimate, NOW, 0, stale=SECOND // 2)
+    compare(estimate, NOW + SECOND // 10, 0)
+    assert 0 <= estimate.offset_max <= SECOND // 5
+
+
+def test_a_step_back_is_noticed_once_the_time_is_renewed() -> None:
+    estimate = OffsetEstimate()
+    for number in range(3):
+        compare(estimate, NOW + number * SECOND, 0)
+    stepped = NOW + 3 * SECOND
+    assert compare(estimate, stepped, -HOUR)
+    assert abs(estimate.offset + HOUR) < SECOND // 100
 
 
 def test_drift_is_no_step() -> None:

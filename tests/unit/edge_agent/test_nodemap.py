@@ -100,7 +100,7 @@ def test_a_kind_ends_the_name_of_an_added_signal() -> None:
 
 def test_hours_and_milliseconds_become_seconds() -> None:
     wish = next(wish for wish in wanted({}) if wish.signal.name == "power_on_seconds")
-    milliseconds, hours = (Converter(wish, candidate, TABLE) for candidate in wish.candidates)
+    milliseconds, _, hours = (Converter(wish, candidate, TABLE) for candidate in wish.candidates)
     assert (milliseconds(7_200_000.0), hours(2)) == (7200.0, 7200.0)
 
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge_agent.recorder import UNSETTLED, SpoolRecorder
-from edge_agent.spool import Spool
+from edge_agent.refill import Refill
+from edge_agent.spool import HISTORY_ROWS_MAX, REFILLS_MAX, Spool
 from shopfloor.periods import DAY, SECOND, Period, parse_instant
-from shopfloor.samples import BAD_NO_COMMUNICATION, Reading, Value
+from shopfloor.samples import BAD_NO_COMMUNICATION, Reading, Sample, Value
 from shopfloor.states import Hole
 from shopfloor.wire import messages
 from tests.unit.edge_agent.test_spool import disk_takes_nothing_more
@@ -57,7 +59,8 @@ class Agent:
     def spooled(self) -> list[tuple[str, str, int, object]]:
         """What is in the spool: machine, signal, stamp, value as it is on the wire."""
         found: list[tuple[str, str, int, object]] = []
-        for waiting in self.spool.waiting(0, self.spool.newest, 10_000):
+        waits = (self.spool.waiting(0, self.spool.newest, 10_000, history=which) for which in (False, True))
+        for waiting in chain.from_iterable(waits):
             message = self.spool.message(waiting.n, PUBLISHER)
             assert message is not None
             payload = messages.decode(message[2])
@@ -294,3 +297,102 @@ def test_a_large_response_is_split_into_rows_in_one_commit(agent: Agent) -> None
     assert agent.spool.rows > 1
     assert agent.wakes == 1
     assert [stamp for _, _, stamp, _ in agent.spooled()] == [NOW + n for n in range(100)]
+
+
+def refill(first: int = 0, last: int = 60, signals: tuple[str, ...] = ("feed", "parts")) -> Refill:
+    period = Period(NOW + first * SECOND, NOW + last * SECOND)
+    return Refill(MACHINE, period, dict.fromkeys(signals, period))
+
+
+def test_history_is_marked_on_the_wire_and_changes_no_last_value(agent: Agent) -> None:
+    agent.says("feed", 5.0, NOW + 90 * SECOND)
+    before = agent.recorder.lasts(MACHINE)
+    assert agent.recorder.history(MACHINE, [Sample(MACHINE, "feed", NOW + SECOND, 1.5)])
+    assert agent.recorder.lasts(MACHINE) == before
+    live, history = (agent.spool.message(n, PUBLISHER) for n in (1, 2))
+    assert live is not None
+    assert history is not None
+    assert not messages.decode(live[2]).IsHistorical
+    assert messages.decode(history[2]).IsHistorical
+
+
+def test_a_hole_waits_for_its_history_over_a_restart_and_is_done_with_what_was_filled(agent: Agent) -> None:
+    agent.recorder.want_refill(refill())
+    agent.restart()
+    (found,) = agent.recorder.refills(MACHINE)
+    assert found == refill()
+    assert agent.recorder.refilled(found, ["feed"])
+    assert agent.recorder.refills(MACHINE) == []
+    ((machine, signal, stamp, text),) = agent.spooled()
+    assert (machine, signal, stamp) == (MACHINE, "filled", NOW + 60 * SECOND)
+    assert Hole.decode(MACHINE, str(text)) == Hole(MACHINE, refill().period, ("feed",), "history")
+
+
+def test_a_hole_of_which_the_server_remembers_nothing_leaves_no_word_of_it(agent: Agent) -> None:
+    agent.recorder.want_refill(refill())
+    assert agent.recorder.refilled(refill(), [])
+    assert agent.recorder.refills(MACHINE) == []
+    assert agent.spooled() == []
+
+
+def test_what_was_filled_of_two_holes_that_end_together_is_kept_apart(agent: Agent) -> None:
+    for each in (refill(signals=("feed",)), refill(signals=("parts",))):
+        agent.recorder.want_refill(each)
+    for each in agent.recorder.refills(MACHINE):
+        assert agent.recorder.refilled(each, list(each.spans))
+    assert [stamp - NOW - 60 * SECOND for _, _, stamp, _ in agent.spooled()] == [0, 1]
+
+
+def test_of_too_many_holes_the_oldest_are_not_filled(agent: Agent) -> None:
+    for number in range(REFILLS_MAX + 5):
+        agent.recorder.want_refill(refill(number, number + 1))
+    found = agent.recorder.refills(MACHINE)
+    assert len(found) == REFILLS_MAX
+    assert found[0].period.end == NOW + (REFILLS_MAX + 5) * SECOND
+
+
+def test_history_is_refused_while_much_of_it_waits_or_the_spool_is_half_full(agent: Agent) -> None:
+    room: list[bool] = []
+    for number in range(HISTORY_ROWS_MAX):
+        room.append(agent.recorder.has_room_for_history)
+        agent.recorder.history(MACHINE, [Sample(MACHINE, "feed", NOW + number, 1.5)])
+    assert all(room)
+    room = [agent.recorder.has_room_for_history]
+    agent.spool.delete([1])
+    room.append(agent.recorder.has_room_for_history)
+    agent.bytes_max = agent.spool.bytes_held
+    agent.restart()
+    room.append(agent.recorder.has_room_for_history)
+    assert room == [False, True, False]
+
+
+def test_a_row_that_was_damaged_on_the_disk_is_not_sent_and_leaves_a_hole_and_its_neighbours_flow(
+    agent: Agent,
+) -> None:
+    for number in range(3):
+        agent.says("feed", 100.0 + number, NOW + number * SECOND)
+    agent.spool._db.execute("UPDATE row SET body = CAST(replace(body, '101.0', '901.0') AS BLOB) WHERE n = 2")
+    sent = [agent.spool.message(n, PUBLISHER) is not None for n in (1, 2, 3)]
+    agent.recorder.make_room()
+    assert sent == [True, False, True]
+    assert [row.reason for row in agent.spool.dead()] == ["damaged on the disk"]
+    (hole,) = agent.holes()
+    assert (hole.cause, hole.period) == ("damaged", Period(NOW + SECOND, NOW + SECOND + 1))
+    assert agent.spool.counts() == {MACHINE: {"dead_samples": 1, "holes": 1}}
+
+
+def test_a_damaged_row_that_has_to_go_leaves_a_hole_of_all_signals(agent: Agent) -> None:
+    agent.says("feed", 100.0, NOW)
+    agent.spool._db.execute("UPDATE row SET body = x'00'")
+    agent.now = NOW + 400 * DAY
+    agent.recorder.make_room()
+    (hole,) = agent.holes()
+    assert (hole.cause, hole.signals) == ("too_old", ())
+
+
+def test_a_full_disk_keeps_a_refill_waiting(agent: Agent) -> None:
+    agent.recorder.want_refill(refill())
+    with disk_takes_nothing_more():
+        assert not agent.recorder.history(MACHINE, [Sample(MACHINE, "feed", NOW, 1.5)])
+        assert not agent.recorder.refilled(refill(), ["feed"])
+    assert agent.recorder.refills(MACHINE) == [refill()]

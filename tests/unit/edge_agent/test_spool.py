@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import resource
 import sqlite3
 from contextlib import contextmanager
@@ -437,3 +438,36 @@ def test_an_agent_that_was_killed_between_two_commits_finds_the_first(disk: Disk
     assert numbers(copy) == [1]
     copy.close()
     assert sqlite3.connect(tmp_path / "copy.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_power_cut_at_any_moment_leaves_whole_rows_and_every_row_whose_commit_was_on_the_disk(
+    disk: Disk, tmp_path: Path
+) -> None:
+    spool = disk.open()
+    log = disk.path.with_name(disk.path.name + "-wal")
+    sizes = [log.stat().st_size]
+    for number in range(12):
+        spool.put([row(NOW + number)])
+        sizes.append(log.stat().st_size)
+    whole = log.read_bytes()
+    dice = random.Random(7)
+    for cut in (*sizes, *(dice.randrange(sizes[0], sizes[-1]) for _ in range(40))):
+        (tmp_path / "copy.db").write_bytes(disk.path.read_bytes())
+        (tmp_path / "copy.db-wal").write_bytes(whole[:cut] + dice.randbytes(dice.randrange(200)))
+        copy = Spool(tmp_path / "copy.db", host="host-1")
+        committed = sum(size <= cut for size in sizes[1:])
+        assert numbers(copy) == list(range(1, committed + 1))
+        assert all(copy.message(n, "site-a") is not None for n in numbers(copy))
+        copy.close()
+        (tmp_path / "copy.db-wal").unlink(missing_ok=True)
+
+
+def test_a_spool_with_a_damaged_page_is_refused_with_what_to_do(disk: Disk) -> None:
+    spool = disk.open()
+    spool.put([row(NOW + number, size=3_000) for number in range(50)])
+    spool.close()
+    content = bytearray(disk.path.read_bytes())
+    content[20_000:20_400] = bytes(400)
+    disk.path.write_bytes(content)
+    with pytest.raises(SpoolError, match="cannot be used"):
+        Spool(disk.path, host="host-1")

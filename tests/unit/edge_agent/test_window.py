@@ -34,16 +34,20 @@ class Rows:
 
     def __init__(self, count: int = 0, size: int = 100) -> None:
         self.sizes: dict[int, int] = {}
+        self.history: set[int] = set()
         self.newest = 0
         self.add(count, size)
 
-    def add(self, count: int, size: int = 100) -> None:
+    def add(self, count: int, size: int = 100, *, history: bool = False) -> None:
         for _ in range(count):
             self.newest += 1
             self.sizes[self.newest] = size
+            if history:
+                self.history.add(self.newest)
 
-    def waiting(self, after: int, until: int, limit: int) -> Sequence[SpoolRow]:
-        return [SpoolRow(n, size) for n, size in self.sizes.items() if after < n <= until][:limit]
+    def waiting(self, after: int, until: int, limit: int, *, history: bool = False) -> Sequence[SpoolRow]:
+        rows = [SpoolRow(n, size) for n, size in self.sizes.items() if after < n <= until]
+        return [row for row in rows if (row.n in self.history) is history][:limit]
 
     def delete(self, rows: list[int]) -> None:
         for n in rows:
@@ -387,3 +391,33 @@ def test_whatever_happens_the_bounds_hold_and_in_the_end_every_row_was_sent(rand
         agent.stored(1, agent.rows.newest)
     assert agent.rows.sizes == {}
     assert agent.dead == {}
+
+
+def test_history_never_takes_the_place_of_what_is_live() -> None:
+    agent = Agent()
+    agent.connect()
+    agent.rows.add(1_000, history=True)
+    agent.rows.add(LIVE_ROWS)
+    sent = agent.step()
+    assert len(set(sent) & agent.rows.history) == BACKLOG_ROWS
+    assert [n for n in sent if n not in agent.rows.history] == list(range(1_001, 1_001 + LIVE_ROWS))
+
+
+def test_history_waits_for_all_other_backlog() -> None:
+    agent = Agent(BACKLOG_ROWS + 1)
+    agent.rows.add(5, history=True)
+    agent.connect()
+    assert set(agent.step()) & agent.rows.history == set()
+    agent.window.stored(EPOCH, [(1, BACKLOG_ROWS)], agent.now)
+    assert agent.step() == [BACKLOG_ROWS + 1, *sorted(agent.rows.history)]
+
+
+def test_history_that_waited_over_a_reconnect_is_sent_once() -> None:
+    agent = Agent()
+    agent.rows.add(3, history=True)
+    agent.connect()
+    assert agent.step() == [1, 2, 3]
+    agent.window.disconnected()
+    agent.connect()
+    assert agent.step() == [1, 2, 3]
+    assert agent.step() == []

@@ -242,8 +242,26 @@ def test_a_registry_replaces_the_one_before_and_an_empty_one_removes_it() -> Non
     assert reasons(opened(payload, allowed=allowed)) == [Reason.UNKNOWN_MACHINE]
     allowed.replace(PUBLISHER, None)
     assert reasons(opened(payload, allowed=allowed)) == [Reason.UNKNOWN_PUBLISHER]
-    healed = {Reason.UNKNOWN_SIGNAL, Reason.UNKNOWN_MACHINE, Reason.FOREIGN_MACHINE, Reason.UNKNOWN_PUBLISHER}
+    healed = {
+        Reason.MOVED,
+        Reason.UNKNOWN_SIGNAL,
+        Reason.UNKNOWN_MACHINE,
+        Reason.FOREIGN_MACHINE,
+        Reason.UNKNOWN_PUBLISHER,
+    }
     assert healed == REGISTRY_REASONS
+
+
+def test_the_agent_that_a_machine_was_moved_away_from_delivers_the_time_before_and_no_more() -> None:
+    allowed = Allowed()
+    moved = messages.RegisteredMachine(MACHINE, SIGNALS, until=TIME)
+    allowed.replace(PUBLISHER, messages.Registry(PUBLISHER, [moved]))
+    after = format_instant(NOW + 1)
+    for name, value in (("feed", 1.5), ("item_state", 3)):
+        assert reasons(opened(written(dataset({name: field(value)})), allowed=allowed)) == []
+        late = written(dataset({name: field(value, SourceTimestamp=after)}))
+        assert reasons(opened(late, allowed=allowed)) == [Reason.MOVED]
+        assert opened(late, allowed=allowed).slices == []
 
 
 def test_a_registry_that_names_what_does_not_exist_says_so() -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopfloor.periods import SECOND, Period, union
-from shopfloor.samples import Sample, Value
+from shopfloor.periods import DAY, SECOND, Period, from_datetime, union
+from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, Sample, Value
 from shopfloor.signals import DECIDING, TEXT_MAX
 from shopfloor.states import SILENCE_SECONDS_MAX, Coverage, Hole, State, Stretch, state_of, timeline
 
@@ -382,3 +384,46 @@ def test_a_hole_of_more_signals_than_a_text_can_name_is_one_of_all_signals() -> 
 def test_a_text_that_is_no_hole_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no hole"):
         Hole.decode(MACHINE, text)
+
+
+def test_a_gateway_that_has_lost_its_machine_says_that_the_machine_does_not_answer() -> None:
+    lost = [Sample(MACHINE, signal, 40, None, BAD_NO_COMMUNICATION) for signal in ("item_state", "control_mode")]
+    hole = Hole(MACHINE, Period(40, 70), ("control_mode", "item_state"), "bad_status")
+    coverage = watched([Period(0, 40), Period(70, 100)], holes=[hole])
+    before = said_before(item_state=EXECUTING, control_mode=1)
+
+    stretches = timeline(DAY_OF_WORK, before, [*lost, said(70, EXECUTING)], coverage, now=LATER)
+
+    assert tiled(stretches) == [
+        (0, 40, State.PROCESSING), (40, 70, State.UNREACHABLE), (70, 100, State.PROCESSING),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("signals", "cause", "status"), [
+    (("item_state",), "bad_status", BAD_NO_COMMUNICATION),
+    (("item_state", "control_mode"), "agent_restart", BAD_NO_COMMUNICATION),
+    (("item_state", "control_mode"), "bad_status", BAD_OUT_OF_RANGE),
+])  # fmt: skip
+def test_a_machine_that_still_speaks_or_an_agent_that_was_away_leaves_it_unknown(
+    signals: tuple[str, ...], cause: str, status: int
+) -> None:
+    lost = [Sample(MACHINE, signal, 40, None, status) for signal in signals]
+    coverage = watched([Period(0, 40), Period(70, 100)], holes=[Hole(MACHINE, Period(40, 70), signals, cause)])
+    before = said_before(item_state=EXECUTING, control_mode=1)
+
+    stretches = timeline(DAY_OF_WORK, before, [*lost, said(70, EXECUTING)], coverage, now=LATER)
+
+    assert stretches[1] == Stretch(Period(40, 70), State.UNKNOWN)
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-12-31", 24)])
+def test_a_civil_day_is_tiled_with_all_of_its_real_seconds(day: str, hours: int) -> None:
+    rome = ZoneInfo("Europe/Rome")
+    start = datetime.fromisoformat(day).replace(tzinfo=rome)
+    end = (datetime.fromisoformat(day) + timedelta(days=1)).replace(tzinfo=rome)
+    span = Period(from_datetime(start), from_datetime(end))
+    noon = from_datetime(start.replace(hour=12))
+    coverage = Coverage([Period(span.start, noon)], [], [])
+    found = timeline(span, said_before(item_state=EXECUTING), [], coverage, now=span.end + DAY)
+    assert [stretch.state for stretch in found] == [State.PROCESSING, State.UNKNOWN]
+    assert sum(stretch.period.seconds for stretch in found) == hours * 3600

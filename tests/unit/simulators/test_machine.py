@@ -152,7 +152,7 @@ def test_the_live_machine_continues_its_history_without_a_seam(
     assert {signal: (opened[signal].stamp, opened[signal].value) for signal in recent} == {
         signal: (history[signal].stamp, history[signal].value) for signal in recent
     }
-    assert [tuple(each) for each in later] == [
+    assert [(each.stamp, each.signal, each.value) for each in later] == [
         tuple(change) for change in machine.changes(now, now + 600 * SECOND) if change.signal in history
     ]
 

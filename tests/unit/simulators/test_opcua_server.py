@@ -14,10 +14,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from simulators.address_space import namespace_order
 from simulators.live import LiveSource
-from simulators.mazak import Mazak
 from simulators.opcua_server import MachineServer
 from simulators.plan import Phase
-from simulators.replay import Pace, Replay, mapped_lines
+from simulators.recordings import MAZAK, mapped_lines
+from simulators.replay import Pace, Replay
 from simulators.tree import NAMESPACES, Identity
 from simulators.workdays import SECOND
 
@@ -225,6 +225,34 @@ async def test_a_server_of_the_first_edition_has_programs_but_no_building_blocks
     assert hours == int(records["power_on_seconds"] / 3600)
 
 
+async def test_a_control_alone_stands_below_objects_and_speaks_its_own_numbers(
+    serve: Callable[..., Any], live: tuple[Any, Any]
+) -> None:
+    machine, clock = live
+    server = await serve(LiveSource(machine, MACHINE, edition="cnc"), clock)
+
+    async with connected(server) as browser:
+        control = await browser.at(f"SIM:{MACHINE.id}")
+        kind = await control.read_type_definition()
+        channel = f"SIM:{MACHINE.id}/CNC:CncChannelList/SIM:Channel"
+        found = {
+            name: await (await browser.at(f"{channel}/CNC:{name}")).read_value()
+            for name in ("ActStatus", "ActProgramStatus", "ActOperationMode", "ActMainProgramName", "ToolId")
+        }
+        machines = await (await browser.at("MY:Machines")).get_children()
+
+    records = machine.records(clock.now - 1)
+    assert kind == browser.node_id("CNC:1007")
+    assert machines == []
+    assert found == {
+        "ActStatus": records["channel_state"],
+        "ActProgramStatus": (0, 1, 0, 3, 4)[records["program_state"]],
+        "ActOperationMode": (2, 1, 0)[records["channel_mode"]],
+        "ActMainProgramName": records["program"],
+        "ToolId": records["tool_number"],
+    }
+
+
 async def test_changes_arrive_with_the_instants_of_the_model(serve: Callable[..., Any], live: tuple[Any, Any]) -> None:
     machine, clock = live
     server = await serve(LiveSource(machine, MACHINE), clock)
@@ -371,7 +399,7 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    replay = Replay([path], Mazak, MACHINE, Pace(speed=100.0, burst=40, burst_seconds=0.5))
+    replay = Replay([path], MAZAK, MACHINE, Pace(speed=100.0, burst=40, burst_seconds=0.5))
     server = await serve(replay, clock)
     listener = Listener()
     paths = {
@@ -383,7 +411,7 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
     async with connected(server) as browser:
         nodes = {signal: await browser.below(place) for signal, place in paths.items()}
         await watch(browser, listener, list(nodes.values()), queue=100)
-        served = list(mapped_lines([path], Mazak()))
+        served = list(mapped_lines([path], MAZAK))
         while not replay.finished:
             clock.now += SECOND // 2
             await asyncio.sleep(0.15)  # a publishing interval of the client and more
@@ -409,7 +437,7 @@ async def test_a_queue_that_overflows_marks_the_oldest_value_it_kept(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    server = await serve(Replay([path], Mazak, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
+    server = await serve(Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
     listener = Listener()
 
     async with connected(server) as browser:
@@ -436,7 +464,7 @@ async def test_a_message_holds_no_more_than_the_client_asked_for(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    server = await serve(Replay([path], Mazak, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
+    server = await serve(Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
     listener = Listener()
     sizes: list[int] = []
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from simulators.mazak import Mazak
-from simulators.replay import BadLineError, Line, Pace, Replay, Tally, mapped_lines, parse_line
+from simulators.adapter_log import BadLineError, Line, Tally, parse_line
+from simulators.recordings import MAZAK, mapped_lines
+from simulators.replay import Pace, Replay
 from simulators.tree import Identity, Served
 from simulators.workdays import SECOND
 
@@ -53,13 +54,13 @@ def values(served: list[Served], signal: str) -> list[object]:
 
 
 def test_a_line_is_read_to_the_nanosecond() -> None:
-    line = parse_line("2017-10-31T09:00:33.1234567Z|Xabs|-1.5\n")
+    (line,) = parse_line("2017-10-31T09:00:33.1234567Z|Xabs|-1.5\n")
 
     assert line == Line(1509440433_123456700, "Xabs", ("-1.5",))
 
 
 def test_a_condition_keeps_bars_in_its_text() -> None:
-    line = parse_line("2017-10-31T09:00:33Z|logic_cond|Warning|371|2|HIGH|UP | SWITCH)")
+    (line,) = parse_line("2017-10-31T09:00:33Z|logic_cond|Warning|371|2|HIGH|UP | SWITCH)")
 
     assert line.fields == ("Warning", "371", "2", "HIGH", "UP | SWITCH)")
 
@@ -86,7 +87,7 @@ def test_bad_lines_are_counted_and_kept_and_the_others_flow_on(write_log: Callab
         "rubbish\n2017-10-31T09:00:33Z|total_time|abc\n2017-10-31T09:00:34Z|unitNum|4\n2017-10-31T09:00:35Z|Srpm|9\n"
     )
 
-    served = list(mapped_lines([path], Mazak(), tally))
+    served = list(mapped_lines([path], MAZAK, tally))
 
     assert [(each.signal, each.value) for each in served] == [("spindle_speed", 9.0)]
     assert (tally.lines, tally.bad, tally.unmapped) == (4, 2, 1)
@@ -95,7 +96,7 @@ def test_bad_lines_are_counted_and_kept_and_the_others_flow_on(write_log: Callab
 
 
 def test_every_mapped_line_becomes_a_value_of_its_own_with_its_stamp(write_log: Callable[..., Path]) -> None:
-    served = list(mapped_lines([write_log()], Mazak()))
+    served = list(mapped_lines([write_log()], MAZAK))
 
     times = [(each.stamp % (60 * SECOND), each.value) for each in served if each.signal == "power_on_seconds"]
     assert times == [(34_500_000_000, 1000.0), (34_500_000_000, 1001.0), (35_500_000_000, 1001.0)]
@@ -114,13 +115,13 @@ def test_item_state_follows_power_and_execution(write_log: Callable[..., Path]) 
         )
     )
 
-    served = list(mapped_lines([write_log(log)], Mazak()))
+    served = list(mapped_lines([write_log(log)], MAZAK))
 
     assert values(served, "item_state") == [3, 0, 3, None]
 
 
 def test_the_newest_active_alarm_is_shown_and_faults_block(write_log: Callable[..., Path]) -> None:
-    served = list(mapped_lines([write_log()], Mazak()))
+    served = list(mapped_lines([write_log()], MAZAK))
 
     assert values(served, "alarm") == [
         None,
@@ -136,11 +137,11 @@ def test_the_newest_active_alarm_is_shown_and_faults_block(write_log: Callable[.
 def test_a_gzipped_recording_reads_like_a_plain_one(write_log: Callable[..., Path]) -> None:
     plain, packed = write_log(), write_log(name="day.txt.gz")
 
-    assert list(mapped_lines([plain], Mazak())) == list(mapped_lines([packed], Mazak()))
+    assert list(mapped_lines([plain], MAZAK)) == list(mapped_lines([packed], MAZAK))
 
 
 def player(path: Path, **pace: Any) -> Replay:
-    return Replay([path], Mazak, Identity("mazak", "Mazak", "Mazak", "Integrex", "1"), Pace(**pace))
+    return Replay([path], MAZAK, Identity("mazak", "Mazak", "Mazak", "Integrex", "1"), Pace(**pace))
 
 
 def test_all_signals_are_lost_before_the_first_value(write_log: Callable[..., Path]) -> None:
@@ -148,7 +149,7 @@ def test_all_signals_are_lost_before_the_first_value(write_log: Callable[..., Pa
 
     opened = replay.open(10**18)
 
-    assert {each.signal for each in opened} == {each.signal for each in Mazak.variables}
+    assert {each.signal for each in opened} == {each.signal for each in MAZAK.variables}
     assert all(each.value is None and each.stamp < 1_509_391_552 * SECOND for each in opened)
 
 
@@ -178,7 +179,7 @@ def test_played_to_its_end_it_has_served_every_mapped_line_once_and_in_order(wri
         served += batch
         now += SECOND // 2
 
-    assert served == list(mapped_lines([path], Mazak()))
+    assert served == list(mapped_lines([path], MAZAK))
     assert replay.tally.served == len(served)
     assert replay.lag_seconds(now) == 0.0
 
@@ -190,7 +191,7 @@ def test_moved_to_now_every_stamp_is_shifted_by_one_constant(write_log: Callable
 
     served = list(replay.due(now + 3600 * SECOND))
 
-    original = list(mapped_lines([path], Mazak()))[: len(served)]
+    original = list(mapped_lines([path], MAZAK))[: len(served)]
     assert {left.stamp - right.stamp for left, right in zip(served, original, strict=True)} == {
         now - 1_509_440_433_124_000_000
     }

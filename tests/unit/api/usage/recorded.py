@@ -15,8 +15,7 @@ from shopfloor.periods import DAY, Period, from_datetime
 from shopfloor.samples import Sample
 from shopfloor.signals import DECIDING
 from shopfloor.states import Coverage, State, timeline
-from simulators.mazak import Mazak
-from simulators.replay import mapped_lines
+from simulators.recordings import MAZAK, mapped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +36,7 @@ def read(paths: Iterable[Path]) -> Recording:
     """Read what decides the state, and the counters of time in milliseconds."""
     samples: list[Sample] = []
     readings: dict[str, list[Reading]] = {name: [] for name in COUNTED.values()}
-    for served in mapped_lines(paths, Mazak()):
+    for served in mapped_lines(paths, MAZAK):
         if served.signal in DECIDING:
             samples.append(Sample("mazak", served.signal, served.stamp, served.value))
         elif served.signal in COUNTED and isinstance(served.value, int | float):

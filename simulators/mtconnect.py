@@ -1,23 +1,23 @@
-"""How the items of a Mazak's MTConnect adapter become signals. Pure.
+"""How the items of a machine's MTConnect adapter become signals. Pure.
 
-The recordings are those of the NIST Smart Manufacturing Systems test bed (Integrex 100-IV); values and conditions
-follow MTConnect 1.3, Part 2. Every line of an item named here becomes at least one value with the stamp of the line.
+Values and conditions follow MTConnect 1.3, Part 2. Which item of which machine says what is a map of its own (`Items`);
+the maps of the recordings are in `simulators.recordings`. Every line of a mapped item becomes at least one value with
+the stamp of the line.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from simulators.tree import Served, Variable, recorded_variables
+from simulators.adapter_log import UNAVAILABLE
+from simulators.tree import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from simulators.adapter_log import Line
     from simulators.machine import Value
-    from simulators.replay import Line
-
-AXES = ("x", "y", "z", "b", "c")
-UNAVAILABLE = "UNAVAILABLE"
 
 
 class UnreadableValueError(ValueError):
@@ -68,52 +68,71 @@ MODES: Mapping[str, Mode] = {
 }
 """MTConnect 1.3, Part 2, 6.8: ControllerMode."""
 
-NUMBERS: Mapping[str, tuple[str, type[int | float]]] = {
-    "total_time": ("power_on_seconds", float),
-    "auto_time": ("operation_seconds", float),
-    "cut_time": ("cutting_seconds", float),
-    "PartCountAct": ("part_count", int),
-    "Tool_number": ("tool_number", int),
-    "line": ("program_block", int),
-    "Fovr": ("feed_override", float),
-    "Frapidovr": ("rapid_override", float),
-    "Sovr": ("spindle_override", float),
-    "Fact": ("feed", float),
-    "Sload": ("spindle_load", float),
-    "Srpm": ("spindle_speed", float),
-    "Stemp": ("spindle_temperature", float),
-    "S2load": ("spindle2_load", float),
-    "S2rpm": ("spindle2_speed", float),
-    "S2temp": ("spindle2_temperature", float),
-    **{f"{axis.upper()}load": (f"axis_{axis}_load", float) for axis in AXES},
-    **{f"{axis.upper()}frt": (f"axis_{axis}_feed", float) for axis in AXES},
-    **{f"{axis.upper()}{'deg' if axis in 'bc' else 'abs'}": (f"axis_{axis}_position", float) for axis in AXES},
-}
-"""Items that are numbers: their signal and type."""
 
-_ALSO = {"auto_time": "automatic_seconds"}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """Which items of an adapter say what; empty where it has none.
+
+    Attributes:
+        measured: numbers, and the signals that they become.
+        counted: whole numbers, and the signals that they become.
+        texts: texts, and the signal that each becomes.
+        execution: what tells whether it executes.
+        executions: what the values of `execution` mean.
+        mode: of the control.
+        emergency_stop: ARMED or TRIGGERED.
+        power: ON or OFF.
+        conditions: whether it sends conditions.
+    """
+
+    measured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    counted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    execution: str
+    executions: Mapping[str, Execution] = field(default_factory=lambda: EXECUTIONS)
+    mode: str = ""
+    emergency_stop: str = ""
+    power: str = ""
+    conditions: bool = False
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """Every signal that the items become."""
+        signals = {signal for each in (*self.measured.values(), *self.counted.values()) for signal in each}
+        signals |= {*self.texts.values(), "execution_text", "item_state", "program_state", "channel_state"}
+        if self.mode:
+            signals |= {"mode_text", "channel_mode", "control_mode", "operation_mode"}
+        if self.emergency_stop:
+            signals.add("emergency_stop")
+        if self.power:
+            signals.add("power_text")
+        if self.conditions:
+            signals |= {"alarm", "alarm_blocking"}
+        return frozenset(signals)
+
+
 _FAULT, _WARNING, _NORMAL, _GONE = "Fault", "Warning", "Normal", "Unavailable"
 
 
-class Mazak:
-    """Translates the lines of one recording, in their order."""
+class Translator:
+    """Translates the lines of one recording, in their order.
 
-    variables: tuple[Variable, ...] = recorded_variables(AXES)
-    """What a server of such a recording serves."""
+    Args:
+        items: which items the machine has.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, items: Items) -> None:
+        self._items = items
         self._execution: str | None = None
         self._powered: bool | None = None
         self._alarms: dict[tuple[str, str], tuple[str, bool]] = {}
-        self._texts: Mapping[str, Callable[[int, str | None], Iterator[Served]]] = {
-            "execution": self._on_execution,
-            "mode": self._on_mode,
-            "estop": self._on_emergency_stop,
-            "power": self._on_power,
-            "program": self._on_program,
-            "avail": self._on_availability,
-            "Mazak01-dtop_1": self._on_availability,
+        handlers: dict[str, Callable[[int, str | None], Iterator[Served]]] = {
+            items.execution: self._on_execution,
+            items.mode: self._on_mode,
+            items.emergency_stop: self._on_emergency_stop,
+            items.power: self._on_power,
         }
+        self._handlers = {item: handler for item, handler in handlers.items() if item}
 
     def translate(self, line: Line) -> list[Served] | None:
         """Return the values that a line stands for, one or more; None when the item is not mapped.
@@ -122,30 +141,25 @@ class Mazak:
             UnreadableValueError: when the value is none that the item can have.
         """
         if len(line.fields) > 1:
-            return list(self._on_condition(line))
+            return list(self._on_condition(line)) if self._items.conditions else None
         text = None if line.fields[0] == UNAVAILABLE else line.fields[0]
-        if line.item in NUMBERS:
-            return list(self._on_number(line, text))
-        handler = self._texts.get(line.item)
+        if line.item in self._items.measured:
+            return list(_numbers(line, text, self._items.measured[line.item], float))
+        if line.item in self._items.counted:
+            return list(_numbers(line, text, self._items.counted[line.item], int))
+        if line.item in self._items.texts:
+            return [Served(line.stamp, self._items.texts[line.item], text)]
+        handler = self._handlers.get(line.item)
         return None if handler is None else list(handler(line.stamp, text))
 
-    def _on_number(self, line: Line, text: str | None) -> Iterator[Served]:
-        signal, number = NUMBERS[line.item]
-        value: Value | None = None
-        if text is not None:
-            try:
-                value = number(float(text))
-            except (ValueError, OverflowError):
-                raise UnreadableValueError(f"{line.item} is no number: {text[:40]!r}") from None
-        yield Served(line.stamp, signal, value)
-        if line.item in _ALSO:
-            yield Served(line.stamp, _ALSO[line.item], value)
-
     def _on_execution(self, stamp: int, text: str | None) -> Iterator[Served]:
-        if text is not None and text not in EXECUTIONS:
-            raise UnreadableValueError(f"execution is none of {', '.join(EXECUTIONS)}: {text[:40]!r}")
+        executions = self._items.executions
+        if text is not None and text not in executions:
+            raise UnreadableValueError(
+                f"{self._items.execution} is none of {', '.join(executions)}: {text[:40]!r}",
+            )
         self._execution = text
-        facts = EXECUTIONS[text] if text is not None else None
+        facts = executions[text] if text is not None else None
         yield Served(stamp, "execution_text", text)
         yield self._item_state(stamp)
         yield Served(stamp, "program_state", facts.program_state if facts else None)
@@ -172,16 +186,12 @@ class Mazak:
         yield Served(stamp, "power_text", text)
         yield self._item_state(stamp)
 
-    def _on_program(self, stamp: int, text: str | None) -> Iterator[Served]:
-        yield Served(stamp, "program", text)
-
-    def _on_availability(self, stamp: int, text: str | None) -> Iterator[Served]:
-        yield Served(stamp, "availability_text", text)
-
     def _item_state(self, stamp: int) -> Served:
         if self._powered is False:
             return Served(stamp, "item_state", 0)
-        return Served(stamp, "item_state", EXECUTIONS[self._execution].item_state if self._execution else None)
+        return Served(
+            stamp, "item_state", self._items.executions[self._execution].item_state if self._execution else None
+        )
 
     def _on_condition(self, line: Line) -> Iterator[Served]:
         """Keep the set of active codes and show the newest.
@@ -203,3 +213,14 @@ class Mazak:
         newest = next(reversed(self._alarms.values()), ("", False))[0]
         yield Served(line.stamp, "alarm_blocking", None if lost else any(fault for _, fault in self._alarms.values()))
         yield Served(line.stamp, "alarm", None if lost else newest)
+
+
+def _numbers(line: Line, text: str | None, signals: tuple[str, ...], number: type[int | float]) -> Iterator[Served]:
+    value: Value | None = None
+    if text:  # an adapter writes nothing where the control says nothing
+        try:
+            value = number(float(text))
+        except (ValueError, OverflowError):
+            raise UnreadableValueError(f"{line.item} is no number: {text[:40]!r}") from None
+    for signal in signals:
+        yield Served(line.stamp, signal, value)

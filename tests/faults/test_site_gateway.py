@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults import gateway
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
+TICKS = gateway.OUTAGE_HOURS * 60 if LONG else 12
+"""One for each minute of the outage, or for each six hours of it."""
+BYTES_MAX = 2_000_000_000
+LIVE_SECONDS_MAX = 2.0
+MEMORY_GROWTH_MAX = 40_000_000
+
+
+@pytest.mark.services
+async def test_a_site_gateway_lives_through_a_long_outage_and_delivers_everything_with_live_data_first(
+    tmp_path: Path,
+) -> None:
+    figures = await gateway.outage(tmp_path, ticks=TICKS, bytes_max=BYTES_MAX)
+    print(figures)
+    assert figures.stored == figures.expected, "everything is delivered, once"
+    assert figures.bytes_held <= BYTES_MAX
+    assert figures.memory_grown < MEMORY_GROWTH_MAX
+    assert max(figures.live_seconds) < LIVE_SECONDS_MAX
