@@ -17,6 +17,10 @@ from api.machines.paging import InvalidCursorError
 from api.machines.park import UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.service import InvalidQueryError
+from api.records.database import RecordsUnavailableError
+from api.records.rules import InvalidRecordError
+from api.records.service import RecordInUseError, UnknownRecordError
+from api.records.sheets import SheetError
 from shopfloor.periods import InvalidInstantError
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 
@@ -40,6 +44,10 @@ class NotYoursError(Exception):
     """The caller may not use this route; it is answered as if it did not exist."""
 
 
+class ReadOnlyKeyError(Exception):
+    """The API key may look, and change nothing."""
+
+
 class ForeignOriginError(Exception):
     """A browser sent this on behalf of another site."""
 
@@ -48,6 +56,12 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     SignInRequiredError: (HTTPStatus.UNAUTHORIZED, "Authorization: Bearer with an API key, or a session, is needed"),
     NotYoursError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
     ForeignOriginError: (HTTPStatus.FORBIDDEN, "The request comes from another site"),
+    ReadOnlyKeyError: (HTTPStatus.FORBIDDEN, "This API key may change nothing"),
+    UnknownRecordError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
+    InvalidRecordError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The record cannot be kept as it is"),
+    RecordInUseError: (HTTPStatus.CONFLICT, "The record is in use"),
+    SheetError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be read in"),
+    RecordsUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The records do not answer"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
     InvalidQueryError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The question cannot be answered as it is asked"),
     InvalidCursorError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The cursor is none of this list"),
@@ -58,7 +72,16 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     StoreRefusedError: (HTTPStatus.SERVICE_UNAVAILABLE, "The telemetry store refuses this server"),
 }
 _PASSES_BY_ITSELF = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-_SAYS_NOTHING_MORE = frozenset({SignInRequiredError, NotYoursError, UnknownMachineError, StoreRefusedError})
+_SAYS_NOTHING_MORE = frozenset(
+    {
+        SignInRequiredError,
+        NotYoursError,
+        UnknownMachineError,
+        UnknownRecordError,
+        RecordsUnavailableError,
+        StoreRefusedError,
+    }
+)
 
 
 def install(app: FastAPI) -> None:
@@ -110,7 +133,9 @@ def _known(request: Request, error: Exception) -> Response:
     if status in _PASSES_BY_ITSELF:
         headers["Retry-After"] = str(RETRY_SECONDS)
     detail = "" if type(error) in _SAYS_NOTHING_MORE else str(error)
-    return problem(request, status, title, detail, headers=headers)
+    places = error.problems if isinstance(error, InvalidRecordError) else []
+    errors = [{"place": field, "detail": sentence} for field, sentence in places]
+    return problem(request, status, title, detail, errors=errors, headers=headers)
 
 
 def _invalid(request: Request, error: Exception) -> Response:

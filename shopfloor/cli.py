@@ -11,6 +11,8 @@ COMMANDS = {
     "edge": ("edge_agent.cli", "Read machines over OPC UA and publish what they say: init, check, run."),
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
+    "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),
+    "audit": ("api.audit.cli", "Who did what: verify, export."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
     "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
 }

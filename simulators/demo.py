@@ -22,6 +22,7 @@ from shopfloor.errors import ExpectedError
 from shopfloor.runtime import clock, lifecycle
 from shopfloor.settings import write_secret
 from simulators import workshop
+from simulators.records import fill
 from simulators.serve import SiteFile
 from simulators.supervisor import Program, Supervisor
 
@@ -43,12 +44,14 @@ class State(msgspec.Struct):
         ports: of the broker and of each site's OPC UA server, taken again if they are free.
         passwords: of the MQTT logins.
         api_keys: tokens, by role, members as `member:<id>`.
+        sign_in: passwords of people, by e-mail.
     """
 
     started: int
     ports: dict[str, int] = msgspec.field(default_factory=dict)
     passwords: dict[str, str] = msgspec.field(default_factory=dict)
     api_keys: dict[str, str] = msgspec.field(default_factory=dict)
+    sign_in: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Demo:
@@ -65,7 +68,12 @@ class Demo:
         self._port = port
         self._seconds = seconds
         self._pids: Mapping[str, int] = {}
+        self._users: list[dict[str, Any]] = []
         self._began = clock.monotonic_seconds()
+
+    @property
+    def _records(self) -> str:
+        return f"sqlite://{self._folder / 'records.db'}"
 
     @property
     def url(self) -> str:
@@ -143,13 +151,12 @@ class Demo:
         self._write("collector.toml", f'store = "{store}"\nquarantine = "quarantine.db"\n', state, "collector")
         self._write(
             "api.toml",
-            f'store = "{store}"\nmachines_file = "machines.json"\nkeys_file = "keys.json"\n'
-            f'session_secret_file = "session-secret"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n',
+            f'store = "{store}"\nrecords = "{self._records}"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n'
+            f'second_factor = "optional"\n',
             state,
             "api",
         )
-        self._write_machines()
-        self._write_keys(state)
+        self._users = fill(self._records, started=state.started, passwords=state.sign_in, api_keys=state.api_keys)
         for site in workshop.SITES:
             self._write_site(site, state)
 
@@ -173,46 +180,6 @@ class Demo:
                 **{site: logins.edge_login(state.passwords[site], site) for site in workshop.SITES},
             },
         )
-
-    def _write_machines(self) -> None:
-        machines: list[dict[str, Any]] = [
-            {
-                "id": place.identity.id,
-                "name": place.identity.name,
-                "kind": place.described,
-                "site": workshop.SITES[place.site],
-                "publisher": place.site,
-                "signals": workshop.signals(),
-            }
-            for place in workshop.PLACES
-        ]
-        machines.append(
-            {
-                "id": workshop.GUEST_MACHINE,
-                "name": "BM 1",
-                "kind": "Braccio di misura",
-                "site": workshop.SITES["modena"],
-                "publisher": workshop.GUEST,
-                "writer_id": 1,
-            },
-        )
-        _replace(self._folder / "machines.json", json.dumps({"machine": machines}, indent=1))
-
-    def _write_keys(self, state: State) -> None:
-        """Make the API keys at the first start; they stay as they are afterwards."""
-        from api.access.keys import add_key, make_key
-        from api.access.scope import Role
-
-        path = self._folder / "keys.json"
-        if state.api_keys and path.exists():
-            return
-        path.unlink(missing_ok=True)
-        holders: list[tuple[str, Role, str | None]] = [(each.value, each, None) for each in Role]
-        holders = [each for each in holders if each[1] is not Role.MEMBER]
-        holders += [(f"member:{firm.id}", Role.MEMBER, firm.id) for firm in workshop.FIRMS]
-        for name, role, member in holders:
-            state.api_keys[name], key = make_key(role=role, member=member, now=clock.now())
-            add_key(path, key)
 
     def _write_site(self, site: str, state: State) -> None:
         places = [place for place in workshop.PLACES if place.site == site]
@@ -302,7 +269,7 @@ class Demo:
         state = self._state
         credentials = {
             "url": self.url,
-            "users": [],
+            "users": self._users,
             "api_keys": state.api_keys,
             "mqtt": {
                 "host": "127.0.0.1",
@@ -316,20 +283,18 @@ class Demo:
         write_secret(self._folder / "credentials.json", json.dumps(credentials, indent=1))
 
     def _print_addresses(self) -> None:
-        keys = self._state.api_keys
-        member = workshop.FIRMS[0]
+        member = workshop.FIRMS[0].id
+        shown = [each for each in self._users if each["member"] in {None, member}]
+        logins = "".join(f"    {each['email']:<44} {each['password']}\n" for each in shown)
         _say(
             f"\n  {workshop.HOUSE}: {len(workshop.PLACES)} machines, {len(workshop.SITES)} sites, "
             f"{len(workshop.FIRMS)} member firms\n\n"
             f"  Pages            {self.url}/\n"
             f"  API              {self.url}/api/v1/openapi.json\n"
             f"  MQTT             127.0.0.1:{self._state.ports['broker']} (login in credentials.json)\n\n"
-            f"  Sign in with one of these keys, or send it as Authorization: Bearer <key>:\n"
-            f"    administrator  {keys['administrator']}\n"
-            f"    operator       {keys['operator']}\n"
-            f"    maintenance    {keys['maintenance']}\n"
-            f"    {member.name}: {keys[f'member:{member.id}']}\n"
-            f"  All keys and process ids: {self._folder / 'credentials.json'}; logs: {self._folder / 'log'}\n\n"
+            f"  Sign in as one of these:\n{logins}"
+            f"  All people, API keys and process ids: {self._folder / 'credentials.json'}\n"
+            f"  Logs: {self._folder / 'log'}\n\n"
             f"  Ctrl-C stops it; the next start goes on with its data.\n",
         )
 
@@ -337,12 +302,6 @@ class Demo:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def _bind(port: int) -> socket.socket | None:
