@@ -108,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         dependencies=[Depends(authorize)],
+        responses=errors.RESPONSES,
         telemetry={"tracing": False},
     )
     app.state.failed = asyncio.Event()

@@ -33,6 +33,30 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 """When a caller may try again after what passes by itself."""
 
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "instance"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "What kind of problem, the same each time."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What it is this time, and what to do."},
+        "instance": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"place": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+    for status, text in (("4XX", "It cannot be answered as it is asked"), ("503", "Something needed does not answer"))
+}
+"""What every route may also answer, for the documentation."""
+
 log = structlog.get_logger(__name__)
 
 
