@@ -138,10 +138,11 @@ class SignIn:
         """Sign in with a password."""
         email = email.strip().lower()[:EMAIL_MAX]
         asked = Try(email, visitor.address)
-        person = await asyncio.to_thread(self._find, email)
-        asked = asked._replace(device=self._device_of(person, visitor.device))
+        if visitor.device:
+            asked = asked._replace(device=self._device_of(await asyncio.to_thread(self._find, email), visitor.device))
         if (wait_seconds := self._throttle.take(asked, now=now)) > 0:
             return Refused(wait_seconds)
+        person = await asyncio.to_thread(self._find, email)
         kept = person.password_hash if person is not None and person.is_active else ""
         try:
             is_right = await self.passwords.verify(kept, password)

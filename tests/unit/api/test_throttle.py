@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 from api.access import throttle
 from api.access.throttle import ADDRESS, FAILED, FRESH, KNOWN, Throttle, Try, network_of
 from shopfloor.periods import MINUTE, SECOND
@@ -115,4 +114,4 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1_000):
         guess(it, f"10.0.{number // 256}.{number % 256}", at=NOW + number * SECOND, account=str(number))
 
-    assert max(map(len, (it._spent, it._failed, it._opened))) <= 100
+    assert max(len(it._spent), len(it._failed), len(it._opened)) <= 100
