@@ -8,7 +8,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 export PORT DEMO_DIR DEMO_SECONDS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install dev servers check fix test test-long bench lock clean
+.PHONY: help demo install dev servers check fix test test-long bench audit sbom lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -52,6 +52,13 @@ test-long: $(DEV_STAMP) servers ## the same suites at full size
 
 bench: $(DEV_STAMP) servers ## measure, beside a limit measured in the same run
 	@$(BIN)/python -m tests.benchmarks
+
+audit: $(DEV_STAMP) ## look the locked packages up among known advisories; each exception is explained in deploy/advisories.txt
+	@$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt $$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' deploy/advisories.txt)
+
+sbom: $(STAMP) $(DEV_STAMP) ## write what is installed to run Officina as CycloneDX: officina.cdx.json
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o officina.cdx.json requirements.txt
+	@echo "officina.cdx.json: $$(grep -c '"bom-ref"' officina.cdx.json) components"
 
 lock: $(DEV_STAMP) ## renew the hash-locked lists of packages
 	@mkdir -p .cache
