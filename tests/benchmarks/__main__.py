@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import chain, collector, read_side
+from tests.benchmarks import chain, collector, read_side, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "collector": collector.main,
     "chain": chain.main,
     "read_side": lambda: read_side.main([]),
+    "sign_in": sign_in.main,
 }
 
 
