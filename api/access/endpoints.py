@@ -137,7 +137,7 @@ async def change_user(found: ServicesDep, actor: ActorDep, now: NowDep, user_id:
 
     def write(session: Session) -> Any:
         person = people.find_person(session, user_id)
-        person.name, person.language = fields.name or person.name, fields.language or person.language
+        people.rename(session, actor, person, fields.name or person.name, fields.language or person.language, now=now)
         if fields.roles is not None:
             people.set_roles(session, actor, person, _wanted(fields.roles), now=now)
         if fields.is_active is not None:

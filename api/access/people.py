@@ -116,6 +116,16 @@ def set_roles(session: Session, actor: Actor, person: Person, wanted: Sequence[W
     mark_changed(session, "access")
 
 
+def rename(session: Session, actor: Actor, person: Person, name: str, language: str, *, now: int) -> None:
+    """Change what somebody is called and spoken to in; the trail keeps that it changed, and no name."""
+    fields = {"name": name, "language": language}
+    other = sorted(field for field, value in fields.items() if getattr(person, field) != value)
+    if other:
+        person.name, person.language = name, language
+        record(session, actor, "change", f"users/{person.id}", now=now, after={"changed": other})
+        mark_changed(session, "access")
+
+
 def set_active(session: Session, actor: Actor, person: Person, *, is_active: bool, now: int) -> None:
     """Let somebody in, or keep them out: their sessions end and links of theirs work no more.
 

@@ -248,6 +248,15 @@ class TestPeople:
         with park.reading() as session:
             assert not people.has_administrator(session)
 
+    def test_a_new_name_is_in_the_trail_as_a_change_and_not_as_a_name(self, records: Records) -> None:
+        ada = self.add(records, "ada@example.it", people.Wanted(Role.ADMINISTRATOR))
+        with records.writing() as session:
+            people.rename(session, ADA, people.find_person(session, ada), "Ada Rossi", "it", now=NOW)
+
+        ((entry, document),) = audit.page(records, before=None, limit=1)
+        assert document["after"] == {"changed": ["name"]}
+        assert "Rossi" not in entry.body
+
     def test_a_link_works_once_and_a_newer_one_ends_it(self, records: Records) -> None:
         ada = self.add(records, "ada@example.it", people.Wanted(Role.ADMINISTRATOR))
         with records.writing() as session:
