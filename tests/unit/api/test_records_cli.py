@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import typer
-    from click.testing import Result
+    from typer.testing import Result
 
 MEMBERS = "id;legal_name;partita_iva;sdi_code;active_from\n"
 
