@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+# Tests of servers wait most of the time: three files at once keep two cores busy.
+PARALLEL := --numprocesses 3 --dist loadfile
 export PORT DEMO_DIR DEMO_SECONDS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install dev servers check fix test test-long bench audit sbom lock clean
+.PHONY: help demo install dev servers check fix test test-long coverage bench audit sbom lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -18,6 +20,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "The virtual environment could not be made: on Debian, 'apt-get install python3-venv' first."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q shopfloor edge_agent collector api simulators # else the first start does it, in each program
 	@touch $@
 
 $(DEV_STAMP): $(STAMP) requirements-dev.txt
@@ -45,10 +48,15 @@ fix: $(DEV_STAMP) ## format and mend what can be mended by machine
 	@$(BIN)/ruff check --fix --quiet .
 
 test: $(DEV_STAMP) servers ## every test against real servers, within 10 minutes on two cores
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -m "not long" $(PARALLEL)
 
 test-long: $(DEV_STAMP) servers ## the same suites at full size
-	@OFFICINA_TEST_SIZE=long $(BIN)/python -m pytest
+	@OFFICINA_TEST_SIZE=long $(BIN)/python -m pytest $(PARALLEL)
+
+coverage: $(DEV_STAMP) ## every branch of the pure modules of usage and billing, by their own tests
+	@mkdir -p .cache
+	@$(BIN)/python -m coverage run -m pytest tests/unit/api/usage tests/unit/api/billing tests/golden
+	@$(BIN)/python -m coverage report
 
 bench: $(DEV_STAMP) servers ## measure, beside a limit measured in the same run
 	@$(BIN)/python -m tests.benchmarks

@@ -20,6 +20,9 @@ from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
 from api.deps import Services, authorize
+from api.edges import endpoints as edge_endpoints
+from api.edges.service import Edges
+from api.edges.store import EdgeStore
 from api.live import endpoints as live_endpoints
 from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
@@ -79,13 +82,17 @@ def create_app(settings: Settings) -> FastAPI:
     records = open_records(settings.records)
     access = Access(records)
     sign_in = SignIn(records, second_factor_policy=settings.second_factor)
+    edges = None
+    if settings.edges is not None:
+        edges = Edges(settings.edges, EdgeStore(records))
+        edges.start()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         live = Live(broker, store, records, access=access, metrics=metrics, settings=settings.live)
         pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
         machines = Machines(live, store)
-        app.state.services = Services(settings, records, access, sign_in, store, live, machines, metrics, pages)
+        app.state.services = Services(settings, records, access, sign_in, store, live, machines, metrics, pages, edges)
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -136,6 +143,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         access_endpoints.router,
         audit_endpoints.router,
         live_endpoints.router,
+        edge_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         _document(app),

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.access.scope import Role
+from shopfloor.wire.rights import Kind
+
+if TYPE_CHECKING:
+    from api.edges.service import Edges
 
 Config = Annotated[Path, typer.Argument(help="The API's settings, a TOML file.", exists=True, dir_okay=False)]
 app = typer.Typer(help="Serve HTTP: machines, live stream, pages.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may ask.")
 app.add_typer(key_app, name="key")
+login_app = typer.Typer(no_args_is_help=True, help="Logins of the broker: who may speak and hear there.")
+app.add_typer(login_app, name="login")
 
 
 @app.callback(invoke_without_command=True)
@@ -112,3 +118,91 @@ def add_key(
         raise typer.BadParameter(str(error)) from error
     typer.echo(token)
     typer.echo("Write it down: it is kept as a hash and cannot be shown again.", err=True)
+
+
+@login_app.command("invite")
+def invite_edge(config: Config, name: Annotated[str, typer.Argument(help="The agent's id.")]) -> None:
+    """Make a one-time code for an edge agent and show it, this once."""
+    from api.audit.service import CONSOLE
+    from api.edges.service import UnknownEdgeError
+    from shopfloor.errors import ExpectedError
+    from shopfloor.periods import format_instant
+    from shopfloor.runtime import clock
+
+    try:
+        invitation = _edges(config).invite(CONSOLE, name, now=clock.now())
+    except UnknownEdgeError as error:
+        raise ExpectedError(f"there is no agent {name!r} in the records: add it at /api/v1/edges first") from error
+    typer.echo(invitation.code)
+    typer.echo(
+        f"Until {format_instant(invitation.expires)}, on its machine: officina edge enroll URL {invitation.code}",
+        err=True,
+    )
+
+
+@login_app.command("add")
+def add_login(
+    config: Config,
+    name: Annotated[str, typer.Argument(help="User name; the PublisherId of a publisher.")],
+    kind: Annotated[Kind, typer.Option(help="What it is; its rights follow from that.")],
+    *,
+    password_file: Annotated[
+        Path | None, typer.Option(help="Where the new password is written to, for its owner alone; else it is shown.")
+    ] = None,
+) -> None:
+    """Give a login to a program or publisher, with a new password; an edge agent is better invited."""
+    from api.audit.service import CONSOLE
+    from shopfloor.broker_files import make_password
+    from shopfloor.runtime import clock
+    from shopfloor.settings import write_secret
+
+    password = make_password()
+    edges = _edges(config)
+    edges.check_name(name, kind)
+    if password_file is not None:
+        write_secret(password_file, password)
+    else:
+        typer.echo(password)
+        typer.echo("Write it down: it is kept as a hash and cannot be shown again.", err=True)
+    edges.add_login(CONSOLE, name, kind, password, now=clock.now())
+
+
+@login_app.command("remove")
+def remove_login(config: Config, name: Annotated[str, typer.Argument(help="User name.")]) -> None:
+    """Take a login away; its connections end."""
+    from api.audit.service import CONSOLE
+    from api.edges.service import UnknownEdgeError
+    from shopfloor.errors import ExpectedError
+    from shopfloor.runtime import clock
+
+    try:
+        _edges(config).remove_login(CONSOLE, name, now=clock.now())
+    except UnknownEdgeError as error:
+        raise ExpectedError(f"there is no login {name!r}: see `officina api login list`") from error
+
+
+@login_app.command("list")
+def list_logins(config: Config) -> None:
+    """Show every login, what it is, and since when it holds its password."""
+    from shopfloor.periods import format_instant
+
+    for kept in _edges(config).logins():
+        typer.echo(f"{kept.login.principal.name}\t{kept.login.principal.kind}\t{format_instant(kept.since)}")
+
+
+def _edges(config: Path) -> Edges:
+    from api.edges.service import Edges
+    from api.edges.store import EdgeStore
+    from api.records.database import open_records
+    from api.settings import load_settings
+    from shopfloor.runtime import logs
+    from shopfloor.settings import SettingsError
+
+    logs.configure(program="api")
+
+    settings = load_settings(config)
+    if settings.edges is None:
+        raise SettingsError(
+            f"{config} has no section [edges]: it says where the broker's files are, see docs/brokers.md"
+        )
+    return Edges(settings.edges, EdgeStore(open_records(settings.records)))

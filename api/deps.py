@@ -19,6 +19,7 @@ from shopfloor.runtime import clock
 if TYPE_CHECKING:
     from api.access.service import Access
     from api.access.sign_in import SignIn
+    from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
     from api.metrics import Metrics
@@ -44,6 +45,7 @@ class Services(NamedTuple):
     machines: Machines
     metrics: Metrics
     pages: Pages
+    edges: Edges | None
 
     async def changed(self) -> None:
         """Let what was just changed in the records hold from the next request on."""
@@ -90,6 +92,9 @@ async def authorize(request: Request) -> None:
         ReadOnlyKeyError: the API key may change nothing.
     """
     rule = rule_of(request.method, request.scope["route"].path)
+    if rule is Rule.CODE:  # the service asks for it; there is nothing that a browser would add by itself
+        request.state.caller = None
+        return
     caller = await _identify(request)
     request.state.caller = caller
     is_change = request.method not in _SAFE
@@ -182,6 +187,18 @@ def actor(request: Request) -> Actor:
     return Actor(caller(request).id, client_address(request))
 
 
+def edges(request: Request) -> Edges:
+    """Return the service of edge agents.
+
+    Raises:
+        NotYoursError: this server enrols none.
+    """
+    found = services(request).edges
+    if found is None:
+        raise NotYoursError
+    return found
+
+
 def now() -> int:
     """Read the clock, once for each request."""
     return clock.now()
@@ -191,4 +208,5 @@ ServicesDep = Annotated[Services, Depends(services)]
 CallerDep = Annotated[Caller, Depends(caller)]
 ScopeDep = Annotated[Scope, Depends(scope)]
 ActorDep = Annotated[Actor, Depends(actor)]
+EdgesDep = Annotated["Edges", Depends(edges)]
 NowDep = Annotated[int, Depends(now)]

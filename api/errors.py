@@ -12,6 +12,8 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.edges.codes import InvalidCodeError
+from api.edges.service import LoginNameError, TooManyAttemptsError, UnknownEdgeError
 from api.live.streams import TooManyStreamsError
 from api.machines.paging import InvalidCursorError
 from api.machines.park import UnknownMachineError
@@ -21,6 +23,7 @@ from api.records.database import RecordsUnavailableError
 from api.records.rules import InvalidRecordError
 from api.records.service import RecordInUseError, UnknownRecordError
 from api.records.sheets import SheetError
+from shopfloor.broker_files import BrokerFilesError, ReloadError
 from shopfloor.periods import InvalidInstantError
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 
@@ -87,6 +90,11 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     SheetError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be read in"),
     RecordsUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The records do not answer"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
+    UnknownEdgeError: (HTTPStatus.NOT_FOUND, "There is no such agent"),
+    InvalidCodeError: (HTTPStatus.FORBIDDEN, "The code enrols nobody"),
+    TooManyAttemptsError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many codes were wrong"),
+    LoginNameError: (HTTPStatus.UNPROCESSABLE_ENTITY, "No agent can be called so"),
+    BrokerFilesError: (HTTPStatus.SERVICE_UNAVAILABLE, "The broker does not know of it yet"),
     InvalidQueryError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The question cannot be answered as it is asked"),
     InvalidCursorError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The cursor is none of this list"),
     InvalidInstantError: (HTTPStatus.UNPROCESSABLE_ENTITY, "An instant cannot be read"),
@@ -103,7 +111,10 @@ _SAYS_NOTHING_MORE = frozenset(
         UnknownMachineError,
         UnknownRecordError,
         RecordsUnavailableError,
+        UnknownEdgeError,
         StoreRefusedError,
+        BrokerFilesError,
+        ReloadError,
     }
 )
 

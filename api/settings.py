@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.edges.service import EdgesSettings
 from shopfloor.mqtt import is_loopback
 from shopfloor.settings import BrokerSettings, SettingsError
 from shopfloor.settings import load as load_toml
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         second_factor: whether administrators have to show one.
         trusted_proxies: addresses of servers in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.
         live: how the present is sent out.
+        edges: how agents are enrolled; None where the broker's logins are made otherwise.
     """
 
     store: str
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     second_factor: Literal["required", "optional"] = "required"
     trusted_proxies: tuple[str, ...] = ()
     live: LiveSettings = LiveSettings()
+    edges: EdgesSettings | None = None
 
 
 def load_settings(path: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None) -> Settings:

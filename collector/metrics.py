@@ -17,6 +17,12 @@ class Metrics:
             ["reason", "machine"],
             registry=self.registry,
         )
+        self.foreign = Counter(
+            "officina_foreign_machine_messages",
+            "Messages put aside because they name a machine of another publisher",
+            ["publisher"],
+            registry=self.registry,
+        )
         self.store_failures = Counter(
             "officina_store_failures", "Attempts to write that the store did not take", registry=self.registry
         )

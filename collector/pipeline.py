@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from shopfloor.samples import whole_slices
 from shopfloor.wire.reading import Allowed, Opened, Reason, Refusal, open_message
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ class Committed(NamedTuple):
         samples: how many are stored.
         counted: how many samples were put aside or changed to a quality, by (reason, machine).
         put_aside: whether each message has something in quarantine now, in order of the batch.
+        foreign: messages that name a machine of another publisher, by (publisher, machine that it named).
     """
 
     rows: list[RowId]
     samples: int
     counted: Counter[tuple[str, str]]
     put_aside: list[bool]
+    foreign: Counter[tuple[str, str]]
 
 
 def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Quarantine, *, now: int) -> Committed:
@@ -50,12 +53,14 @@ def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Qua
         QuarantineError: the same.
     """
     opened = [open_message(topic, payload, allowed, now=now) for topic, payload in batch]
-    slices = [each for message in opened for each in message.slices]
+    # Machine by machine: neighbours share a place in the store. A stable sort keeps the order within a topic.
+    slices = [each for _, message in sorted(zip(batch, opened, strict=True), key=_topic) for each in message.slices]
     rejected: dict[tuple[str, str, int], str] = {}
     if slices:
         for sample, reason in store.write(slices, now=now):
             rejected[sample.machine, sample.signal, sample.stamp] = reason
     counted: Counter[tuple[str, str]] = Counter()
+    foreign: Counter[tuple[str, str]] = Counter()
     put_aside: list[bool] = []
     for raw, message in zip(batch, opened, strict=True):
         refusals = [*message.refusals, *_refused_by_store(message, rejected)]
@@ -64,10 +69,18 @@ def commit(batch: Sequence[Raw], allowed: Allowed, store: Store, quarantine: Qua
             counted[refusal.reason, refusal.machine] += refusal.samples
         for machine in message.not_numbers:
             counted[Reason.NOT_A_NUMBER, machine] += 1
+        foreign.update(
+            {(message.publisher, each.machine) for each in refusals if each.reason is Reason.FOREIGN_MACHINE}
+        )
         if refusals:
             _put_aside(raw, message, refusals, quarantine, now)
     samples = sum(len(each.values) for each in slices) - len(rejected)
-    return Committed([each.row for each in opened if each.row is not None], samples, counted, put_aside)
+    rows = [each.row for each in opened if each.row is not None]
+    return Committed(rows, samples, counted, put_aside, foreign)
+
+
+def _topic(received: tuple[Raw, Opened]) -> str:
+    return received[0].topic
 
 
 def _refused_by_store(message: Opened, rejected: dict[tuple[str, str, int], str]) -> list[Refusal]:
@@ -75,7 +88,7 @@ def _refused_by_store(message: Opened, rejected: dict[tuple[str, str, int], str]
         return []
     return [
         Refusal(Reason.STORE_REFUSED, each.machine, f"{each.machine} {name}: {reason[:300]}")
-        for each in message.slices
+        for each in whole_slices(message.slices)
         for name in each.values
         if (reason := rejected.get((each.machine, name, each.stamp))) is not None
     ]

@@ -75,7 +75,7 @@ class Collector:
         *,
         shared: bool = False,
         client_id: str | None = None,
-        writers: int = 2,
+        writers: int = 4,
     ) -> None:
         self._store = store
         self._quarantine = quarantine
@@ -301,15 +301,16 @@ class Collector:
     def _acknowledge(self, batch: Sequence[_Pending], rows: Sequence[RowId]) -> None:
         for (publisher, epoch), numbers in acknowledgements(rows).items():
             self._client.publish(topics.stored(publisher), messages.encode_stored(epoch, numbers))
-        for pending in batch:
-            if pending.row is not None:
-                self._waiting.discard(pending.row)
-            self._client.acknowledge(pending.message)
+        self._waiting.difference_update(pending.row for pending in batch)
+        self._client.acknowledge(*(pending.message for pending in batch))
 
     def _count(self, committed: Committed) -> None:
         self._metrics.samples.inc(committed.samples)
         for (reason, machine), amount in committed.counted.items():
             self._metrics.put_aside.labels(reason=reason, machine=machine).inc(amount)
+        for (publisher, machine), amount in committed.foreign.items():
+            self._metrics.foreign.labels(publisher=publisher).inc(amount)
+            log.warning("collector.foreign_machine", publisher=publisher, machine=machine, messages=amount)
         if any(committed.put_aside):
             log.warning("collector.quarantined", reasons=[f"{m}:{r}={n}" for (r, m), n in committed.counted.items()])
 

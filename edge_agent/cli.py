@@ -34,6 +34,26 @@ def run(file: File) -> None:
     raise typer.Exit(lifecycle.run(program))
 
 
+@app.command("enroll")
+def enroll(
+    url: Annotated[str, typer.Argument(help="Address of the API: https://host.")],
+    code: Annotated[str, typer.Argument(help="The one-time code that the administrator was shown.")],
+    *,
+    config: Annotated[Path, typer.Option(help="The agent's configuration; made when it is not there.")] = Path(
+        "edge.toml"
+    ),
+    ca: Annotated[Path | None, typer.Option(help="Authority of the API's certificate, PEM.", exists=True)] = None,
+) -> None:
+    """Get the agent's login at the broker for a one-time code, and write it into the configuration."""
+    from edge_agent.enroll import enroll as ask
+
+    enrolled = ask(url, code, config, ca=ca)
+    typer.echo(
+        f"{enrolled.publisher} is enrolled at the broker {enrolled.host}:{enrolled.port}; {config} names it, and the "
+        f"password is in password-{enrolled.publisher} beside it. Start it (again): officina edge run {config}"
+    )
+
+
 @app.command("init")
 def init(
     endpoint: Annotated[str, typer.Argument(help="Address of an OPC UA server: opc.tcp://host:port/path.")],

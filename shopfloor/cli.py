@@ -13,6 +13,8 @@ COMMANDS = {
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
     "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),
     "audit": ("api.audit.cli", "Who did what: verify, export."),
+    "billing": ("api.billing.cli", "What use costs: rate a scenario."),
+    "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
     "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
 }

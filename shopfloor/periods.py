@@ -68,20 +68,26 @@ def parse_instants(texts: Sequence[str]) -> list[int]:
     """
     if set(map(len, texts)) != {_TICKS_LENGTH}:
         return list(map(parse_instant, texts))
-    joined, head = "".join(texts), texts[0][: _PREFIX + 1]
-    ticks = joined.replace(head, "").split("Z")
-    digits = "".join(ticks)
+    head = texts[0][: _PREFIX + 1]
+    seconds = _seconds_of_prefix.get(head[:-1], 0)
+    joined = "".join(texts)
+    digits = joined.replace(head, str(seconds))
+    ticks = digits.split("Z")
     is_uniform = (
-        joined[_PREFIX::_TICKS_LENGTH] == "." * len(texts)  # the only dot of each text ends its head
+        seconds > 0
+        and joined[_PREFIX::_TICKS_LENGTH] == "." * len(texts)  # the only dot of each text ends its head
         and joined[_TICKS_LENGTH - 1 :: _TICKS_LENGTH] == "Z" * len(texts)
-        and len(digits) == _TICKS_DIGITS * len(texts)
+        and len(ticks) == len(texts) + 1
+        and len(digits) == (len(str(seconds)) + _TICKS_DIGITS + 1) * len(texts)
         and digits.isascii()
-        and digits.isdigit()
+        and digits.isalnum()
     )
     if not is_uniform:
         return list(map(parse_instant, texts))
-    start = parse_instant(head[:-1] + "Z")
-    return [start + int(tick) * 100 for tick in ticks[:-1]]
+    try:
+        return [tick * 100 for tick in map(int, ticks[:-1])]
+    except ValueError:  # a letter where a digit belongs
+        return list(map(parse_instant, texts))
 
 
 def _parse_any(text: str) -> int:

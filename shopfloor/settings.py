@@ -113,11 +113,18 @@ def read_secret(path: Path) -> str:
     return text
 
 
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step, so that nobody sees half of it."""
+def write_secret(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file that only its owner can read, in one step, so that nobody sees half of it.
+
+    Args:
+        path: the file.
+        text: what it holds.
+        mode: 0o640 where the group of the folder has to read it too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import urllib3
 
+from shopfloor.broker_files import Login, hash_password, is_password
 from shopfloor.errors import ExpectedError
 from shopfloor.runtime import clock, lifecycle
 from shopfloor.settings import write_secret
+from shopfloor.wire.rights import Kind, Principal
 from simulators import workshop
 from simulators.records import fill
 from simulators.serve import SiteFile
 from simulators.supervisor import Program, Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 READY_SECONDS = 30.0
@@ -146,17 +148,19 @@ class Demo:
         for login in ("collector", "api", workshop.GUEST, *workshop.SITES):
             state.passwords.setdefault(login, secrets.token_urlsafe(32))
             write_secret(self._folder / f"password-{login}", state.passwords[login])
-        self._write_logins(state)
         store = f"sqlite:///{self._folder / 'telemetry.db'}"
         self._write("collector.toml", f'store = "{store}"\nquarantine = "quarantine.db"\n', state, "collector")
         self._write(
             "api.toml",
             f'store = "{store}"\nrecords = "{self._records}"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n'
-            f'second_factor = "optional"\n',
+            'second_factor = "optional"\n'
+            '\n[edges]\nbroker_files = "broker"\npid_file = "broker/broker.pid"\n'
+            f'host = "127.0.0.1"\nport = {state.ports["broker"]}\ninsecure = true\n',
             state,
             "api",
         )
         self._users = fill(self._records, started=state.started, passwords=state.sign_in, api_keys=state.api_keys)
+        self._write_logins(state)
         for site in workshop.SITES:
             self._write_site(site, state)
 
@@ -168,18 +172,31 @@ class Demo:
         (self._folder / name).write_text(text + broker, encoding="utf-8")
 
     def _write_logins(self, state: State) -> None:
-        from simulators import logins
+        from api.audit.service import CONSOLE
+        from api.edges.service import Edges, EdgesSettings
+        from api.edges.store import EdgeStore
+        from api.records.database import open_records
+        from simulators.broker import PID_FILE
 
-        guest = logins.edge_login(state.passwords[workshop.GUEST], workshop.GUEST, reads_all=True)
-        logins.write_logins(
-            self._folder / "logins.json",
-            {
-                "collector": logins.collector_login(state.passwords["collector"]),
-                "api": logins.api_login(state.passwords["api"]),
-                workshop.GUEST: guest,
-                **{site: logins.edge_login(state.passwords[site], site) for site in workshop.SITES},
-            },
-        )
+        kinds = {
+            "collector": Kind.COLLECTOR,
+            "api": Kind.API,
+            workshop.GUEST: Kind.INTEGRATION,
+            **dict.fromkeys(workshop.SITES, Kind.AGENT),
+        }
+        folder = self._folder / "broker"
+        (folder / PID_FILE).unlink(missing_ok=True)
+        records = open_records(self._records)
+        try:
+            store = EdgeStore(records)
+            kept = {each.login.principal: each.login.password_hash for each in store.logins()}
+            for name, kind in kinds.items():
+                who, password = Principal(name, kind), state.passwords[name]
+                if not is_password(password, kept.get(who, "")):
+                    store.put_login(CONSOLE, Login(who, hash_password(password)), now=clock.now())
+            Edges(EdgesSettings(folder, "127.0.0.1", state.ports["broker"], insecure=True), store).write()
+        finally:
+            records.close()
 
     def _write_site(self, site: str, state: State) -> None:
         places = [place for place in workshop.PLACES if place.site == site]
@@ -209,27 +226,25 @@ class Demo:
         broker = supervisor.start(
             program(
                 "broker",
-                *("-m", "simulators.broker", str(self._folder / "logins.json"), str(state.ports["broker"])),
+                *("-m", "simulators.broker", str(self._folder / "broker"), str(state.ports["broker"])),
                 ready="ready",
             ),
         )
-        simulators = {
-            site: supervisor.start(
-                program(
-                    f"simulator:{site}",
-                    *(*officina, "simulate", "--site", str(self._folder / f"simulate-{site}.json")),
-                    ready="ready",
-                ),
-            )
-            for site in workshop.SITES
-        }
+        first, *others = sorted(workshop.SITES, key=_machine_count)
+        simulator = supervisor.start(self._simulator(first, program))
         await broker.started.wait()
         supervisor.start(program("api", *officina, "api", "--config", str(self._folder / "api.toml")))
         supervisor.start(program("collector", *officina, "collector", "--config", str(self._folder / "collector.toml")))
-        for site in workshop.SITES:
-            await simulators[site].started.wait()
+        for site in (first, *others):  # the smallest first: the first live values do not wait for the last machine
+            if site != first:
+                simulator = supervisor.start(self._simulator(site, program))
+            await simulator.started.wait()
             edge = str(self._folder / f"edge-{site}.toml")
             supervisor.start(program(f"edge:{site}", *officina, "edge", "run", edge))
+
+    def _simulator(self, site: str, program: Callable[..., Program]) -> Program:
+        settings = str(self._folder / f"simulate-{site}.json")
+        return program(f"simulator:{site}", "-m", "shopfloor", "simulate", "--site", settings, ready="ready")
 
     async def _after_start(self, supervisor: Supervisor, stop: asyncio.Event) -> None:
         """Say when there are live values, then fill in the past."""
@@ -297,6 +312,10 @@ class Demo:
             f"  Logs: {self._folder / 'log'}\n\n"
             f"  Ctrl-C stops it; the next start goes on with its data.\n",
         )
+
+
+def _machine_count(site: str) -> int:
+    return sum(place.site == site for place in workshop.PLACES)
 
 
 def _say(text: str) -> None:

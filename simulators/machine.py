@@ -36,6 +36,8 @@ from simulators.workdays import SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from simulators.degradation import Degradation
+
 Value: TypeAlias = "bool | int | float | str"
 
 MINUTE = 60 * SECOND
@@ -113,11 +115,13 @@ class Machine:
         planner: jobs, calendar and how much it works.
         origin: civil day on which it was put into service; before it the machine was off.
         wear: how much the spindle bearing suffers between two maintenances; 1 doubles its vibration.
+        degradation: what goes wrong with it, if anything; such a machine has a coolant level and a filter pressure.
     """
 
     planner: Planner
     origin: date
     wear: float = 0.25
+    degradation: Degradation | None = None
     _carries: list[Carry] = field(default_factory=list, init=False, repr=False, compare=False)
     _plans: OrderedDict[int, _Plan] = field(default_factory=OrderedDict, init=False, repr=False, compare=False)
 
@@ -329,7 +333,7 @@ class Machine:
         at_work = _operation_at(activity, seconds)
         # The drives draw as much at a tool change as while cutting, so that power and energy agree.
         watts = cutting_watts(at_work.load) if at_work and activity.phase is Phase.CYCLE else activity.watts
-        return {
+        gauges = {
             "spindle_load": round(load, 1),
             "spindle_speed": float(round(speed * (1 + 0.004 * self._noise("speed", stamp)))),
             "spindle_temperature": round(
@@ -342,6 +346,9 @@ class Machine:
             "tool_life": _tool_life(activity, seconds),
             **self._axes(activity, operation, seconds, stamp),
         }
+        if self.degradation is None:
+            return gauges
+        return self.degradation.apply(gauges, stamp, at_work.tool if at_work else activity.tool)
 
     def _load(self, activity: Activity, operation: Operation | None, stamp: int) -> float:
         if operation is None:

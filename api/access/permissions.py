@@ -17,6 +17,8 @@ class Rule(StrEnum):
 
     PUBLIC = "public"
     """Nothing: it shows nothing of machines, people or firms."""
+    CODE = "code"
+    """A one-time code that the request carries, and nothing else: nobody's session or key counts."""
     METRICS = "metrics"
     """Counters for monitoring; also open to a program on this machine that asks directly."""
     MACHINES = "machines"
@@ -40,6 +42,7 @@ _EVERYBODY = frozenset(Role)
 ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
     {
         Rule.PUBLIC: _EVERYBODY,
+        Rule.CODE: frozenset(),
         Rule.METRICS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.MACHINES: _EVERYBODY,
         Rule.SIGNALS: STAFF,
@@ -84,6 +87,9 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/edges/{edge_id}"): Rule.EDGES,
         ("PUT", "/api/v1/edges/{edge_id}"): Rule.CHANGES,
         ("DELETE", "/api/v1/edges/{edge_id}"): Rule.CHANGES,
+        ("POST", "/api/v1/edges/enroll"): Rule.CODE,
+        ("POST", "/api/v1/edges/{edge_id}/code"): Rule.CHANGES,
+        ("DELETE", "/api/v1/edges/{edge_id}/login"): Rule.CHANGES,
         ("GET", "/api/v1/machines.csv"): Rule.CHANGES,
         ("POST", "/api/v1/machines.csv"): Rule.CHANGES,
         ("GET", "/api/v1/machines/{machine_id}/record"): Rule.RECORDS,

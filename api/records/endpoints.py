@@ -1,4 +1,4 @@
-"""The routes of records: consortium, members, sites, edge agents and machines."""
+"""The routes of records: consortium, members, sites and machines."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from api.machines.paging import page
 from api.records import service, sheets
 from api.records.schemas import (
     ConsortiumFields,
-    EdgeFields,
-    EdgeList,
-    EdgePut,
     ImportOutcome,
     MachineFields,
     MachinePut,
@@ -38,7 +35,6 @@ router = APIRouter(prefix="/api/v1")
 
 MemberId = Annotated[str, Path(max_length=63, description="Code of the firm.")]
 SiteId = Annotated[str, Path(max_length=63, description="Identifier of the site.")]
-EdgeId = Annotated[str, Path(max_length=63, description="PublisherId of the agent.")]
 MachineId = Annotated[str, Path(max_length=63, description="Identifier of the machine.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
@@ -46,13 +42,15 @@ DryRun = Annotated[bool, Query(description="Find every problem, and write nothin
 Sheet = Annotated[bytes, Body(media_type="text/csv", description="UTF-8 or Windows-1252; comma or semicolon.")]
 
 
-async def _list(found: Services, scope: Scope, kind: str, cursor: str | None, limit: int) -> dict[str, Any]:
+async def list_records(found: Services, scope: Scope, kind: str, cursor: str | None, limit: int) -> dict[str, Any]:
+    """Return a page of the records that a caller may see."""
     rows = await asyncio.to_thread(service.visible, found.records, scope, kind)
     items, following = page(rows, lambda row: str(row.id), after=cursor, limit=limit)
     return {"items": [service.values_of(row) for row in items], "next_cursor": following}
 
 
-async def _one(found: Services, scope: Scope, kind: str, row_id: str) -> dict[str, Any]:
+async def one_record(found: Services, scope: Scope, kind: str, row_id: str) -> dict[str, Any]:
+    """Return a record that a caller may see."""
     return service.values_of(await asyncio.to_thread(service.one, found.records, scope, kind, row_id))
 
 
@@ -72,7 +70,8 @@ def writer_of(found: ServicesDep, actor: ActorDep, now: NowDep) -> Writer:
 WriterDep = Annotated[Writer, Depends(writer_of)]
 
 
-async def _put(writer: Writer, kind: str, row_id: str, fields: BaseModel, response: Response) -> dict[str, Any]:
+async def put_record(writer: Writer, kind: str, row_id: str, fields: BaseModel, response: Response) -> dict[str, Any]:
+    """Keep a record; the answer is 201 when there was none."""
     found, actor, now = writer
     values = fields.model_dump() | {"id": row_id}
 
@@ -86,7 +85,8 @@ async def _put(writer: Writer, kind: str, row_id: str, fields: BaseModel, respon
     return values
 
 
-async def _remove(writer: Writer, kind: str, row_id: str) -> None:
+async def remove_record(writer: Writer, kind: str, row_id: str) -> None:
+    """Remove a record."""
     found, actor, now = writer
 
     def write() -> None:
@@ -138,7 +138,7 @@ async def put_consortium(writer: WriterDep, fields: ConsortiumFields) -> Consort
 @router.get("/members", tags=["members"], response_model=MemberList)
 async def list_members(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Member firms that the caller may see, by code: a member sees its own."""
-    return await _list(found, scope, "members", cursor, limit)
+    return await list_records(found, scope, "members", cursor, limit)
 
 
 @router.get("/members.csv", tags=["members"], response_class=Response)
@@ -156,67 +156,43 @@ async def import_members(writer: WriterDep, data: Sheet, *, dry_run: DryRun = Tr
 @router.get("/members/{member_id}", tags=["members"], response_model=MemberFields)
 async def get_member(found: ServicesDep, scope: ScopeDep, member_id: MemberId) -> Any:
     """One member firm."""
-    return await _one(found, scope, "members", member_id)
+    return await one_record(found, scope, "members", member_id)
 
 
 @router.put("/members/{member_id}", tags=["members"], response_model=MemberFields)
 async def put_member(writer: WriterDep, member_id: MemberId, fields: MemberPut, response: Response) -> Any:
     """Add a member firm, or change it: every field is kept as it is given."""
-    return await _put(writer, "members", member_id, fields, response)
+    return await put_record(writer, "members", member_id, fields, response)
 
 
 @router.delete("/members/{member_id}", tags=["members"], status_code=HTTPStatus.NO_CONTENT)
 async def remove_member(writer: WriterDep, member_id: MemberId) -> None:
     """Remove a firm that was added by mistake; one that leaves is ended by `active_to`."""
-    await _remove(writer, "members", member_id)
+    await remove_record(writer, "members", member_id)
 
 
 @router.get("/sites", tags=["sites"], response_model=SiteList)
 async def list_sites(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Sites that the caller may see."""
-    return await _list(found, scope, "sites", cursor, limit)
+    return await list_records(found, scope, "sites", cursor, limit)
 
 
 @router.get("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
 async def get_site(found: ServicesDep, scope: ScopeDep, site_id: SiteId) -> Any:
     """One site."""
-    return await _one(found, scope, "sites", site_id)
+    return await one_record(found, scope, "sites", site_id)
 
 
 @router.put("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
 async def put_site(writer: WriterDep, site_id: SiteId, fields: SitePut, response: Response) -> Any:
     """Add a site, or change it."""
-    return await _put(writer, "sites", site_id, fields, response)
+    return await put_record(writer, "sites", site_id, fields, response)
 
 
 @router.delete("/sites/{site_id}", tags=["sites"], status_code=HTTPStatus.NO_CONTENT)
 async def remove_site(writer: WriterDep, site_id: SiteId) -> None:
     """Remove a site that nothing refers to."""
-    await _remove(writer, "sites", site_id)
-
-
-@router.get("/edges", tags=["edges"], response_model=EdgeList)
-async def list_edges(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
-    """Edge agents and other publishers at the caller's sites."""
-    return await _list(found, scope, "edges", cursor, limit)
-
-
-@router.get("/edges/{edge_id}", tags=["edges"], response_model=EdgeFields)
-async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId) -> Any:
-    """One edge agent."""
-    return await _one(found, scope, "edges", edge_id)
-
-
-@router.put("/edges/{edge_id}", tags=["edges"], response_model=EdgeFields)
-async def put_edge(writer: WriterDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
-    """Add an edge agent, or change it; what one that is not active says is refused."""
-    return await _put(writer, "edges", edge_id, fields, response)
-
-
-@router.delete("/edges/{edge_id}", tags=["edges"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_edge(writer: WriterDep, edge_id: EdgeId) -> None:
-    """Remove an edge agent that nothing refers to."""
-    await _remove(writer, "edges", edge_id)
+    await remove_record(writer, "sites", site_id)
 
 
 @router.get("/machines.csv", tags=["machines"], response_class=Response)
@@ -234,16 +210,16 @@ async def import_machines(writer: WriterDep, data: Sheet, *, dry_run: DryRun = T
 @router.get("/machines/{machine_id}/record", tags=["machines"], response_model=MachineFields)
 async def get_machine_record(found: ServicesDep, scope: ScopeDep, machine_id: MachineId) -> Any:
     """What is kept of a machine: nameplate, agent, contacts."""
-    return await _one(found, scope, "machines", machine_id)
+    return await one_record(found, scope, "machines", machine_id)
 
 
 @router.put("/machines/{machine_id}", tags=["machines"], response_model=MachineFields)
 async def put_machine(writer: WriterDep, machine_id: MachineId, fields: MachinePut, response: Response) -> Any:
     """Add a machine, or change it: every field is kept as it is given."""
-    return await _put(writer, "machines", machine_id, fields, response)
+    return await put_record(writer, "machines", machine_id, fields, response)
 
 
 @router.delete("/machines/{machine_id}", tags=["machines"], status_code=HTTPStatus.NO_CONTENT)
 async def remove_machine(writer: WriterDep, machine_id: MachineId) -> None:
     """Remove a machine that was added by mistake; one that is shared no more is ended by `active_to`."""
-    await _remove(writer, "machines", machine_id)
+    await remove_record(writer, "machines", machine_id)

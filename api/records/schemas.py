@@ -84,14 +84,6 @@ class SitePut(Closed):
     province: Code = ""
 
 
-class EdgePut(Closed):
-    """A program that speaks for machines over MQTT, without its identifier, which stands in the address."""
-
-    site_id: Id
-    name: Text = ""
-    is_active: bool = True
-
-
 class Contact(Closed):
     """Whom to call about a machine."""
 
@@ -133,38 +125,28 @@ class SiteFields(SitePut):
     id: Id
 
 
-class EdgeFields(EdgePut):
-    """A program that speaks for machines over MQTT."""
-
-    id: Id
-
-
 class MachineFields(MachinePut):
     """A machine, as it is kept."""
 
     id: Id
 
 
-class _List(BaseModel):
+class Page(BaseModel):
+    """A page of a list."""
+
     next_cursor: str | None = Field(description="Asks for the next page; null after the last.")
 
 
-class MemberList(_List):
+class MemberList(Page):
     """Members, a page of them."""
 
     items: list[MemberFields]
 
 
-class SiteList(_List):
+class SiteList(Page):
     """Sites, a page of them."""
 
     items: list[SiteFields]
-
-
-class EdgeList(_List):
-    """Edge agents, a page of them."""
-
-    items: list[EdgeFields]
 
 
 class LineProblem(BaseModel):

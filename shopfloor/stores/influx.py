@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from contextlib import suppress
 from functools import partial
+from itertools import accumulate
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,12 +24,12 @@ from shopfloor.stores.values import MINUTE_SECONDS, NUMBERS, PROOFS, fuller, sif
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from shopfloor.samples import Minute, Sample, Slice, Value
+    from shopfloor.samples import Minute, Run, Sample, Slice, Value
     from shopfloor.signals import SignalClass
     from shopfloor.stores.influx_server import Series, Server
     from shopfloor.stores.port import Rejection
 
-LINES_MAX = 5_000
+LINES_MAX = 50_000
 """Lines of one request."""
 BYTES_MAX = 4_000_000
 """Size of one request; servers refuse 25 MB."""
@@ -53,7 +55,7 @@ class InfluxStore:
         self._builder = line.LineBuilder()
         self._learned_at: int | None = None
 
-    def write(self, slices: Sequence[Slice], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
+    def write(self, slices: Sequence[Slice | Run], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
         """Commit all of this, the arrival marks last, so that they never promise what is not there; see the port."""
         rejections: list[Rejection] = []
         self._learn(now)
@@ -67,7 +69,7 @@ class InfluxStore:
                 try:
                     self._server.write(signal_class, b"\n".join(lines[first:last]))
                 except BatchRefusedError:
-                    parts = [line.part_of(each, signal_class) for each in origins[first:last]]
+                    parts = line.parts_of(origins[first:last], signal_class)
                     rejections += bisect(parts, partial(self._send, signal_class))
         marks = line.minute_lines(minutes) + line.arrival_lines(slices, now)
         for first, last in _batches(marks):
@@ -257,14 +259,13 @@ class InfluxStore:
 
 def _batches(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Part lines into requests of a bounded size: from and to."""
-    first = size = 0
-    for index, each in enumerate(lines):
-        size += len(each)
-        if index - first >= LINES_MAX or (size > BYTES_MAX and index > first):
-            yield first, index
-            first, size = index, len(each)
-    if first < len(lines):
-        yield first, len(lines)
+    sizes = list(accumulate(map(len, lines), initial=0))
+    first = 0
+    while first < len(lines):
+        last = min(bisect_right(sizes, sizes[first] + BYTES_MAX) - 1, first + LINES_MAX)
+        last = max(last, first + 1)
+        yield first, last
+        first = last
 
 
 def _of_machines(machines: Sequence[str]) -> str:

@@ -10,12 +10,13 @@ written last wins, quality included.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from shopfloor.periods import DAY, INSTANT_MIN
-from shopfloor.samples import GOOD, Sample, Slice
+from shopfloor.samples import GOOD, Run, Sample, Slice, days, whole_slices
 from shopfloor.signals import find
 from shopfloor.states import Hole
 from shopfloor.stores.values import DECODERS
@@ -55,11 +56,19 @@ class _Part(NamedTuple):
     holds_hole: bool
 
 
+class _RunPart(NamedTuple):
+    """How a run becomes lines: what stands before and after each value."""
+
+    signal_class: SignalClass
+    heads: list[bytes]
+    tails: list[bytes]
+
+
 class Lines(NamedTuple):
-    """Lines of one bucket, and the slice that each was made of."""
+    """Lines of one bucket, and the slice or run that each was made of."""
 
     lines: list[bytes]
-    origins: list[Slice]
+    origins: list[Slice | Run]
 
 
 class LineBuilder:
@@ -67,6 +76,7 @@ class LineBuilder:
 
     def __init__(self) -> None:
         self._plans: dict[str, dict[tuple[str, ...], tuple[_Part, ...]]] = defaultdict(dict)
+        self._run_plans: dict[str, dict[tuple[str, ...], _RunPart | None]] = defaultdict(dict)
         self._plan_count = 0
         self._odd_until: dict[str, int] = {}
         self._statuses: set[str] = set()
@@ -83,8 +93,8 @@ class LineBuilder:
         for machine, stamp in odd_until.items():
             self._odd_until[machine] = max(stamp, self._odd_until.get(machine, INSTANT_MIN))
 
-    def build(self, slices: Iterable[Slice]) -> dict[SignalClass, Lines]:
-        """Make lines of slices, by bucket.
+    def build(self, slices: Iterable[Slice | Run]) -> dict[SignalClass, Lines]:
+        """Make lines of slices and runs, by bucket, in order: what is written last wins.
 
         Raises:
             UnknownSignalError: when a signal is neither in the signal table nor typed by its name.
@@ -92,11 +102,12 @@ class LineBuilder:
         """
         if self._plan_count > PLANS_MAX:
             self._plans.clear()
+            self._run_plans.clear()
             self._plan_count = 0
         made: dict[SignalClass, Lines] = {"record": Lines([], []), "gauge": Lines([], [])}
         at, odd_until = "", INSTANT_MIN
         plans: dict[tuple[str, ...], tuple[_Part, ...]] = {}
-        for each in slices:
+        for each in self._without_runs(slices, made):
             machine, stamp, values, status, source = each
             if machine != at:
                 at, odd_until = machine, self._odd_until.get(machine, INSTANT_MIN)
@@ -111,12 +122,7 @@ class LineBuilder:
                 row = [*values.values()] if of_class is None else [values[name] for name in of_class]
                 if holds_hole:
                     Hole.decode(machine, str(values["hole"]))
-                if is_text:
-                    texts = [_text(value) for value in row]
-                elif len(row) == 1:
-                    texts = [_encode(row[0])]
-                else:
-                    texts = _encode(row)[1:-1].split(b",")
+                texts = [_text(value) for value in row] if is_text else _texts(row)
                 lines.append(template % (*texts, stamp))
                 origins.append(each)
         return made
@@ -132,6 +138,40 @@ class LineBuilder:
             whole = len(of_class) == len(names)
             parts.append(_Part(signal_class, template, None if whole else of_class, is_text, "hole" in of_class))
         plan = self._plans[machine][names] = tuple(parts)
+        self._plan_count += 1
+        return plan
+
+    def _without_runs(self, slices: Iterable[Slice | Run], made: Mapping[SignalClass, Lines]) -> Iterator[Slice]:
+        """Make lines of the runs on the way, and pass on the slices; runs that need a closer look come as slices."""
+        for each in slices:
+            if type(each) is Slice:
+                yield each
+            elif type(each) is Run and not self._build_run(each, made):
+                yield from each.slices()
+
+    def _build_run(self, run: Run, made: Mapping[SignalClass, Lines]) -> bool:
+        """Make the lines of a run at once; False when its values are not numbers of one bucket without an odd one."""
+        machine, stamps, values = run
+        names = tuple(values)
+        plans = self._run_plans[machine]
+        part = plans[names] if names in plans else self._run_plan(machine, names)
+        if part is None or min(stamps) <= self._odd_until.get(machine, INSTANT_MIN):
+            return False
+        lines, origins = made[part.signal_class]
+        texts = _texts([*values.values()])
+        lines.extend(map(b"".join, zip(part.heads, texts, part.tails, _texts(stamps), strict=True)))
+        origins.extend(repeat(run, len(names)))
+        return True
+
+    def _run_plan(self, machine: str, names: tuple[str, ...]) -> _RunPart | None:
+        plan = None
+        classes = list(by_class(names))
+        if len(classes) == 1 and not any(find(name).type == "String" for name in names):
+            series = _series(TELEMETRY, machine)
+            heads = [b"%b %b=" % (series, name.encode()) for name in names]
+            tails = [b"i " if find(name).type in _INTEGERS else b" " for name in names]
+            plan = _RunPart(classes[0], heads, tails)
+        self._run_plans[machine][names] = plan
         self._plan_count += 1
         return plan
 
@@ -176,21 +216,19 @@ def minute_lines(minutes: Iterable[Minute]) -> list[bytes]:
     ]
 
 
-def arrival_lines(slices: Iterable[Slice], now: int) -> list[bytes]:
+def arrival_lines(slices: Iterable[Slice | Run], now: int) -> list[bytes]:
     """Make one line per machine and UTC day."""
-    at, start, end = "", 0, 0
-    marks: set[tuple[str, int]] = set()
-    for machine, stamp, _, _, _ in slices:
-        if machine != at or not start <= stamp < end:
-            at, start = machine, stamp // DAY * DAY
-            end = start + DAY
-            marks.add((machine, start))
+    marks = {(each.machine, day * DAY) for each in slices for day in days(each)}
     return [b"%b at=%di %d" % (_series(ARRIVAL, machine), now, start) for machine, start in sorted(marks)]
 
 
-def part_of(each: Slice, signal_class: SignalClass) -> Slice:
-    """Return a slice with the signals of one class only."""
-    return narrowed(each, [name for name in each.values if find(name).signal_class == signal_class])
+def parts_of(origins: Iterable[Slice | Run], signal_class: SignalClass) -> list[Slice]:
+    """Return what lines were made of, once each, as slices with the signals of one class only."""
+    once = {id(each): each for each in origins}.values()
+    return [
+        narrowed(each, [name for name in each.values if find(name).signal_class == signal_class])
+        for each in whole_slices(once)
+    ]
 
 
 def narrowed(each: Slice, names: Iterable[str]) -> Slice:
@@ -259,6 +297,10 @@ def _series(measurement: bytes, machine: str) -> bytes:
     for letter in (",", "=", " "):
         machine = machine.replace(letter, "\\" + letter)
     return b"%b,machine=%b" % (measurement, machine.encode())
+
+
+def _texts(numbers: Sequence[Value | None]) -> list[bytes]:
+    return _encode(numbers)[1:-1].split(b",")
 
 
 def _text(value: Value | None) -> bytes:

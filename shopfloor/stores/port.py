@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shopfloor.periods import Period
-    from shopfloor.samples import Minute, Sample, Slice
+    from shopfloor.samples import Minute, Run, Sample, Slice
     from shopfloor.states import Coverage
 
 
@@ -67,7 +67,7 @@ class Arrival(NamedTuple):
 class Store(Protocol):
     """The port."""
 
-    def write(self, slices: Sequence[Slice], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
+    def write(self, slices: Sequence[Slice | Run], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
         """Commit all of this durably, or raise; what is there already is overwritten with itself.
 
         Marks the arrival (machine, day) of every slice, never before its samples are there; minutes are derived from

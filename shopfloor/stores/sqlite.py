@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from shopfloor.periods import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, SECOND, Period, union
-from shopfloor.samples import GOOD, Sample
+from shopfloor.samples import GOOD, Run, Sample, Slice, days
 from shopfloor.signals import UnknownSignalError, find
 from shopfloor.states import Coverage, Hole
 from shopfloor.stores import sqlite_statements as sql
@@ -28,7 +28,7 @@ from shopfloor.stores.values import DECODERS, MINUTE_SECONDS, NUMBERS, PROOFS, f
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from shopfloor.samples import Minute, Slice, Value
+    from shopfloor.samples import Minute, Value
 
 GAUGE_DAYS = 90
 """How long raw gauges are kept, counted from their stamp or, where that is later, from when their day last came in."""
@@ -160,7 +160,7 @@ class SqliteStore:
             self._writer = self._connect(WRITER_CACHE_KIBIBYTES)
             self._prepare()
 
-    def write(self, slices: Sequence[Slice], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
+    def write(self, slices: Sequence[Slice | Run], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
         """Commit everything in one transaction that survives a loss of power; see the port.
 
         `observed` and `unreachable` keep the newest proof of each span. Expired gauges leave in bounded runs.
@@ -326,7 +326,7 @@ class SqliteStore:
                 raise StoreUnavailableError(f"{self._path}: {error}") from error
             raise
 
-    def _commit(self, slices: Sequence[Slice], minutes: Sequence[Minute], now: int) -> None:
+    def _commit(self, slices: Sequence[Slice | Run], minutes: Sequence[Minute], now: int) -> None:
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -353,14 +353,14 @@ class SqliteStore:
         self._plans.clear()
         self._plan_count = 0
 
-    def _gather(self, slices: Iterable[Slice]) -> _Batch:
+    def _gather(self, slices: Iterable[Slice | Run]) -> _Batch:
         if self._plan_count > PLANS_MAX:
             self._forget()
         batch = _Batch()
         record, gauge, odd = batch.record, batch.gauge, batch.odd
         at, start, end = "", 0, 0
         plans: dict[tuple[str, ...], _Plan] = {}
-        for machine, stamp, values, status, source in slices:
+        for machine, stamp, values, status, source in self._without_runs(slices, batch):
             if machine != at or not start <= stamp < end:
                 day = stamp // DAY
                 at, start, end = machine, day * DAY, day * DAY + DAY
@@ -384,6 +384,29 @@ class SqliteStore:
                     columns = zip(repeat(stamp), ids, of_part)
                     (gauge if is_gauge else record).extend(chain.from_iterable(columns))
         return batch
+
+    def _without_runs(self, slices: Iterable[Slice | Run], batch: _Batch) -> Iterator[Slice]:
+        """Gather the runs on the way, and pass on the slices; runs that need a closer look come as slices."""
+        for each in slices:
+            if type(each) is Slice:
+                yield each
+            elif type(each) is Run and not self._gather_run(each, batch):
+                yield from each.slices()
+
+    def _gather_run(self, run: Run, batch: _Batch) -> bool:
+        """Gather a run at once; False when its values are not all of one class, prove something or may be odd."""
+        machine, stamps, values = run
+        names = tuple(values)
+        plan = self._plans[machine].get(names) or self._plan(machine, names)
+        if len(plan.parts) > 1 or plan.watched or batch.odd:
+            return False
+        newest = max(stamps)
+        if newest > plan.newest:
+            batch.renew(plan, newest)
+        batch.marks.update((machine, day) for day in days(run))
+        columns = zip(stamps, plan.parts[0].ids, values.values(), strict=True)
+        (batch.gauge if plan.is_gauge else batch.record).extend(chain.from_iterable(columns))
+        return True
 
     def _plan(self, machine: str, names: tuple[str, ...]) -> _Plan:
         plan = self._plans[machine][names] = _Plan(self._identify(machine, names), names)

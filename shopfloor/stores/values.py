@@ -15,7 +15,7 @@ from shopfloor.stores.port import Reduced, Rejection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from shopfloor.samples import Value
+    from shopfloor.samples import Run, Value
     from shopfloor.signals import SignalType
 
 MINUTE_SECONDS = 60
@@ -65,7 +65,7 @@ def _check(sample: Sample) -> None:
             Hole.decode(sample.machine, value)
 
 
-def sift(slices: Sequence[Slice]) -> tuple[list[Slice], list[Rejection]]:
+def sift(slices: Sequence[Slice | Run]) -> tuple[list[Slice], list[Rejection]]:
     """Part what a store can take from what it cannot, with the reason."""
     kept: list[Sample] = []
     rejections: list[Rejection] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shopfloor import signals
 from shopfloor.periods import DAY, InvalidInstantError, parse_instant, parse_instants
-from shopfloor.samples import BAD_OUT_OF_RANGE, NOTHING, Slice
+from shopfloor.samples import BAD_OUT_OF_RANGE, NOTHING, Run, Slice
 from shopfloor.wire import messages, topics
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Reason(StrEnum):
     WRONG_PUBLISHER = "wrong_publisher"
     UNKNOWN_PUBLISHER = "unknown_publisher"
     UNKNOWN_MACHINE = "unknown_machine"
+    FOREIGN_MACHINE = "foreign_machine"
+    """The registry gives the machine to another publisher: a mistake in a configuration, or a forgery."""
     UNKNOWN_SIGNAL = "unknown_signal"
     WRONG_TYPE = "wrong_type"
     NO_TIME = "no_time"
@@ -48,7 +50,9 @@ class Reason(StrEnum):
     STORE_REFUSED = "store_refused"
 
 
-REGISTRY_REASONS = frozenset({Reason.UNKNOWN_PUBLISHER, Reason.UNKNOWN_MACHINE, Reason.UNKNOWN_SIGNAL})
+REGISTRY_REASONS = frozenset(
+    {Reason.UNKNOWN_PUBLISHER, Reason.UNKNOWN_MACHINE, Reason.FOREIGN_MACHINE, Reason.UNKNOWN_SIGNAL}
+)
 """What a newer registry can heal."""
 
 
@@ -81,7 +85,7 @@ class Opened(NamedTuple):
 
     publisher: str
     row: RowId | None
-    slices: list[Slice]
+    slices: list[Slice | Run]
     refusals: list[Refusal]
     not_numbers: list[str]
 
@@ -123,6 +127,10 @@ class Allowed:
             if entry.writer_id is not None:
                 ids[entry.writer_id] = names[entry.machine]
         return unknown
+
+    def owner(self, machine: object) -> str | None:
+        """Return the publisher that a machine belongs to, by the machine's name; None when nobody has it."""
+        return next((publisher for publisher, names in self._by_name.items() if machine in names), None)
 
     @property
     def publishers(self) -> list[str]:
@@ -189,11 +197,20 @@ def _open_any(where: DataTopic, payload: bytes, allowed: Allowed, latest: int) -
         fields = each.Payload or {}
         if machine is None:
             name = each.DataSetWriterName or each.DataSetWriterId or where.writer
-            detail = f"{where.publisher!r} may not speak for the machine {name!r}: add it to its registry, then retry"
-            reader.refusals.append(Refusal(Reason.UNKNOWN_MACHINE, "", detail, len(fields)))
+            reader.refusals.append(_not_its_machine(where.publisher, name, allowed, len(fields)))
         else:
             reader.read(machine, fields, each.Timestamp)
     return Opened(where.publisher, row, reader.slices, reader.refusals, reader.not_numbers)
+
+
+def _not_its_machine(publisher: str, name: str | int, allowed: Allowed, samples: int) -> Refusal:
+    """Say why a publisher may not speak for a machine, and whose it is."""
+    owner = allowed.owner(name)
+    if owner is None:
+        detail = f"{publisher!r} may not speak for the machine {name!r}: add it to its registry, then retry"
+        return Refusal(Reason.UNKNOWN_MACHINE, "", detail, samples)
+    detail = f"{publisher!r} speaks for the machine {name!r}, which is of {owner!r}: correct the one that is wrong"
+    return Refusal(Reason.FOREIGN_MACHINE, str(name), detail, samples)
 
 
 def _put_aside(publisher: str, row: RowId | None, reason: Reason, detail: str) -> Opened:
@@ -205,50 +222,39 @@ def _open_plain(publisher: str, message: PlainNetworkMessage, allowed: Allowed, 
     row = messages.row_id(message.MessageId)
     if message.PublisherId not in (None, publisher) or (row is not None and row.publisher != publisher):
         return None
-    slices: list[Slice] = []
+    slices: list[Slice | Run] = []
     for each in message.Messages:
         machine = allowed.by_name(publisher, each.DataSetWriterName)
         fields = each.Payload
         if machine is None or not fields.keys() <= machine.doubles:
             return None
         try:
-            slices += _plain_slices(machine.name, fields, latest)
+            if fields:
+                slices.append(_plain(machine.name, fields, latest))
         except InvalidInstantError:
             return None
     return Opened(publisher, row, slices, [], [])
 
 
-def _plain_slices(machine: str, fields: dict[str, PlainValue], latest: int) -> list[Slice]:
-    """Make slices of plain fields, one for each run of equal stamps.
+def _plain(machine: str, fields: dict[str, PlainValue], latest: int) -> Slice | Run:
+    """Gather plain fields: of one stamp into a slice, of many into a run.
 
     Raises:
         InvalidInstantError: a stamp cannot be read, or lies too far ahead.
     """
-    values: dict[str, Value | None] = {name: item.Value for name, item in fields.items()}
     stamps = [item.SourceTimestamp for item in fields.values()]
-    first = stamps[0] if stamps else ""
-    if stamps.count(first) == len(stamps):
-        if not stamps:
-            return []
-        stamp = parse_instant(first)
-        if stamp > latest:
-            raise InvalidInstantError("too far ahead")
-        return [Slice(machine, stamp, values)]
-    instants = parse_instants(stamps)
+    values = {name: item.Value for name, item in fields.items()}
+    instants = [parse_instant(stamps[0])] if stamps.count(stamps[0]) == len(stamps) else parse_instants(stamps)
     if max(instants) > latest:
         raise InvalidInstantError("too far ahead")
-    make, nothing = tuple.__new__, NOTHING
-    return [
-        make(Slice, (machine, instant, {name: value}, nothing, nothing))
-        for instant, (name, value) in zip(instants, values.items(), strict=True)
-    ]
+    return Slice(machine, instants[0], values) if len(instants) == 1 else Run(machine, instants, values)
 
 
 class _Reader:
     """Reads the fields of a message one by one, with a reason for everything that is wrong."""
 
     def __init__(self, latest: int) -> None:
-        self.slices: list[Slice] = []
+        self.slices: list[Slice | Run] = []
         self.refusals: list[Refusal] = []
         self.not_numbers: list[str] = []
         self._latest = latest

@@ -77,6 +77,16 @@ def health(publisher: str) -> str:
     return f"{EDGE}/{publisher}/health"
 
 
+def request(publisher: str) -> str:
+    """Name the topic on which the API asks an agent to do something."""
+    return f"{EDGE}/{publisher}/request"
+
+
+def reply(publisher: str) -> str:
+    """Name the topic on which an agent answers a request."""
+    return f"{EDGE}/{publisher}/reply"
+
+
 def last_level(topic: str) -> str:
     """Return the last level: the publisher, of the topics that end with one."""
     return topic.rpartition("/")[2]

@@ -52,7 +52,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py"),
     "stdnum": ("api/records/identifiers.py",),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
-    "urllib3": ("shopfloor/stores/influx_server.py", "simulators/demo.py"),
+    "urllib3": ("shopfloor/stores/influx_server.py", "edge_agent/enroll.py", "simulators/demo.py"),
     "uvicorn": ("api/server.py",),
     "zxcvbn": ("api/access/passwords.py",),
 }

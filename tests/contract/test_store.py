@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period
 from shopfloor.runtime import clock
-from shopfloor.samples import BAD_NO_COMMUNICATION, UNCERTAIN, Minute, Sample, Slice, samples, slices
+from shopfloor.samples import BAD_NO_COMMUNICATION, UNCERTAIN, Minute, Run, Sample, Slice, samples, slices
 from shopfloor.states import Hole
 from shopfloor.stores.port import Reduced
 
@@ -98,6 +98,59 @@ def test_random_samples_written_twice_in_two_orders_come_back_once_and_equal(sto
     assert store.last([name, name + "-b"], sorted(VALUES), NOW + DAY) == {
         each[:2]: each for each in sorted(expected, key=lambda sample: sample.stamp)
     }
+
+
+@st.composite
+def some_runs(draw: st.DrawFn) -> list[Run]:
+    """Runs of one class or of both, of numbers or with a text among them, that often meet at one identity."""
+    stamps = st.sampled_from([MORNING, MORNING + 1, MORNING + SECOND, MORNING + DAY - 1, MORNING - DAY])
+    found = []
+    for names in draw(st.lists(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, unique=True), min_size=1)):
+        values = {name: draw(VALUES[name]) for name in names}
+        found.append(Run(draw(st.sampled_from(["", "-b"])), [draw(stamps) for _ in names], values))
+    return found
+
+
+@PROPERTY
+@given(data=st.data())
+def test_a_run_of_values_is_stored_as_its_samples_one_by_one_would_be(store: Store, data: st.DataObject) -> None:
+    name = f"m{next(NUMBERS)}"
+    earlier = slices(sample._replace(machine=name + sample.machine) for sample in data.draw(some_samples()))
+    runs = [run._replace(machine=name + run.machine) for run in data.draw(some_runs())]
+    batch: list[Slice | Run] = [*earlier, *runs]
+    expected = {sample[:3]: sample for sample in samples(batch)}
+
+    if data.draw(st.booleans()):
+        assert store.write(earlier, now=NOW) == []
+        batch = [*runs]
+    assert store.write(batch, now=NOW) == []
+
+    assert exactly(read_all(store, name, name + "-b")) == exactly(list(expected.values()))
+    marked = {(each.machine, each.day) for each in store.arrivals(NOW) if each.machine.startswith(name)}
+    assert marked >= {(machine, stamp // DAY) for machine, _, stamp in expected}
+
+
+def test_a_proof_and_a_hole_in_a_run_are_found_again(store: Store) -> None:
+    hole = Hole("m1", Period(MORNING, MORNING + MINUTE), ("feed",), "test")
+    assert (
+        store.write(
+            [Run("m1", [MORNING + HOUR, MORNING + MINUTE], {"observed": MORNING, "hole": hole.encode()})], now=NOW
+        )
+        == []
+    )
+
+    coverage = store.gaps(["m1"], Period(MORNING, MORNING + 2 * HOUR))["m1"]
+
+    assert (list(coverage.observed), list(coverage.holes)) == ([Period(MORNING, MORNING + HOUR)], [hole])
+
+
+def test_of_a_run_only_what_cannot_be_stored_comes_back(store: Store) -> None:
+    run = Run("m1", [MORNING, MORNING + 1, MORNING + 2], {"feed": 1.0, "no_such_signal": 2.0, "spindle_load": 3.0})
+
+    rejections = store.write([run], now=NOW)
+
+    assert [each.sample[:3] for each in rejections] == [("m1", "no_such_signal", MORNING + 1)]
+    assert [each.value for each in store.read(["m1"], ["feed", "spindle_load"], EVER, limit=9)] == [1.0, 3.0]
 
 
 @pytest.mark.parametrize(

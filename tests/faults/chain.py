@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Literal, Self
 import urllib3
 
 from api.access import scope
-from shopfloor import mqtt
+from shopfloor import broker_files, mqtt
 from shopfloor.periods import parse_instant
 from shopfloor.settings import write_secret
 from shopfloor.wire import messages, topics
-from simulators import logins
+from shopfloor.wire.rights import Kind, Principal
 from tests.faults import counting
 from tests.services.records import fill
 from tests.services.stores import INFLUXDB, free_port, program
@@ -192,7 +192,7 @@ class Chain:
         python = [sys.executable, "-m"]
         ports, folder = self.ports, self.folder
         officina = [*python, "shopfloor"]
-        embedded = [*python, "simulators.broker", str(folder / "logins.json"), str(ports["broker"])]
+        embedded = [*python, "simulators.broker", str(folder / "broker"), str(ports["broker"])]
         machine = [*python, "tests.faults.counting", str(folder / "machine"), str(ports["machine"]), *self._counting]
         commands: dict[Role, list[str]] = {
             "machine": machine,
@@ -213,13 +213,13 @@ class Chain:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=ports["broker"]))
         (folder / "influxdb.conf").write_text(INFLUXDB.format(folder=folder, http=ports["store"], rpc=ports["rpc"]))
-        logins.write_logins(
-            folder / "logins.json",
-            {
-                AGENT: logins.edge_login(self.passwords[AGENT], AGENT),
-                COLLECTOR: logins.collector_login(self.passwords[COLLECTOR]),
-                API: logins.api_login(self.passwords[API]),
-            },
+        kinds = {AGENT: Kind.AGENT, COLLECTOR: Kind.COLLECTOR, API: Kind.API}
+        broker_files.write_files(
+            folder / "broker",
+            [
+                broker_files.Login(Principal(name, kind), broker_files.hash_password(self.passwords[name]))
+                for name, kind in kinds.items()
+            ],
         )
         for name, password in self.passwords.items():
             write_secret(folder / f"password-{name}", password)

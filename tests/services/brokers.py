@@ -15,8 +15,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from shopfloor import mqtt
-from simulators.logins import Login, api_login, collector_login, edge_login, write_logins
+from shopfloor import broker_files, mqtt
+from shopfloor.wire.rights import Kind as LoginKind
+from shopfloor.wire.rights import Principal
+from simulators.broker import PID_FILE
 from tests.services.stores import free_port, program
 
 if TYPE_CHECKING:
@@ -26,57 +28,86 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 PATIENCE_SECONDS = 20.0
 
-Logins: TypeAlias = "Mapping[str, tuple[str, Login]]"
-"""Password and rights by user name."""
+Logins: TypeAlias = "Mapping[str, tuple[str, LoginKind]]"
+"""Password and kind by user name."""
 Kind: TypeAlias = Literal["mosquitto", "amqtt"]
 
-_MOSQUITTO = """
-listener {port} 127.0.0.1
+ROOT = Path(__file__).resolve().parents[2]
+BOUND = (LoginKind.AGENT, LoginKind.PUBLISHER, LoginKind.READER)
+"""Logins of the listener where the client id is the user name."""
+
+_UNPRIVILEGED = """
 user root
 persistence false
 max_inflight_messages 0
 max_queued_messages 0
 """
+_MOSQUITTO = (
+    """
+listener {port} 127.0.0.1
+"""
+    + _UNPRIVILEGED
+)
 
 
 class Server:
     """A broker that runs.
 
     Attributes:
-        port: on the loopback.
+        port: on the loopback; of Mosquitto with logins, the listener of publishers.
+        process: the broker.
     """
 
-    def __init__(self, port: int, process: subprocess.Popen[bytes], logins: Logins | None) -> None:
+    def __init__(
+        self, port: int, process: subprocess.Popen[bytes], logins: Logins | None, *, files: Path, programs_port: int
+    ) -> None:
         self.port = port
-        self._process = process
-        self._logins = logins or {}
+        self.process = process
+        self._logins = dict(logins or {})
+        self._files = files
+        self._programs_port = programs_port
 
-    def broker(self, user: str = "") -> mqtt.Broker:
+    def broker(self, user: str = "", password: str | None = None) -> mqtt.Broker:
         """Return the address, with the login of a user."""
         if not self._logins:
             return mqtt.Broker("127.0.0.1", self.port)
-        return mqtt.Broker("127.0.0.1", self.port, user, self._logins[user][0])
+        known, kind = self._logins[user]
+        port = self.port if kind in BOUND else self._programs_port
+        return mqtt.Broker("127.0.0.1", port, user, known if password is None else password)
+
+    def revoke(self, user: str) -> None:
+        """Take a login away, as the API does it."""
+        write_logins(self._files, {name: each for name, each in self._logins.items() if name != user})
+        broker_files.reload(self._files / PID_FILE)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let it read and answer nothing for a while."""
-        self._process.send_signal(signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            self._process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGCONT)
 
 
 def usual_logins(*publishers: str) -> Logins:
-    """Return the logins of these publishers, a collector and the API; the user of a publisher is its id."""
+    """Return the logins of these agents, a collector and the API; the user of an agent is its id."""
     return {
-        **{
-            name: (f"{name} has a long password", edge_login(f"{name} has a long password", name))
-            for name in publishers
-        },
-        "collector": ("the collector's password", collector_login("the collector's password")),
-        "api": ("the password of the API", api_login("the password of the API")),
+        **{name: (f"{name} has a long password", LoginKind.AGENT) for name in publishers},
+        "collector": ("the collector's password", LoginKind.COLLECTOR),
+        "api": ("the password of the API", LoginKind.API),
     }
+
+
+def write_logins(folder: Path, logins: Logins) -> None:
+    """Write the files of a broker."""
+    broker_files.write_files(
+        folder,
+        [
+            broker_files.Login(Principal(name, kind), broker_files.hash_password(password))
+            for name, (password, kind) in logins.items()
+        ],
+    )
 
 
 @contextmanager
@@ -102,48 +133,54 @@ def mosquitto(
     path = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin") or program(
         "mosquitto", "mosquitto"
     )
-    port = port or free_port()
+    port, programs_port = port or free_port(), free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [_MOSQUITTO.format(port=port), *extra]
-    lines += _mosquitto_logins(folder, logins) if logins else ["allow_anonymous true"]
-    (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with _running([path, "-c", str(folder / "mosquitto.conf")], folder, port, logins) as server:
+    if logins:
+        write_logins(folder, logins)
+        text = documented_settings(folder, port, programs_port) + _UNPRIVILEGED
+    else:
+        text = _MOSQUITTO.format(port=port) + "allow_anonymous true\n"
+    (folder / "mosquitto.conf").write_text(text + "\n".join(extra) + "\n", encoding="utf-8")
+    command = [path, "-c", str(folder / "mosquitto.conf")]
+    with _running(command, folder, port, logins, programs_port=programs_port if logins else port) as server:
         yield server
 
 
-def _mosquitto_logins(folder: Path, logins: Logins) -> list[str]:
-    passwords, rights = folder / "passwords", list[str]()
-    passwords.write_text("", encoding="utf-8")
-    passwords.chmod(0o600)
-    tool = program("mosquitto_passwd", "mosquitto")
-    for user, (password, login) in logins.items():
-        subprocess.run([tool, "-b", str(passwords), user, password], check=True, capture_output=True)
-        rights += [f"user {user}", *(f"topic write {each}" for each in login.publish)]
-        rights += [f"topic read {each}" for each in login.subscribe]
-    (folder / "rights").write_text("\n".join(rights) + "\n", encoding="utf-8")
-    (folder / "rights").chmod(0o600)
-    return ["allow_anonymous false", f"password_file {passwords}", f"acl_file {folder / 'rights'}"]
+def documented_settings(folder: Path, port: int, programs_port: int) -> str:
+    """Return the settings that the documentation tells to use, without TLS, for a folder and ports of a test."""
+    page = (ROOT / "docs" / "brokers.md").read_text(encoding="utf-8")
+    settings = page.partition("```conf\n")[2].partition("```")[0]
+    assert settings, "docs/brokers.md shows no settings"
+    lines = [line for line in settings.splitlines() if not line.startswith(("cafile", "certfile", "keyfile"))]
+    return (
+        "\n".join(lines)
+        .replace("listener 8883", f"listener {port} 127.0.0.1")
+        .replace("listener 8884", f"listener {programs_port} 127.0.0.1")
+        .replace("/var/lib/officina/broker", str(folder))
+        .replace("/run/mosquitto/mosquitto.pid", str(folder / PID_FILE))
+    )
 
 
 @contextmanager
 def amqtt(folder: Path, logins: Logins, *, port: int | None = None) -> Iterator[Server]:
     """Run the embedded broker as the demonstration does."""
     port = port or free_port()
-    write_logins(folder / "logins.json", {user: login for user, (_, login) in logins.items()})
-    command = [sys.executable, "-m", "simulators.broker", str(folder / "logins.json"), str(port)]
-    with _running(command, folder, port, logins) as server:
+    write_logins(folder, logins)
+    command = [sys.executable, "-m", "simulators.broker", str(folder), str(port)]
+    with _running(command, folder, port, logins, programs_port=port) as server:
         yield server
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, port: int, logins: Logins | None) -> Iterator[Server]:
+def _running(
+    command: list[str], folder: Path, port: int, logins: Logins | None, *, programs_port: int
+) -> Iterator[Server]:
     log = folder / "broker.log"
-    root = Path(__file__).resolve().parents[2]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=root)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT)
     try:
         _wait_until_it_answers(process, port, log)
-        yield Server(port, process, logins)
+        yield Server(port, process, logins, files=folder, programs_port=programs_port)
     finally:
         process.terminate()
         try:
@@ -177,6 +214,22 @@ async def until(condition: Callable[[], object], what: str, seconds: float = PAT
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds} s: not {what}")
         await asyncio.sleep(0.01)
+
+
+def die(broker: mqtt.Broker, client_id: str, will: mqtt.Will) -> int:
+    """Connect with a last will and vanish without a word. Returns the broker's answer, 0 when it let us in."""
+
+    def text(value: str | bytes) -> bytes:
+        raw = value.encode() if isinstance(value, str) else value
+        return len(raw).to_bytes(2, "big") + raw
+
+    body = text("MQTT") + b"\x04\xee\x00\x3c" + text(client_id) + text(will.topic) + text(will.payload)
+    body += text(broker.username) + text(broker.password)
+    length = bytes([len(body)]) if len(body) < 128 else bytes([len(body) % 128 | 128, len(body) // 128])
+    with socket.create_connection((broker.host, broker.port), 10) as connection:
+        connection.sendall(b"\x10" + length + body)
+        answer = connection.recv(4)
+        return answer[3] if len(answer) == 4 else -1
 
 
 class Peer:

@@ -48,14 +48,16 @@ async def agent_and_collector(
     store = f"sqlite:///{folder / 'telemetry.db'}"
     registry = messages.Registry(AGENT, [messages.RegisteredMachine(machine, list(signals))])
     with run_broker("mosquitto", folder / "broker", AGENT) as broker:
+        sections = {}
         for user in (AGENT, "collector"):
+            sections[user] = _BROKER.format(port=broker.broker(user).port, user=user)
             write_secret(folder / f"password-{user}", broker.broker(user).password)
         (folder / "nodes.toml").write_text(nodes)
         (folder / "collector.toml").write_text(
-            f'store = "{store}"\nquarantine = "quarantine.db"\n' + _BROKER.format(port=broker.port, user="collector")
+            f'store = "{store}"\nquarantine = "quarantine.db"\n{sections["collector"]}'
         )
         (folder / "edge.toml").write_text(
-            f'[agent]\nid = "{AGENT}"\n{_BROKER.format(port=broker.port, user=AGENT)}\n'
+            f'[agent]\nid = "{AGENT}"\n{sections[AGENT]}\n'
             f'[[machine]]\nid = "{machine}"\nnodes_file = "nodes.toml"\n{settings}\n'
         )
         async with peer(broker.broker("api"), "registry") as api:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from shopfloor import mqtt
 from tests.services.brokers import mosquitto, peer, until
@@ -140,8 +141,12 @@ async def test_what_does_not_fit_the_inbox_is_dropped_unacknowledged_and_counted
 async def test_a_password_that_is_wrong_is_said(tmp_path: Path) -> None:
     from tests.services.brokers import usual_logins
 
-    with mosquitto(tmp_path / "broker", logins=usual_logins("site-a")) as server:
+    with mosquitto(tmp_path / "broker", logins=usual_logins("site-a")) as server, capture_logs() as logged:
         wrong = mqtt.Broker("127.0.0.1", server.port, "site-a", "something else")
         async with peer(wrong, "site-a", wait=False) as it:
             await until(lambda: it.refused, "refused")
             assert "Not authorized" in it.refused[0]
+            await until(lambda: len(it.refused) > 2, "refused again")
+    [said] = [each for each in logged if each["event"] == "mqtt.not_connected"]
+    assert said["broker"] == f"127.0.0.1:{server.port}"
+    assert "Not authorized" in said["reason"]

@@ -59,6 +59,21 @@ def allowed() -> Allowed:
     return known
 
 
+def test_a_message_that_names_another_publishers_machine_is_put_aside_and_counted_by_who_sent_it(
+    store: SqliteStore, quarantine: Quarantine, allowed: Allowed
+) -> None:
+    allowed.replace("site-b", messages.Registry("site-b", [messages.RegisteredMachine("lathe-1", ["feed"])]))
+    forged = written({"feed": 5.0}, machine="lathe-1")
+    done = commit([forged, written({"feed": 1.5}, n=2)], allowed, store, quarantine, now=NOW)
+    assert done.foreign == {(PUBLISHER, "lathe-1"): 1}
+    assert done.counted == {(Reason.FOREIGN_MACHINE, "lathe-1"): 1}
+    (entry,) = quarantine.entries()
+    assert (entry.publisher, entry.reasons, entry.raw) == (PUBLISHER, "foreign_machine", forged.payload)
+    assert "'site-b'" in entry.details
+    assert list(store.read(["lathe-1"], ["feed"], EVER, limit=10)) == []
+    assert done.samples == 1
+
+
 def written(fields: dict[str, Any], *, n: int = 1, machine: str = MACHINE, publisher: str = PUBLISHER) -> Raw:
     payload = {
         name: value if isinstance(value, dict) else {"Value": value, "SourceTimestamp": TIME}

@@ -29,7 +29,7 @@ from shopfloor.wire.reading import Allowed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shopfloor.samples import Minute, Slice
+    from shopfloor.samples import Minute, Run, Slice
     from shopfloor.stores.port import Rejection
 
 PUBLISHER, MACHINE, SIGNAL = "site-a", "mill-1", "power_watts"
@@ -43,7 +43,7 @@ class Store(SqliteStore):
 
     away = False
 
-    def write(self, slices: Sequence[Slice], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
+    def write(self, slices: Sequence[Slice | Run], minutes: Sequence[Minute] = (), *, now: int) -> list[Rejection]:
         if self.away:
             raise StoreUnavailableError("switched off")
         return super().write(slices, minutes, now=now)

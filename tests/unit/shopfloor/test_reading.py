@@ -242,7 +242,8 @@ def test_a_registry_replaces_the_one_before_and_an_empty_one_removes_it() -> Non
     assert reasons(opened(payload, allowed=allowed)) == [Reason.UNKNOWN_MACHINE]
     allowed.replace(PUBLISHER, None)
     assert reasons(opened(payload, allowed=allowed)) == [Reason.UNKNOWN_PUBLISHER]
-    assert {Reason.UNKNOWN_SIGNAL, Reason.UNKNOWN_MACHINE, Reason.UNKNOWN_PUBLISHER} == REGISTRY_REASONS
+    healed = {Reason.UNKNOWN_SIGNAL, Reason.UNKNOWN_MACHINE, Reason.FOREIGN_MACHINE, Reason.UNKNOWN_PUBLISHER}
+    assert healed == REGISTRY_REASONS
 
 
 def test_a_registry_that_names_what_does_not_exist_says_so() -> None:

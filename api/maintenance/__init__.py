@@ -1,0 +1,1 @@
+"""Maintenance: rules judge what machines say, alarms keep people informed, incidents say it once."""

@@ -1,0 +1,202 @@
+"""What is usual in the same operating state, learnt from the weeks before: median and MAD. Pure.
+
+Samples are averaged over steps, apart by operating state. A step's distance is the mean of its states' distances from
+their medians, each in its own standard deviations, weighted by the number of samples; the median of the last distances
+is judged. Steps that are judged abnormal are not learnt, unless the new level lasts.
+"""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING
+
+from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement, Verdict
+from shopfloor.periods import DAY, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from api.maintenance.rules import Baseline, Rule
+    from shopfloor.samples import Sample, Value
+
+POINTS_MAX = 504
+"""Most points that a state's usual level rests on, spread over the window."""
+STATES_MAX = 64
+"""Most operating states told apart; the one not met for longest is forgotten."""
+RELEARN_DAYS = 7.0
+"""A new level is usual when it has lasted so long at least."""
+_LEARN_LIMIT = 3.0  # what wears slowly must not be taken for usual on its way
+_TO_DEVIATION = 1.4826  # the standard deviation of normal noise, in MADs
+_RETURN = 0.8  # the share of the limit below which it is normal again
+_RENEW_POINTS = 4
+
+
+class BaselineEvaluator(Evaluator):
+    """A robust baseline per operating state."""
+
+    KEPT = ("sums", "ends", "levels", "history", "distances", "recent", "abnormal_since")
+
+    def __init__(self, rule: Rule, signal: str, how: Baseline) -> None:
+        super().__init__(rule, signal, (signal, *how.bands))
+        self.signal = signal
+        self.how = how
+        self.sums: dict[str, list[float]] = {}  # state: [sum, samples] of this step
+        self.ends = 0  # end of this step
+        self.history: dict[str, list[list[float]]] = {}  # state: [[stamp, mean], …]
+        self.levels: dict[str, list[float]] = {}  # state: [median, deviation, points learnt since]
+        self.distances: list[float] = []
+        self.recent: dict[str, list[float]] = {}  # state: [stamp, its last distances…]
+        self.abnormal_since: dict[str, int] = {}
+        self._step = int(how.step_seconds * SECOND)
+        self._window = int(how.window_days * DAY)
+        self._learn = int(how.learn_days * DAY)
+        self._relearn = int(max(how.learn_days, RELEARN_DAYS) * DAY)
+
+    def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
+        """Add the value to its step."""
+        is_open = self.is_open(sample.stamp, facts)
+        if sample.signal != self.signal or sample.status or not is_open:
+            return ()
+        value = self.number(sample.value)
+        if value is None:
+            return ()
+        if self.deadline == NEVER:
+            self.ends = (sample.stamp // self._step + 1) * self._step
+            self.deadline = self.ends
+        sums = self.sums.get(state := self._state(facts))
+        if sums is None:
+            self.sums[state] = [value, 1.0]
+        else:
+            sums[0] += value
+            sums[1] += 1.0
+        return ()
+
+    def expire(self, stamp: int, facts: Facts) -> Sequence[Judgement]:  # noqa: ARG002 - the base asks
+        """Judge the step that ends here; a step without a value ends knowledge."""
+        if not self.sums:
+            self.deadline = NEVER
+            self.distances.clear()
+            return self.say(stamp, Verdict.UNKNOWN, {}) if self.verdict else ()
+        self.deadline = self.ends = self.ends + self._step
+        means = {state: total / n for state, (total, n) in self.sums.items()}
+        apart = {
+            state: (mean - level[0]) / level[1] for state, mean in means.items() if (level := self.levels.get(state))
+        }
+        smooth, state = self._judge_apart(stamp, apart) if self.how.apart else self._judge_all(apart)
+        distances = apart if self.how.apart else dict.fromkeys(means, self.distances[-1] if apart else 0.0)
+        self.sums = {}
+        verdict = Verdict(self.verdict or Verdict.UNKNOWN) if smooth is None else self._verdict(smooth)
+        found: Sequence[Judgement] = ()
+        if smooth is not None and verdict != self.verdict:
+            found = self.say(stamp, verdict, self._evidence(state, means) | {"distance": round(smooth, 2)})
+        self._learn_from(stamp, means, distances)
+        return found
+
+    def _verdict(self, smooth: float) -> Verdict:
+        """Judge a smoothed distance, with hysteresis."""
+        direction = self.how.direction
+        signed = abs(smooth) if direction == "both" else smooth if direction == "high" else -smooth
+        limit = self.how.limit * (_RETURN if self.verdict == Verdict.ACTIVE else 1.0)
+        return Verdict.ACTIVE if signed > limit else Verdict.NORMAL
+
+    def _judge_all(self, apart: dict[str, float]) -> tuple[float | None, str]:
+        """Return the smoothed mean distance of the states, None when none is known well enough, and the heaviest."""
+        if not apart:
+            return None, ""
+        if len(apart) == 1:
+            ((state, distance),) = apart.items()
+        else:
+            weights = {each: self.sums[each][1] for each in apart}
+            distance = sum(apart[each] * n for each, n in weights.items()) / sum(weights.values())
+            state = max(weights, key=lambda each: weights[each])
+        self.distances = [*self.distances, distance][-self.how.smooth_steps :]
+        return _middle(sorted(self.distances)), state
+
+    def _judge_apart(self, stamp: int, apart: dict[str, float]) -> tuple[float | None, str]:
+        """Return the smoothed distance of the worst state of the last day, None when none is known well enough."""
+        for state, distance in apart.items():
+            _, *before = self.recent.pop(state, [0.0])
+            self.recent[state] = [stamp, *[*before, distance][-self.how.smooth_steps :]]
+        self.recent = {state: row for state, row in self.recent.items() if row[0] > stamp - DAY}
+        full = {
+            state: _middle(sorted(row[1:])) for state, row in self.recent.items() if len(row) > self.how.smooth_steps
+        }
+        if not full:
+            return None, ""
+        sign = {"high": 1.0, "low": -1.0}.get(self.how.direction)
+        worst = max(full, key=lambda state: full[state] * sign if sign else abs(full[state]))
+        return full[worst], worst
+
+    def _state(self, facts: Facts) -> str:
+        parts = []
+        for signal, width in self.how.bands.items():
+            value = facts.values.get(signal)
+            if width and isinstance(value, int | float):
+                parts.append(str(floor(value / width)))
+            else:
+                parts.append("" if value is None else str(value))
+        return "|".join(parts)
+
+    def _evidence(self, state: str, means: dict[str, float]) -> dict[str, Value]:
+        level = self.levels.get(state, [0.0, 0.0])
+        evidence: dict[str, Value] = {"unit": self.rule.unit, "limit": self.how.limit}
+        if state in means:
+            evidence["value"] = round(means[state], 4)
+        evidence |= {"usual": round(level[0], 4), "deviation": round(level[1], 4)}
+        if state.strip("|"):
+            evidence["state"] = state
+        return evidence
+
+    def _learn_from(self, stamp: int, means: dict[str, float], distances: dict[str, float]) -> None:
+        """Learn what is usual; what is not is learnt when it has lasted."""
+        limit = min(self.how.limit, _LEARN_LIMIT) if self.how.apart else self.how.limit
+        for state, mean in means.items():
+            if abs(distances.get(state, 0.0)) <= limit:
+                self.abnormal_since.pop(state, None)
+            elif stamp - self.abnormal_since.setdefault(state, stamp) < self._relearn:
+                continue
+            self._learn_one(stamp, state, mean)
+
+    def _learn_one(self, stamp: int, state: str, mean: float) -> None:
+        history = self.history.pop(state, None)
+        if history is None:
+            history = []
+            while len(self.history) >= STATES_MAX:
+                forgotten = next(iter(self.history))
+                del self.history[forgotten]
+                self.levels.pop(forgotten, None)
+                self.abnormal_since.pop(forgotten, None)
+        self.history[state] = history  # the last place is the one met last
+        spacing = min(self._window // POINTS_MAX, self._learn // (2 * self.how.learn_steps))
+        if history and stamp - history[-1][0] < spacing:
+            return
+        history.append([stamp, mean])
+        if len(history) > POINTS_MAX or history[0][0] < stamp - self._window:
+            self._thin(history, stamp)
+        self._renew(state, history, stamp)
+
+    def _thin(self, history: list[list[float]], stamp: int) -> None:
+        """Drop what is older than the window, and every second of the older half when there are too many."""
+        while history and history[0][0] < stamp - self._window:
+            del history[0]
+        if len(history) > POINTS_MAX:
+            del history[: len(history) // 2 : 2]
+
+    def _renew(self, state: str, history: list[list[float]], stamp: int) -> None:
+        """Compute the level again now and then, once the state is known for long enough."""
+        level = self.levels.get(state)
+        if level is not None and level[2] < _RENEW_POINTS:
+            level[2] += 1
+            return
+        if len(history) < self.how.learn_steps or (level is None and stamp - history[0][0] < self._learn):
+            return
+        values = sorted(value for _, value in history)
+        middle = _middle(values)
+        deviation = _TO_DEVIATION * _middle(sorted(abs(value - middle) for value in values))
+        least = max(self.how.floor, self.how.floor_percent / 100 * abs(middle), 1e-9)
+        self.levels[state] = [middle, max(deviation, least), 0]
+
+
+def _middle(ordered: list[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

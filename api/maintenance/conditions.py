@@ -1,0 +1,244 @@
+"""What the control itself says is wrong, and which of it concerns maintenance. Pure.
+
+MTConnect's condition semantics (Part 2): `normal` without a code clears every code of the item, with a code that one;
+several codes are active at once; a fault may be said again and again; `unavailable` ends knowledge, not the alarm.
+The class map decides by maker, item, code and text together, because makers use numbers again and change texts. What
+it does not know is counted and listed, and wakes nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from api.maintenance.judging import Evaluator, Facts, Judgement, Verdict
+from api.maintenance.rules import SEVERITIES, RuleError, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from api.maintenance.rules import Rule, Severity
+    from shopfloor.samples import Sample, Value
+
+CONDITION = "condition"
+"""Signal of a control's condition: its text value is a `Condition` as JSON."""
+ALARM = "alarm"
+"""Signal of the newest active alarm as `code text`, for controls that say no more; judged until a condition is told."""
+LEVELS = ("normal", "warning", "fault", "unavailable")
+CODES_MAX = 500
+"""Most active codes, and most unknown codes that are counted, of one machine."""
+
+
+class Condition(NamedTuple):
+    """One thing that a control said.
+
+    Attributes:
+        item: the data item or alarm source.
+        level: one of `LEVELS`.
+        code: the maker's own number.
+        text: the maker's own words.
+        severity: the maker's own severity, or OPC UA's from 1 to 1000.
+    """
+
+    item: str
+    level: str
+    code: str = ""
+    text: str = ""
+    severity: str = ""
+
+    def encode(self) -> str:
+        """Write it as the text value of a `condition` sample."""
+        return json.dumps(self._asdict())
+
+    @classmethod
+    def decode(cls, text: str) -> Condition:
+        """Read the text value of a `condition` sample.
+
+        Raises:
+            ValueError: when the text is no condition.
+        """
+        try:
+            found = cls(**{key: str(value) for key, value in json.loads(text).items()})
+        except (TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{text[:80]!r} is no condition: {error}") from error
+        if found.level not in LEVELS:
+            raise ValueError(f"{text[:80]!r} is no condition: the level is one of {', '.join(LEVELS)}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """What kind of thing some conditions are.
+
+    Attributes:
+        name: one word, for example `tool_changer`; `operator` is for the person at the machine and wakes nobody.
+        makers: patterns, of which one must match; so for `items`, `codes` and `texts`. Case does not matter.
+        items: the data item or source.
+        codes: the maker's number.
+        texts: the maker's words.
+        severity: of the alarm.
+        on_delay_seconds: how long a warning must last; what the operator tops up in time wakes nobody.
+        fault_delay_seconds: how long a fault must last.
+        advice: what to do.
+        source: whose word it is.
+    """
+
+    name: str
+    source: str
+    makers: tuple[str, ...] = ("*",)
+    items: tuple[str, ...] = ("*",)
+    codes: tuple[str, ...] = ("*",)
+    texts: tuple[str, ...] = ("*",)
+    severity: Severity = "medium"
+    on_delay_seconds: float = 10.0
+    fault_delay_seconds: float = 0.0
+    advice: str = ""
+
+    def covers(self, maker: str, condition: Condition) -> bool:
+        """Tell whether a condition is of this class."""
+        return all(
+            any(fnmatchcase(value.strip().casefold(), pattern.casefold()) for pattern in patterns)
+            for value, patterns in (
+                (maker, self.makers),
+                (condition.item, self.items),
+                (condition.code, self.codes),
+                (condition.text, self.texts),
+            )
+        )
+
+
+OPERATOR = "operator"
+"""Class of what the person at the machine deals with."""
+
+
+class ClassMap:
+    """Classes in order; the first that covers a condition is its class.
+
+    Args:
+        classes: in order.
+        maker: of the machine's control.
+    """
+
+    def __init__(self, classes: Sequence[Class], maker: str) -> None:
+        self._classes = classes
+        self._maker = maker
+        self._known: dict[tuple[str, str, str], Class | None] = {}
+
+    def find(self, condition: Condition) -> Class | None:
+        """Return a condition's class, None when the map does not know it."""
+        key = (condition.item, condition.code, condition.text)
+        if key not in self._known:
+            if len(self._known) >= CODES_MAX:
+                self._known.clear()
+            self._known[key] = next((each for each in self._classes if each.covers(self._maker, condition)), None)
+        return self._known[key]
+
+
+def parse_classes(text: str, *, origin: str) -> tuple[Class, ...]:
+    """Read a class map: TOML, `version = 1`, then `[[class]]` tables with the attributes of `Class`.
+
+    Raises:
+        RuleError: naming the file, the class and the key.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"{origin} is no TOML: {error}") from error
+    found: list[Class] = []
+    for number, table in enumerate(document.get("class", []), 1):
+        where = f"{origin}: class {number}"
+        each: Class = read_table(Class, table, where)
+        if each.severity not in SEVERITIES or not each.source:
+            raise RuleError(f"{where} needs a source, and a severity of {', '.join(SEVERITIES)}")
+        found.append(each)
+    return tuple(found)
+
+
+class ConditionsEvaluator(Evaluator):
+    """Passes the control's conditions on by their class, one subject for each item, code and text.
+
+    Attributes:
+        active: `[item, code, text, level]` by subject, as last said.
+        unknown: how often a condition came that the map does not know, by subject.
+    """
+
+    KEPT = ("active", "unknown", "has_conditions")
+
+    def __init__(self, rule: Rule, classes: ClassMap) -> None:
+        super().__init__(rule, "", (CONDITION, ALARM))
+        self.classes = classes
+        self.active: dict[str, list[str]] = {}
+        self.unknown: dict[str, int] = {}
+        self.has_conditions = False
+
+    def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
+        """Take what the control said."""
+        if sample.signal == CONDITION:
+            self.has_conditions = True
+            try:
+                condition = Condition.decode(str(sample.value))
+            except ValueError:
+                return ()
+            return self._hear(sample.stamp, condition)
+        if self.has_conditions or sample.signal != ALARM:
+            return ()
+        return self._newest(sample, facts)
+
+    def expire(self, stamp: int, facts: Facts) -> Sequence[Judgement]:  # noqa: ARG002 - the base asks
+        """Do nothing: a condition has no time of its own."""
+        return ()
+
+    def _hear(self, stamp: int, condition: Condition) -> Sequence[Judgement]:
+        if condition.level in {"warning", "fault"}:
+            return self._raise(stamp, condition)
+        of_item = [subject for subject, (item, *_) in self.active.items() if item == condition.item]
+        if condition.level == "unavailable":
+            return [each for subject in of_item for each in self._say(stamp, subject, Verdict.UNKNOWN)]
+        cleared = [each for each in of_item if not condition.code or self.active[each][1] == condition.code]
+        found = [each for subject in cleared for each in self._say(stamp, subject, Verdict.NORMAL)]
+        for subject in cleared:
+            del self.active[subject]
+        return found
+
+    def _newest(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
+        """The newest alarm alone is told: what was told before is over."""
+        if sample.value is None or sample.status:
+            return [each for subject in self.active for each in self._say(sample.stamp, subject, Verdict.UNKNOWN)]
+        code, _, text = str(sample.value).partition(" ")
+        level = "fault" if facts.values.get("alarm_blocking") is True else "warning"
+        condition = Condition(ALARM, level, code, text.strip())
+        subject = _subject(condition)
+        found: list[Judgement] = []
+        for each in [each for each in self.active if each != subject]:
+            found += self._say(sample.stamp, each, Verdict.NORMAL)
+            del self.active[each]
+        return [*found, *self._raise(sample.stamp, condition)] if code else found
+
+    def _raise(self, stamp: int, condition: Condition) -> Sequence[Judgement]:
+        subject = _subject(condition)
+        if subject not in self.active:
+            if len(self.active) >= CODES_MAX:
+                return ()
+            if self.classes.find(condition) is None and (subject in self.unknown or len(self.unknown) < CODES_MAX):
+                self.unknown[subject] = self.unknown.get(subject, 0) + 1
+        self.active[subject] = [condition.item, condition.code, condition.text, condition.level]
+        return self._say(stamp, subject, Verdict.ACTIVE)
+
+    def _say(self, stamp: int, subject: str, verdict: Verdict) -> Sequence[Judgement]:
+        item, code, text, level = self.active[subject]
+        known = self.classes.find(Condition(item, level, code, text))
+        if known is None or known.name == OPERATOR:
+            return ()
+        evidence: Mapping[str, Value] = {
+            "item": item, "code": code, "text": text.strip(), "level": level, "class": known.name,
+            "advice": known.advice, "source": known.source,
+        }  # fmt: skip
+        delay = known.fault_delay_seconds if level == "fault" else known.on_delay_seconds
+        return (Judgement(stamp, self.rule.id, subject, verdict, evidence, known.severity, delay),)
+
+
+def _subject(condition: Condition) -> str:
+    return f"{condition.item}|{condition.code}|{condition.text.strip()}"

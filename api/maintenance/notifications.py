@@ -1,0 +1,264 @@
+"""Who is told of an incident, when, and how often. Pure: it decides; an outbox sends.
+
+The first message waits half a minute, so that what has the same cause arrives in it and what is over and slight is not
+sent. An incident is said once; more of it at most hourly; again, while it is active and nobody has taken it, after a
+day, two, four and so on. A chain goes on from step to step while nobody answers. Quiet hours and shifts delay a
+message to a person; grave ones break through to those on call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from api.maintenance.alarms import Change, What
+from api.maintenance.rules import SEVERITIES
+from shopfloor.periods import DAY, MINUTE, SECOND, to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from api.maintenance.incidents import Incident
+
+WAIT_SECONDS = 30
+"""Before the first message of an incident; Alertmanager's group_wait."""
+MORE_SECONDS = 3600
+"""Between messages about more alarms of one incident."""
+AGAIN_SECONDS = 86_400
+"""Before an incident that nobody has taken is said again; doubled each time."""
+_MINUTES_PER_WEEK = 7 * 24 * 60
+
+
+class Hours(NamedTuple):
+    """A weekly span in civil time; it may reach over midnight.
+
+    Attributes:
+        days: 0 for Monday to 6, on which it begins.
+        start: minutes after midnight.
+        end: minutes after midnight; not more than start for the next day.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+
+    def holds(self, day: int, minute: int) -> bool:
+        """Tell whether a minute of a weekday lies within."""
+        if self.start < self.end:
+            return day in self.days and self.start <= minute < self.end
+        return (day in self.days and minute >= self.start) or ((day - 1) % 7 in self.days and minute < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is told.
+
+    Attributes:
+        name: pseudonym or role, as the log shows it.
+        channels: names of channels, whose addresses are secrets kept elsewhere.
+        least: the least severity that concerns them.
+        machines: those that concern them, empty for all.
+        shifts: when they work, empty for always.
+        quiet: when they are not to be disturbed.
+        on_call: when grave incidents reach them all the same.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    least: str = "low"
+    machines: frozenset[str] = frozenset()
+    shifts: tuple[Hours, ...] = ()
+    quiet: tuple[Hours, ...] = ()
+    on_call: tuple[Hours, ...] = ()
+
+    def wants(self, machine: str, severity: str) -> bool:
+        """Tell whether an incident concerns them."""
+        is_grave_enough = SEVERITIES.index(severity) >= SEVERITIES.index(self.least)
+        return is_grave_enough and (not self.machines or machine in self.machines)
+
+    def reachable_from(self, instant: int, severity: str, zone: ZoneInfo) -> int:
+        """Return the first instant from which a message may reach them; a week on at the latest."""
+        at = instant
+        for _ in range(_MINUTES_PER_WEEK):
+            if self._is_reachable(at, severity, zone):
+                return at
+            at = (at // MINUTE + 1) * MINUTE
+        return instant + 7 * DAY
+
+    def _is_reachable(self, instant: int, severity: str, zone: ZoneInfo) -> bool:
+        local = to_datetime(instant).astimezone(zone)
+        day, minute = local.weekday(), local.hour * 60 + local.minute
+        if severity == "high" and any(each.holds(day, minute) for each in self.on_call):
+            return True
+        if any(each.holds(day, minute) for each in self.quiet):
+            return False
+        return not self.shifts or any(each.holds(day, minute) for each in self.shifts)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who is told, in steps.
+
+    Attributes:
+        steps: people of each step of the chain; the next step is told while nobody has acknowledged.
+        step_seconds: how long each step has, by severity; what is not named does not go on.
+        zone: civil time of shifts and quiet hours.
+    """
+
+    steps: tuple[tuple[Person, ...], ...]
+    step_seconds: Mapping[str, float]
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Rome"))
+
+
+class Message(NamedTuple):
+    """Something to tell a person.
+
+    Attributes:
+        key: the same whenever it is decided; an outbox takes each key once.
+        incident: its id.
+        kind: `new`, `more`, `again`, `escalated`.
+        at: event time of what is told.
+        not_before: when it may be sent.
+        person: whom.
+        channels: through which.
+        alarms: changes that it tells, the first cause first.
+        severity: of the incident.
+    """
+
+    key: str
+    incident: str
+    kind: str
+    at: int
+    not_before: int
+    person: str
+    channels: tuple[str, ...]
+    alarms: tuple[Change, ...]
+    severity: str
+
+
+@dataclass(slots=True)
+class _Told:
+    """What has been told of an incident."""
+
+    incident: Incident
+    first_due: int
+    more_due: int = 0
+    again_due: int = 0
+    step_due: int = 0
+    step: int = 0
+    said: int = 0
+    repeats: int = 0
+    last: int = 0
+    known: int = 0  # alarms that were told
+    taken_by: str = ""
+
+
+class NotificationFold:
+    """Decides on messages as incidents change and time goes by.
+
+    Args:
+        policy: who is told.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._told: dict[str, _Told] = {}
+
+    @property
+    def deadline(self) -> int | None:
+        """When time alone makes a message, None for never."""
+        return min((due for each in self._told.values() for due in _dues(each) if due), default=None)
+
+    def take(self, incident: Incident, change: Change) -> list[Message]:
+        """Take in what became of an incident, in the order of event time."""
+        found = self.advance(change.stamp)
+        told = self._told.get(incident.id)
+        if told is None:
+            if change.what not in {What.RAISED, What.AGAIN}:
+                return found
+            told = self._told[incident.id] = _Told(incident, change.stamp + WAIT_SECONDS * SECOND)
+        if change.what is What.ACKNOWLEDGED:
+            told.taken_by = change.by
+            told.first_due = told.again_due = told.step_due = told.more_due = 0
+        elif change.what is What.SHELVED:
+            told.first_due = told.again_due = told.step_due = told.more_due = 0
+        elif change.what is What.UNSHELVED and incident.is_active and not told.taken_by:
+            told.again_due = change.stamp
+        elif change.what is What.RAISED and told.said:
+            told.more_due = told.more_due or max(
+                change.stamp + WAIT_SECONDS * SECOND, told.last + MORE_SECONDS * SECOND
+            )
+        elif change.what is What.AGAIN and told.said:
+            told.taken_by = ""
+            told.again_due = told.again_due or max(change.stamp, told.last + _pause(told))
+        if not incident.is_open:
+            self._close(told)
+        return found
+
+    def advance(self, instant: int) -> list[Message]:
+        """Let time pass up to an instant, and return the messages it makes."""
+        found: list[Message] = []
+        while (due := self.deadline) is not None and due < instant:
+            for told in list(self._told.values()):
+                if due in _dues(told):
+                    found += self._say(told, due)
+        return found
+
+    def _say(self, told: _Told, due: int) -> list[Message]:
+        incident = told.incident
+        if told.first_due == due:
+            told.first_due = 0
+            if not incident.is_active and incident.severity == "low":
+                return []  # over, and slight
+            told.again_due = due + _pause(told)
+            told.step_due = self._next_step(told, due)
+            return self._write(told, "new", due)
+        if told.more_due == due:
+            told.more_due = 0
+            return self._write(told, "more", due) if len(incident.alarms) > told.known else []
+        if told.step_due == due:
+            told.step += 1
+            told.step_due = self._next_step(told, due)
+            return self._write(told, "escalated", due) if incident.is_active else []
+        told.again_due = 0
+        if told.taken_by or not incident.is_active:
+            return []
+        told.repeats += 1
+        told.again_due = due + _pause(told)
+        return self._write(told, "again", due)
+
+    def _write(self, told: _Told, kind: str, due: int) -> list[Message]:
+        incident, policy = told.incident, self._policy
+        told.said += 1
+        told.last, told.known = due, len(incident.alarms)
+        people = policy.steps[told.step] if kind == "escalated" else _up_to(policy.steps, told.step)
+        alarms = tuple(sorted(incident.alarms.values(), key=lambda change: change.since))
+        return [
+            Message(f"{incident.id}|{kind}|{told.said}|{person.name}", incident.id, kind, due,
+                    person.reachable_from(due, incident.severity, policy.zone), person.name, person.channels,
+                    alarms, incident.severity)
+            for person in people if person.wants(incident.machine, incident.severity)
+        ]  # fmt: skip
+
+    def _next_step(self, told: _Told, due: int) -> int:
+        seconds = self._policy.step_seconds.get(told.incident.severity)
+        is_last = told.step + 1 >= len(self._policy.steps)
+        return 0 if seconds is None or is_last or told.taken_by else due + int(seconds * SECOND)
+
+    def _close(self, told: _Told) -> None:
+        if told.first_due:
+            return  # its first message is still to come, or not; then it is forgotten
+        self._told.pop(told.incident.id, None)
+
+
+def _pause(told: _Told) -> int:
+    return AGAIN_SECONDS * SECOND << told.repeats
+
+
+def _dues(told: _Told) -> tuple[int, int, int, int]:
+    return told.first_due, told.more_due, told.step_due, told.again_due
+
+
+def _up_to(steps: Sequence[tuple[Person, ...]], step: int) -> list[Person]:
+    return list(dict.fromkeys(person for people in steps[: step + 1] for person in people))

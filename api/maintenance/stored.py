@@ -1,0 +1,66 @@
+"""A machine's stored samples as rules take them in: proofs as whole spans, expired gauges as minutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopfloor.periods import DAY, Period
+from shopfloor.samples import Sample
+from shopfloor.signals import SIGNALS, find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from api.maintenance.rules import Rule
+    from shopfloor.stores.port import Store
+
+DAY_LIMIT = 5_000_000
+"""Most samples of one machine and day that are judged."""
+_PROOFS = ("observed", "unreachable")
+_ALWAYS = ("item_state", "cutting_seconds", "operation_seconds", "alarm", "alarm_blocking")
+
+
+def signals_of(rules: Iterable[Rule], more: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the signals that rules have to be told, of the signal table and of those that a node map added.
+
+    Args:
+        rules: to be tried.
+        more: names of added signals, which the table does not know.
+    """
+    known = (*SIGNALS, *more)
+    found = dict.fromkeys((*_ALWAYS, *more))
+    for rule in rules:
+        found |= dict.fromkeys(name for name in known if rule.signal and rule.judges(name))
+        found |= dict.fromkeys(gate.signal for gate in rule.when)
+        for names in ("counters", "bands"):
+            found |= dict.fromkeys(getattr(rule.how, names, ()))
+        if subject := getattr(rule.how, "subject_signal", ""):
+            found[subject] = None
+    return tuple(name for name in found if name not in _PROOFS)
+
+
+def read_stored(store: Store, machine: str, signals: Sequence[str], period: Period) -> Iterator[Sample]:
+    """Go over a machine's samples in the order of stamp and signal, day by day.
+
+    A span of proofs is one sample at its start whose value is its end. Gauges whose raw samples of a day have expired
+    are their minutes' means.
+
+    Raises:
+        StoreUnavailableError: when the store does not answer.
+    """
+    gauges = [name for name in signals if find(name).signal_class == "gauge"]
+    for day in period.days():
+        part = Period(day * DAY, (day + 1) * DAY).clip(period)
+        if part is None:
+            continue
+        found = store.read([machine], signals, part, limit=DAY_LIMIT)
+        told = {sample.signal for sample in found}
+        if expired := [name for name in gauges if name not in told]:
+            reduced = store.reduce(machine, expired, part, step_seconds=60)
+            found += [Sample(machine, name, each.stamp, each.mean) for name, row in reduced.items() for each in row]
+        coverage = store.gaps([machine], part).get(machine)
+        if coverage is not None:
+            for name, spans in zip(_PROOFS, (coverage.observed, coverage.unreachable), strict=True):
+                found += [Sample(machine, name, span.start, span.end) for span in spans]
+        found.sort(key=lambda sample: (sample.stamp, sample.signal))
+        yield from found
