@@ -114,7 +114,7 @@ class Demo:
             state = self._read_state()
             self._choose_ports(state)
             self._write_settings(state)
-            write_secret(self._folder / "state.json", msgspec.json.encode(state).decode())
+            self._keep(state)
         except OSError as error:
             raise ExpectedError(
                 f"the folder {self._folder} cannot be used ({error}): set DEMO_DIR to another"
@@ -122,6 +122,15 @@ class Demo:
         if shutil.disk_usage(self._folder).free < DISK_BYTES_MIN:
             _say(f"Less than {DISK_BYTES_MIN // 1024**3} GB are free on the disk of {self._folder}.")
         return state
+
+    def _keep(self, state: State) -> None:
+        write_secret(self._folder / "state.json", msgspec.json.encode(state).decode())
+
+    def _fill(self) -> None:
+        """Keep firms, machines and people: the hashes of their passwords take a while."""
+        state = self._state
+        self._users = fill(self._records, started=state.started, passwords=state.sign_in, api_keys=state.api_keys)
+        self._keep(state)
 
     def _read_state(self) -> State:
         path = self._folder / "state.json"
@@ -159,7 +168,6 @@ class Demo:
             state,
             "api",
         )
-        self._users = fill(self._records, started=state.started, passwords=state.sign_in, api_keys=state.api_keys)
         self._write_logins(state)
         for site in workshop.SITES:
             self._write_site(site, state)
@@ -232,6 +240,7 @@ class Demo:
         )
         first, *others = sorted(workshop.SITES, key=_machine_count)
         simulator = supervisor.start(self._simulator(first, program))
+        await asyncio.to_thread(self._fill)  # while broker and machines start; the API finds everybody there
         await broker.started.wait()
         supervisor.start(program("api", *officina, "api", "--config", str(self._folder / "api.toml")))
         supervisor.start(program("collector", *officina, "collector", "--config", str(self._folder / "collector.toml")))
