@@ -44,6 +44,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "api/records/*",
         "api/access/*",
+        "api/edges/store.py",
         "api/*/tables.py",
         "api/*/service.py",
         "api/cli.py",
