@@ -10,7 +10,7 @@ PARALLEL := --numprocesses 3 --dist loadfile
 export PORT DEMO_DIR DEMO_SECONDS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install dev servers check fix test test-long coverage bench lock clean
+.PHONY: help demo install dev servers check fix test test-long coverage bench audit sbom lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -60,6 +60,13 @@ coverage: $(DEV_STAMP) ## every branch of the pure modules of usage and billing,
 
 bench: $(DEV_STAMP) servers ## measure, beside a limit measured in the same run
 	@$(BIN)/python -m tests.benchmarks
+
+audit: $(DEV_STAMP) ## look the locked packages up among known advisories; each exception is explained in deploy/advisories.txt
+	@$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt $$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' deploy/advisories.txt)
+
+sbom: $(STAMP) $(DEV_STAMP) ## write what is installed to run Officina as CycloneDX: officina.cdx.json
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o officina.cdx.json requirements.txt
+	@echo "officina.cdx.json: $$(grep -c '"bom-ref"' officina.cdx.json) components"
 
 lock: $(DEV_STAMP) ## renew the hash-locked lists of packages
 	@mkdir -p .cache

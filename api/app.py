@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from api import errors, health
+from api.access import endpoints as access_endpoints
+from api.access import people
 from api.access.service import Access
+from api.access.sign_in import SignIn
+from api.audit import endpoints as audit_endpoints
+from api.audit.service import CONSOLE
 from api.deps import Services, authorize
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
-from api.edges.store import SqliteEdgeStore
+from api.edges.store import EdgeStore
 from api.live import endpoints as live_endpoints
 from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
-from api.machines.park import read_park
 from api.machines.service import Machines
 from api.metrics import Metrics
 from api.pages import endpoints as page_endpoints
+from api.pages import sign_in as sign_in_endpoints
 from api.pages.service import Pages
+from api.records import endpoints as record_endpoints
+from api.records.database import open_records
 from api.settings import check
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
@@ -36,8 +45,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from api.records.database import Records
     from api.settings import Settings
 
+BODY_BYTES_MAX = 2_100_000
+"""Largest body of a request; what is longer is refused as soon as it is."""
 OPENAPI_PATH = "/api/v1/openapi.json"
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -55,38 +67,32 @@ log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; files are read and the store is opened now, the broker is called when it starts.
+    """Build the application; records and store are opened now, the broker is called when it starts.
 
     Raises:
         ExpectedError: something is not as it must be; the sentence says what to do.
     """
     check(settings)
     broker = settings.broker.open(now=clock.now())
-    access = Access(settings.keys_file, settings.session_secret_file)
-    park = read_park(settings.machines_file)
-    edges = None
-    if settings.edges is not None:
-        edges = Edges(settings.edges, SqliteEdgeStore(settings.edges.database))
-        edges.start()
     metrics = Metrics()
     try:
         store = open_store(settings.store)
     except (StoreUnavailableError, StoreRefusedError) as error:
         raise SettingsError(f"the telemetry store {settings.store} cannot be opened: {error}") from error
+    records = open_records(settings.records)
+    access = Access(records)
+    sign_in = SignIn(records, second_factor_policy=settings.second_factor)
+    edges = None
+    if settings.edges is not None:
+        edges = Edges(settings.edges, EdgeStore(records))
+        edges.start()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        live = Live(
-            broker,
-            store,
-            park,
-            machines_file=settings.machines_file,
-            access=access,
-            metrics=metrics,
-            settings=settings.live,
-        )
+        live = Live(broker, store, records, access=access, metrics=metrics, settings=settings.live)
         pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
-        app.state.services = Services(settings, access, store, live, Machines(live, store), metrics, pages, edges)
+        machines = Machines(live, store)
+        app.state.services = Services(settings, records, access, sign_in, store, live, machines, metrics, pages, edges)
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -97,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
             task.cancel()
             await asyncio.wait({task})
             store.close()
+            records.close()
 
     app = FastAPI(
         title="Officina",
@@ -108,11 +115,22 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         dependencies=[Depends(authorize)],
+        responses=errors.RESPONSES,
         telemetry={"tracing": False},
     )
     app.state.failed = asyncio.Event()
+    app.state.first_link = _first_link(records)
     _install(app, metrics)
     return app
+
+
+def _first_link(records: Records) -> str:
+    """Return the link with which the first administrator chooses address and password; empty once there is one."""
+    with records.writing() as session:
+        if people.has_administrator(session):
+            return ""
+        person = people.first_administrator(session, now=clock.now())
+        return people.new_link(session, CONSOLE, person, now=clock.now()).path
 
 
 def _install(app: FastAPI, metrics: Metrics) -> None:
@@ -120,10 +138,14 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
     errors.install(app)
     for router in (
         health.router,
+        record_endpoints.router,
         machine_endpoints.router,
+        access_endpoints.router,
+        audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
         page_endpoints.router,
+        sign_in_endpoints.router,
         _document(app),
     ):
         app.include_router(router)
@@ -163,7 +185,7 @@ def _document(app: FastAPI) -> APIRouter:
 
 
 class _Outside:
-    """Adds the headers that protect browsers to every answer, and counts it."""
+    """Adds the headers that protect browsers to every answer, counts it, and reads no body beyond the bound."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -180,7 +202,7 @@ class _Outside:
                 self._complete(scope, message, started)
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, _bounded(receive), send_with_headers)
 
     def _complete(self, scope: MutableMapping[str, Any], message: Message, started: float) -> None:
         headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
@@ -192,3 +214,18 @@ class _Outside:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(method, route, str(message["status"])).inc()
         self._metrics.duration.labels(route).observe(clock.monotonic_seconds() - started)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Refuse a body that is too long."""
+    taken = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > BODY_BYTES_MAX:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has at most {BODY_BYTES_MAX} bytes")
+        return message
+
+    return receive_bounded

@@ -32,6 +32,9 @@ def api(
         Path | None, typer.Option(help="Certificate chain; needed on any address but this machine's own.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak HTTPS with a certificate that is made and kept beside the settings.")
+    ] = False,
 ) -> None:
     """Serve until told to stop."""
     if context.invoked_subcommand is not None:
@@ -40,21 +43,49 @@ def api(
         raise typer.BadParameter("name the settings file: officina api --config FILE", param_hint="--config")
     from api.server import run
 
+    if tls:
+        from api.certificate import own_certificate
+        from shopfloor.runtime import clock
+
+        tls_cert, tls_key = own_certificate(config.parent, now=clock.now())
     raise typer.Exit(run(config, tls_cert=tls_cert, tls_key=tls_key))
 
 
 @app.command("registry")
 def registry(config: Config) -> None:
-    """Check the machines file, and show what each publisher may publish."""
-    from api.machines.park import read_park
+    """Show what each publisher may publish."""
+    from api.records.database import open_records
+    from api.records.service import read_park
     from api.settings import load_settings
+    from shopfloor.runtime import clock
 
-    park = read_park(load_settings(config).machines_file)
+    park = read_park(open_records(load_settings(config).records), now=clock.now())
     for publisher, entry in sorted(park.registries().items()):
         typer.echo(publisher)
         for machine in entry.machines:
             typer.echo(f"  {machine.machine}\t{len(machine.signals)} signals")
     typer.echo(f"{len(park)} machines; the running API publishes them within seconds.", err=True)
+
+
+@app.command("link")
+def link(config: Config, email: Annotated[str, typer.Argument(help="Whom it is for.")]) -> None:
+    """Make a link with which somebody chooses a new password and second factor, once."""
+    from sqlalchemy import select
+
+    from api.access import people
+    from api.access.tables import Person
+    from api.audit.service import CONSOLE
+    from api.records.database import open_records
+    from api.settings import load_settings
+    from shopfloor.runtime import clock
+
+    with open_records(load_settings(config).records).writing() as session:
+        person = session.scalars(select(Person).where(Person.email == email.strip().lower())).one_or_none()
+        if person is None:
+            raise typer.BadParameter(f"nobody signs in as {email}", param_hint="EMAIL")
+        made = people.new_link(session, CONSOLE, person, now=clock.now())
+    typer.echo(made.path)
+    typer.echo("It goes after the address of the pages, and works once.", err=True)
 
 
 @key_app.command("add")
@@ -65,19 +96,26 @@ def add_key(
     member: Annotated[str | None, typer.Option(help="The firm that a member speaks for.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Bind the key to a site; may be given again.")] = None,
     name: Annotated[str, typer.Option(help="Who or what holds it.")] = "",
+    writes: Annotated[bool, typer.Option("--writes", help="Let it change what its role may change.")] = False,
+    days: Annotated[int, typer.Option(min=0, help="It expires after so many days; 0 for never.")] = 365,
 ) -> None:
     """Make a key and show it, this once."""
-    from api.access.keys import add_key as keep
-    from api.access.keys import make_key
+    from api.access import people
+    from api.audit.service import CONSOLE
+    from api.records.database import open_records
+    from api.records.rules import InvalidRecordError
     from api.settings import load_settings
     from shopfloor.runtime import clock
 
-    settings = load_settings(config)
+    known_as = name or (f"{role} {member}" if member else role.value)
+    wanted = people.Wanted(role, member, site or None)
     try:
-        token, key = make_key(role=role, now=clock.now(), name=name, member=member, sites=site or ())
-    except ValueError as error:
+        with open_records(load_settings(config).records).writing() as session:
+            token, _ = people.add_key(
+                session, CONSOLE, known_as, wanted, writes=writes, days=days or None, now=clock.now()
+            )
+    except InvalidRecordError as error:
         raise typer.BadParameter(str(error)) from error
-    keep(settings.keys_file, key)
     typer.echo(token)
     typer.echo("Write it down: it is kept as a hash and cannot be shown again.", err=True)
 
@@ -85,10 +123,16 @@ def add_key(
 @login_app.command("invite")
 def invite_edge(config: Config, name: Annotated[str, typer.Argument(help="The agent's id.")]) -> None:
     """Make a one-time code for an edge agent and show it, this once."""
+    from api.audit.service import CONSOLE
+    from api.edges.service import UnknownEdgeError
+    from shopfloor.errors import ExpectedError
     from shopfloor.periods import format_instant
     from shopfloor.runtime import clock
 
-    invitation = _edges(config).invite(name, now=clock.now())
+    try:
+        invitation = _edges(config).invite(CONSOLE, name, now=clock.now())
+    except UnknownEdgeError as error:
+        raise ExpectedError(f"there is no agent {name!r} in the records: add it at /api/v1/edges first") from error
     typer.echo(invitation.code)
     typer.echo(
         f"Until {format_instant(invitation.expires)}, on its machine: officina edge enroll URL {invitation.code}",
@@ -107,6 +151,7 @@ def add_login(
     ] = None,
 ) -> None:
     """Give a login to a program or publisher, with a new password; an edge agent is better invited."""
+    from api.audit.service import CONSOLE
     from shopfloor.broker_files import make_password
     from shopfloor.runtime import clock
     from shopfloor.settings import write_secret
@@ -119,17 +164,19 @@ def add_login(
     else:
         typer.echo(password)
         typer.echo("Write it down: it is kept as a hash and cannot be shown again.", err=True)
-    edges.add_login(name, kind, password, now=clock.now())
+    edges.add_login(CONSOLE, name, kind, password, now=clock.now())
 
 
 @login_app.command("remove")
 def remove_login(config: Config, name: Annotated[str, typer.Argument(help="User name.")]) -> None:
     """Take a login away; its connections end."""
+    from api.audit.service import CONSOLE
     from api.edges.service import UnknownEdgeError
     from shopfloor.errors import ExpectedError
+    from shopfloor.runtime import clock
 
     try:
-        _edges(config).remove_login(name)
+        _edges(config).remove_login(CONSOLE, name, now=clock.now())
     except UnknownEdgeError as error:
         raise ExpectedError(f"there is no login {name!r}: see `officina api login list`") from error
 
@@ -145,14 +192,17 @@ def list_logins(config: Config) -> None:
 
 def _edges(config: Path) -> Edges:
     from api.edges.service import Edges
-    from api.edges.store import SqliteEdgeStore
+    from api.edges.store import EdgeStore
+    from api.records.database import open_records
     from api.settings import load_settings
     from shopfloor.runtime import logs
     from shopfloor.settings import SettingsError
 
     logs.configure(program="api")
 
-    settings = load_settings(config).edges
-    if settings is None:
-        raise SettingsError(f"{config} has no section [edges]: it says where logins are kept, see docs/brokers.md")
-    return Edges(settings, SqliteEdgeStore(settings.database))
+    settings = load_settings(config)
+    if settings.edges is None:
+        raise SettingsError(
+            f"{config} has no section [edges]: it says where the broker's files are, see docs/brokers.md"
+        )
+    return Edges(settings.edges, EdgeStore(open_records(settings.records)))

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING, Annotated, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Depends, Request
 
 from api.access.permissions import Rule, allows, rule_of
 from api.access.scope import Caller, Scope
-from api.errors import ForeignOriginError, NotYoursError, SignInRequiredError
+from api.access.tokens import digest
+from api.audit.service import Actor
+from api.errors import ForeignOriginError, NotYoursError, ReadOnlyKeyError, SignInRequiredError
 from shopfloor.mqtt import is_loopback
 from shopfloor.runtime import clock
 
 if TYPE_CHECKING:
     from api.access.service import Access
+    from api.access.sign_in import SignIn
     from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
     from api.metrics import Metrics
     from api.pages.service import Pages
+    from api.records.database import Records
     from api.settings import Settings
     from shopfloor.stores.port import Store
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
+FORM_FIELDS_MAX = 16
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -31,13 +37,20 @@ class Services(NamedTuple):
     """What one process serves with."""
 
     settings: Settings
+    records: Records
     access: Access
+    sign_in: SignIn
     store: Store
     live: Live
     machines: Machines
     metrics: Metrics
     pages: Pages
     edges: Edges | None
+
+    async def changed(self) -> None:
+        """Let what was just changed in the records hold from the next request on."""
+        self.access.forget()
+        await self.access.refresh(now=clock.now())
 
 
 def services(request: Request) -> Services:
@@ -48,7 +61,25 @@ def services(request: Request) -> Services:
 
 def cookie_name(request: Request) -> str:
     """Return the name of the session cookie: bound to this host and to HTTPS wherever that is spoken."""
-    return "__Host-officina" if request.url.scheme == "https" else "officina"
+    return "__Host-officina" if is_secure(request) else "officina"
+
+
+def is_secure(request: Request) -> bool:
+    """Tell whether the client speaks HTTPS, to us or to the server in front that we trust."""
+    if _is_from_proxy(request):
+        return request.headers.get("x-forwarded-proto", "").lower() == "https"
+    return request.url.scheme == "https"
+
+
+def client_address(request: Request) -> str:
+    """Return where a request comes from: what a trusted server in front says last, else who is connected."""
+    if _is_from_proxy(request) and (hops := request.headers.get("x-forwarded-for", "")):
+        return hops.rpartition(",")[2].strip()[:45]
+    return request.client.host if request.client is not None else ""
+
+
+def _is_from_proxy(request: Request) -> bool:
+    return request.client is not None and request.client.host in services(request).settings.trusted_proxies
 
 
 async def authorize(request: Request) -> None:
@@ -58,31 +89,66 @@ async def authorize(request: Request) -> None:
         SignInRequiredError: nobody is known to ask.
         NotYoursError: the caller's role does not pass, or the route has no rule.
         ForeignOriginError: another site made a browser send it.
+        ReadOnlyKeyError: the API key may change nothing.
     """
     rule = rule_of(request.method, request.scope["route"].path)
     if rule is Rule.CODE:  # the service asks for it; there is nothing that a browser would add by itself
         request.state.caller = None
         return
-    caller = _identify(request)
+    caller = await _identify(request)
     request.state.caller = caller
-    from_browser = rule is Rule.PUBLIC if caller is None else caller.by_cookie
-    if request.method not in _SAFE and from_browser and not _is_own_origin(request):
-        raise ForeignOriginError("send it from this server's own pages")
+    is_change = request.method not in _SAFE
+    if is_change and (caller is None or caller.by_cookie):
+        await _refuse_foreign(request, caller, rule)
     if rule is Rule.PUBLIC or (rule is Rule.METRICS and _is_direct_loopback(request)):
         return
     if caller is None:
         raise SignInRequiredError
     if not allows(rule, caller.scope.role):
         raise NotYoursError
+    if is_change and not caller.writes:
+        raise ReadOnlyKeyError("make a key that may write: officina api key add --writes")
 
 
-def _identify(request: Request) -> Caller | None:
-    access = services(request).access
+async def _refuse_foreign(request: Request, caller: Caller | None, rule: Rule | None) -> None:
+    """Refuse what another site, or a page that was not ours, makes a browser send.
+
+    Who is not known cannot be made to do anything but sign in: for that the origin is asked. A session is also asked
+    for its token, which only our own pages know.
+    """
+    if caller is None and rule is not Rule.PUBLIC:
+        return
+    if not _is_own_origin(request):
+        raise ForeignOriginError("send it from this server's own pages")
+    if caller is None or request.url.path.startswith("/sign-in"):
+        return
+    given = request.headers.get("x-csrf-token") or form_fields(await request.body()).get("csrf", "")
+    if not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
+        raise ForeignOriginError("send the session's token along: X-CSRF-Token, from /api/v1/me")
+
+
+def csrf_token(request: Request) -> str:
+    """Return what pages of this session send along with every change; empty without a session."""
+    cookie = request.cookies.get(cookie_name(request))
+    return digest(f"csrf {cookie}")[:32] if cookie else ""
+
+
+def form_fields(body: bytes) -> dict[str, str]:
+    """Read a small form; what cannot be read counts as empty."""
+    try:
+        fields = parse_qs(body.decode("ascii"), max_num_fields=FORM_FIELDS_MAX, keep_blank_values=True)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}
+
+
+async def _identify(request: Request) -> Caller | None:
+    access, moment = services(request).access, clock.now()
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme:
-        return access.by_token(token.strip()) if scheme.lower() == "bearer" else None
+        return await access.by_token(token.strip(), now=moment) if scheme.lower() == "bearer" else None
     cookie = request.cookies.get(cookie_name(request))
-    return access.by_cookie(cookie) if cookie else None
+    return await access.by_cookie(cookie, now=moment) if cookie else None
 
 
 def _is_own_origin(request: Request) -> bool:
@@ -116,6 +182,11 @@ def scope(request: Request) -> Scope:
     return caller(request).scope
 
 
+def actor(request: Request) -> Actor:
+    """Return who asks, and from where, as the audit trail has it."""
+    return Actor(caller(request).id, client_address(request))
+
+
 def edges(request: Request) -> Edges:
     """Return the service of edge agents.
 
@@ -136,5 +207,6 @@ def now() -> int:
 ServicesDep = Annotated[Services, Depends(services)]
 CallerDep = Annotated[Caller, Depends(caller)]
 ScopeDep = Annotated[Scope, Depends(scope)]
+ActorDep = Annotated[Actor, Depends(actor)]
 EdgesDep = Annotated["Edges", Depends(edges)]
 NowDep = Annotated[int, Depends(now)]

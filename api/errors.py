@@ -13,14 +13,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.edges.codes import InvalidCodeError
-from api.edges.service import LoginNameError, UnknownEdgeError
-from api.edges.store import EdgeStoreError
-from api.edges.throttle import TooManyAttemptsError
+from api.edges.service import LoginNameError, TooManyAttemptsError, UnknownEdgeError
 from api.live.streams import TooManyStreamsError
 from api.machines.paging import InvalidCursorError
 from api.machines.park import UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.service import InvalidQueryError
+from api.records.database import RecordsUnavailableError
+from api.records.rules import InvalidRecordError
+from api.records.service import RecordInUseError, UnknownRecordError
+from api.records.sheets import SheetError
 from shopfloor.broker_files import BrokerFilesError, ReloadError
 from shopfloor.periods import InvalidInstantError
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
@@ -34,6 +36,30 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 """When a caller may try again after what passes by itself."""
 
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "instance"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "What kind of problem, the same each time."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What it is this time, and what to do."},
+        "instance": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"place": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+    for status, text in (("4XX", "It cannot be answered as it is asked"), ("503", "Something needed does not answer"))
+}
+"""What every route may also answer, for the documentation."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -45,6 +71,10 @@ class NotYoursError(Exception):
     """The caller may not use this route; it is answered as if it did not exist."""
 
 
+class ReadOnlyKeyError(Exception):
+    """The API key may look, and change nothing."""
+
+
 class ForeignOriginError(Exception):
     """A browser sent this on behalf of another site."""
 
@@ -53,13 +83,18 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     SignInRequiredError: (HTTPStatus.UNAUTHORIZED, "Authorization: Bearer with an API key, or a session, is needed"),
     NotYoursError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
     ForeignOriginError: (HTTPStatus.FORBIDDEN, "The request comes from another site"),
+    ReadOnlyKeyError: (HTTPStatus.FORBIDDEN, "This API key may change nothing"),
+    UnknownRecordError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
+    InvalidRecordError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The record cannot be kept as it is"),
+    RecordInUseError: (HTTPStatus.CONFLICT, "The record is in use"),
+    SheetError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be read in"),
+    RecordsUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The records do not answer"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
     UnknownEdgeError: (HTTPStatus.NOT_FOUND, "There is no such agent"),
     InvalidCodeError: (HTTPStatus.FORBIDDEN, "The code enrols nobody"),
     TooManyAttemptsError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many codes were wrong"),
     LoginNameError: (HTTPStatus.UNPROCESSABLE_ENTITY, "No agent can be called so"),
     BrokerFilesError: (HTTPStatus.SERVICE_UNAVAILABLE, "The broker does not know of it yet"),
-    EdgeStoreError: (HTTPStatus.SERVICE_UNAVAILABLE, "The logins cannot be read"),
     InvalidQueryError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The question cannot be answered as it is asked"),
     InvalidCursorError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The cursor is none of this list"),
     InvalidInstantError: (HTTPStatus.UNPROCESSABLE_ENTITY, "An instant cannot be read"),
@@ -74,11 +109,12 @@ _SAYS_NOTHING_MORE = frozenset(
         SignInRequiredError,
         NotYoursError,
         UnknownMachineError,
+        UnknownRecordError,
+        RecordsUnavailableError,
         UnknownEdgeError,
         StoreRefusedError,
         BrokerFilesError,
         ReloadError,
-        EdgeStoreError,
     }
 )
 
@@ -132,7 +168,9 @@ def _known(request: Request, error: Exception) -> Response:
     if status in _PASSES_BY_ITSELF:
         headers["Retry-After"] = str(RETRY_SECONDS)
     detail = "" if type(error) in _SAYS_NOTHING_MORE else str(error)
-    return problem(request, status, title, detail, headers=headers)
+    places = error.problems if isinstance(error, InvalidRecordError) else []
+    errors = [{"place": field, "detail": sentence} for field, sentence in places]
+    return problem(request, status, title, detail, errors=errors, headers=headers)
 
 
 def _invalid(request: Request, error: Exception) -> Response:

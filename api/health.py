@@ -11,9 +11,11 @@ from fastapi.responses import PlainTextResponse
 
 from api.deps import NowDep, ServicesDep  # noqa: TC001 - read when routes are made
 from api.metrics import CONTENT_TYPE
+from api.records.database import RecordsUnavailableError
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
+    from api.records.database import Records
     from shopfloor.stores.port import Store
 
 STORE_SECONDS = 3.0
@@ -30,8 +32,9 @@ async def alive() -> str:
 
 @router.get("/readyz", response_class=PlainTextResponse)
 async def ready(found: ServicesDep, now: NowDep) -> Response:
-    """One line for store, broker and live feed; 503 with the same lines when one of them is not ready."""
+    """One line for records, store, broker and live feed; 503 with the same lines when one of them is not ready."""
     problems = {
+        "records": await records_problem(found.records),
         "store": await store_problem(found.store, now),
         "broker": found.live.broker_problem,
         "live feed": found.live.feed_problem,
@@ -60,4 +63,16 @@ async def store_problem(store: Store, now: int) -> str | None:
         return "it does not answer"
     except StoreRefusedError:
         return "it refuses this server"
+    return None
+
+
+async def records_problem(records: Records) -> str | None:
+    """Return why the records are not ready, None when they answer."""
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            await asyncio.to_thread(records.change_number, "machines")
+    except TimeoutError:
+        return f"no answer within {STORE_SECONDS:.0f} s"
+    except RecordsUnavailableError:
+        return "they do not answer"
     return None

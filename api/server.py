@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 import structlog
@@ -96,6 +97,7 @@ class Server(uvicorn.Server):
             ),
         )
         self.address = ""
+        self._first_link: str = app.state.first_link
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -110,3 +112,10 @@ class Server(uvicorn.Server):
             scheme = "https" if self.config.ssl_certfile else "http"
             self.address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
             log.info("api.ready", url=self.address, port=port)
+            if self._first_link:
+                sys.stderr.write(
+                    "\nThere is no administrator yet. Open this link once to become it:\n"
+                    f"{self.address}{self._first_link}\n"
+                    "It expires in a week; the next start makes another one.\n\n"
+                )
+                sys.stderr.flush()

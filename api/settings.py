@@ -36,9 +36,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     Attributes:
         store: address of the telemetry store, see `shopfloor.stores.open`.
         broker: where the present comes from and the registry goes to.
-        machines_file: the machines, by publisher; TOML or JSON.
-        keys_file: the API keys.
-        session_secret_file: signs the sessions of browsers; made at the first start.
+        records: address of the database of records, see `api.records.database`.
         bind: address to listen on; any but this machine's own needs TLS.
         port: TCP port, 0 for a free one.
         tls_cert: certificate chain, none for plain HTTP.
@@ -46,15 +44,15 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         house: name of the consortium, as pages show it.
         language: of pages, where the browser asks for neither.
         time_zone: of the times on pages.
+        second_factor: whether administrators have to show one.
+        trusted_proxies: addresses of servers in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.
         live: how the present is sent out.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
     """
 
     store: str
     broker: BrokerSettings
-    machines_file: Path
-    keys_file: Path
-    session_secret_file: Path
+    records: str
     bind: str = "127.0.0.1"
     port: _Port = 8000
     tls_cert: Path | None = None
@@ -62,6 +60,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     house: str = ""
     language: Literal["it", "en"] = "it"
     time_zone: str = "Europe/Rome"
+    second_factor: Literal["required", "optional"] = "required"
+    trusted_proxies: tuple[str, ...] = ()
     live: LiveSettings = LiveSettings()
     edges: EdgesSettings | None = None
 
@@ -94,8 +94,8 @@ def check(settings: Settings) -> None:
         raise SettingsError("the TLS certificate and its key go together: give both or neither")
     if settings.tls_cert is None and not is_loopback(settings.bind):
         raise SettingsError(
-            f"plain HTTP is served to this machine alone, and {settings.bind} is open to others: give --tls-cert and "
-            f"--tls-key, or bind to 127.0.0.1 and put a server that speaks HTTPS in front",
+            f"plain HTTP is served to this machine alone, and {settings.bind} is open to others: give --tls, or "
+            f"--tls-cert and --tls-key, or bind to 127.0.0.1 and put a server that speaks HTTPS in front",
         )
     for file in (settings.tls_cert, settings.tls_key):
         if file is not None and not file.is_file():

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs the real servers that the tests start: Debian's mosquitto, influxdb, victoria-metrics and chromium.
+# Installs the real servers that the tests start: Debian's mosquitto, influxdb, victoria-metrics,
+# postgresql and chromium.
 # Does it where it may (root, or sudo without a password); elsewhere it says what to install.
 set -eu
 
-declare -A package=([mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium)
+declare -A package=([mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium
+  [initdb]=postgresql)
 missing=()
 for program in "${!package[@]}"; do
-  PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("${package[$program]}")
+  PATH="$PATH:/usr/sbin$(printf ':%s' /usr/lib/postgresql/*/bin)" command -v "$program" >/dev/null || missing+=("${package[$program]}")
 done
 [ "${#missing[@]}" -eq 0 ] && exit 0
 

@@ -12,6 +12,8 @@ COMMANDS = {
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
+    "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),
+    "audit": ("api.audit.cli", "Who did what: verify, export."),
     "billing": ("api.billing.cli", "What use costs: rate a scenario."),
     "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import urllib3
 
-from shopfloor.broker_files import Login, hash_password
+from shopfloor.broker_files import Login, hash_password, is_password
 from shopfloor.errors import ExpectedError
 from shopfloor.runtime import clock, lifecycle
 from shopfloor.settings import write_secret
 from shopfloor.wire.rights import Kind, Principal
 from simulators import workshop
+from simulators.records import fill
 from simulators.serve import SiteFile
 from simulators.supervisor import Program, Supervisor
 
@@ -45,12 +46,14 @@ class State(msgspec.Struct):
         ports: of the broker and of each site's OPC UA server, taken again if they are free.
         passwords: of the MQTT logins.
         api_keys: tokens, by role, members as `member:<id>`.
+        sign_in: passwords of people, by e-mail.
     """
 
     started: int
     ports: dict[str, int] = msgspec.field(default_factory=dict)
     passwords: dict[str, str] = msgspec.field(default_factory=dict)
     api_keys: dict[str, str] = msgspec.field(default_factory=dict)
+    sign_in: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Demo:
@@ -67,7 +70,12 @@ class Demo:
         self._port = port
         self._seconds = seconds
         self._pids: Mapping[str, int] = {}
+        self._users: list[dict[str, Any]] = []
         self._began = clock.monotonic_seconds()
+
+    @property
+    def _records(self) -> str:
+        return f"sqlite://{self._folder / 'records.db'}"
 
     @property
     def url(self) -> str:
@@ -106,7 +114,7 @@ class Demo:
             state = self._read_state()
             self._choose_ports(state)
             self._write_settings(state)
-            write_secret(self._folder / "state.json", msgspec.json.encode(state).decode())
+            self._keep(state)
         except OSError as error:
             raise ExpectedError(
                 f"the folder {self._folder} cannot be used ({error}): set DEMO_DIR to another"
@@ -114,6 +122,15 @@ class Demo:
         if shutil.disk_usage(self._folder).free < DISK_BYTES_MIN:
             _say(f"Less than {DISK_BYTES_MIN // 1024**3} GB are free on the disk of {self._folder}.")
         return state
+
+    def _keep(self, state: State) -> None:
+        write_secret(self._folder / "state.json", msgspec.json.encode(state).decode())
+
+    def _fill(self) -> None:
+        """Keep firms, machines and people: the hashes of their passwords take a while."""
+        state = self._state
+        self._users = fill(self._records, started=state.started, passwords=state.sign_in, api_keys=state.api_keys)
+        self._keep(state)
 
     def _read_state(self) -> State:
         path = self._folder / "state.json"
@@ -140,20 +157,18 @@ class Demo:
         for login in ("collector", "api", workshop.GUEST, *workshop.SITES):
             state.passwords.setdefault(login, secrets.token_urlsafe(32))
             write_secret(self._folder / f"password-{login}", state.passwords[login])
-        self._write_logins(state)
         store = f"sqlite:///{self._folder / 'telemetry.db'}"
         self._write("collector.toml", f'store = "{store}"\nquarantine = "quarantine.db"\n', state, "collector")
         self._write(
             "api.toml",
-            f'store = "{store}"\nmachines_file = "machines.json"\nkeys_file = "keys.json"\n'
-            f'session_secret_file = "session-secret"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n'
-            '\n[edges]\ndatabase = "edges.db"\nbroker_files = "broker"\npid_file = "broker/broker.pid"\n'
+            f'store = "{store}"\nrecords = "{self._records}"\nport = {self._port}\nhouse = "{workshop.HOUSE}"\n'
+            'second_factor = "optional"\n'
+            '\n[edges]\nbroker_files = "broker"\npid_file = "broker/broker.pid"\n'
             f'host = "127.0.0.1"\nport = {state.ports["broker"]}\ninsecure = true\n',
             state,
             "api",
         )
-        self._write_machines()
-        self._write_keys(state)
+        self._write_logins(state)
         for site in workshop.SITES:
             self._write_site(site, state)
 
@@ -165,8 +180,10 @@ class Demo:
         (self._folder / name).write_text(text + broker, encoding="utf-8")
 
     def _write_logins(self, state: State) -> None:
+        from api.audit.service import CONSOLE
         from api.edges.service import Edges, EdgesSettings
-        from api.edges.store import SqliteEdgeStore
+        from api.edges.store import EdgeStore
+        from api.records.database import open_records
         from simulators.broker import PID_FILE
 
         kinds = {
@@ -177,52 +194,17 @@ class Demo:
         }
         folder = self._folder / "broker"
         (folder / PID_FILE).unlink(missing_ok=True)
-        store = SqliteEdgeStore(self._folder / "edges.db")
-        settings = EdgesSettings(self._folder / "edges.db", folder, "127.0.0.1", state.ports["broker"], insecure=True)
-        for name, kind in kinds.items():
-            login = Login(Principal(name, kind), hash_password(state.passwords[name]))
-            store.put_login(login, now=clock.now())
-        Edges(settings, store).write()
-
-    def _write_machines(self) -> None:
-        machines: list[dict[str, Any]] = [
-            {
-                "id": place.identity.id,
-                "name": place.identity.name,
-                "kind": place.described,
-                "site": workshop.SITES[place.site],
-                "publisher": place.site,
-                "signals": workshop.signals(),
-            }
-            for place in workshop.PLACES
-        ]
-        machines.append(
-            {
-                "id": workshop.GUEST_MACHINE,
-                "name": "BM 1",
-                "kind": "Braccio di misura",
-                "site": workshop.SITES["modena"],
-                "publisher": workshop.GUEST,
-                "writer_id": 1,
-            },
-        )
-        _replace(self._folder / "machines.json", json.dumps({"machine": machines}, indent=1))
-
-    def _write_keys(self, state: State) -> None:
-        """Make the API keys at the first start; they stay as they are afterwards."""
-        from api.access.keys import add_key, make_key
-        from api.access.scope import Role
-
-        path = self._folder / "keys.json"
-        if state.api_keys and path.exists():
-            return
-        path.unlink(missing_ok=True)
-        holders: list[tuple[str, Role, str | None]] = [(each.value, each, None) for each in Role]
-        holders = [each for each in holders if each[1] is not Role.MEMBER]
-        holders += [(f"member:{firm.id}", Role.MEMBER, firm.id) for firm in workshop.FIRMS]
-        for name, role, member in holders:
-            state.api_keys[name], key = make_key(role=role, member=member, now=clock.now())
-            add_key(path, key)
+        records = open_records(self._records)
+        try:
+            store = EdgeStore(records)
+            kept = {each.login.principal: each.login.password_hash for each in store.logins()}
+            for name, kind in kinds.items():
+                who, password = Principal(name, kind), state.passwords[name]
+                if not is_password(password, kept.get(who, "")):
+                    store.put_login(CONSOLE, Login(who, hash_password(password)), now=clock.now())
+            Edges(EdgesSettings(folder, "127.0.0.1", state.ports["broker"], insecure=True), store).write()
+        finally:
+            records.close()
 
     def _write_site(self, site: str, state: State) -> None:
         places = [place for place in workshop.PLACES if place.site == site]
@@ -258,6 +240,7 @@ class Demo:
         )
         first, *others = sorted(workshop.SITES, key=_machine_count)
         simulator = supervisor.start(self._simulator(first, program))
+        await asyncio.to_thread(self._fill)  # while broker and machines start; the API finds everybody there
         await broker.started.wait()
         supervisor.start(program("api", *officina, "api", "--config", str(self._folder / "api.toml")))
         supervisor.start(program("collector", *officina, "collector", "--config", str(self._folder / "collector.toml")))
@@ -310,7 +293,7 @@ class Demo:
         state = self._state
         credentials = {
             "url": self.url,
-            "users": [],
+            "users": self._users,
             "api_keys": state.api_keys,
             "mqtt": {
                 "host": "127.0.0.1",
@@ -324,20 +307,18 @@ class Demo:
         write_secret(self._folder / "credentials.json", json.dumps(credentials, indent=1))
 
     def _print_addresses(self) -> None:
-        keys = self._state.api_keys
-        member = workshop.FIRMS[0]
+        member = workshop.FIRMS[0].id
+        shown = [each for each in self._users if each["member"] in {None, member}]
+        logins = "".join(f"    {each['email']:<44} {each['password']}\n" for each in shown)
         _say(
             f"\n  {workshop.HOUSE}: {len(workshop.PLACES)} machines, {len(workshop.SITES)} sites, "
             f"{len(workshop.FIRMS)} member firms\n\n"
             f"  Pages            {self.url}/\n"
             f"  API              {self.url}/api/v1/openapi.json\n"
             f"  MQTT             127.0.0.1:{self._state.ports['broker']} (login in credentials.json)\n\n"
-            f"  Sign in with one of these keys, or send it as Authorization: Bearer <key>:\n"
-            f"    administrator  {keys['administrator']}\n"
-            f"    operator       {keys['operator']}\n"
-            f"    maintenance    {keys['maintenance']}\n"
-            f"    {member.name}: {keys[f'member:{member.id}']}\n"
-            f"  All keys and process ids: {self._folder / 'credentials.json'}; logs: {self._folder / 'log'}\n\n"
+            f"  Sign in as one of these:\n{logins}"
+            f"  All people, API keys and process ids: {self._folder / 'credentials.json'}\n"
+            f"  Logs: {self._folder / 'log'}\n\n"
             f"  Ctrl-C stops it; the next start goes on with its data.\n",
         )
 
@@ -349,12 +330,6 @@ def _machine_count(site: str) -> int:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def _bind(port: int) -> socket.socket | None:

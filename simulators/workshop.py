@@ -92,6 +92,7 @@ PLACES = (
 GUEST = "misure"
 """The publisher that the demonstration's MQTT login may be: a measuring arm with a program of its own."""
 GUEST_MACHINE = "braccio-1"
+GUEST_SITE = "modena"
 
 
 def origin(started: int) -> date:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.services.postgres import Cluster, postgres
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +22,19 @@ def _loop_of_the_session() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """Run one PostgreSQL for all tests that ask for it."""
+    with postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def records_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of an empty database, once of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite://{tmp_path}/records.db"
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    return cluster.new_database()

@@ -19,14 +19,20 @@ class Rule(StrEnum):
     """Nothing: it shows nothing of machines, people or firms."""
     CODE = "code"
     """A one-time code that the request carries, and nothing else: nobody's session or key counts."""
-    EDGES = "edges"
-    """Who may speak for machines at the broker."""
     METRICS = "metrics"
     """Counters for monitoring; also open to a program on this machine that asks directly."""
     MACHINES = "machines"
     """State of machines."""
     SIGNALS = "signals"
     """What machines are working on and what they measure."""
+    OWN = "own"
+    """What belongs to the person that asks: its sessions, password and second factor."""
+    RECORDS = "records"
+    """Reading records: each sees those of its own firm and sites."""
+    EDGES = "edges"
+    """The programs that speak for machines: for who looks after them."""
+    CHANGES = "changes"
+    """Changing records, people and keys, and looking at them."""
     PAGES = "pages"
     """A page that a person looks at; who is not signed in is led to the sign-in page."""
 
@@ -37,10 +43,13 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
     {
         Rule.PUBLIC: _EVERYBODY,
         Rule.CODE: frozenset(),
-        Rule.EDGES: frozenset({Role.ADMINISTRATOR}),
         Rule.METRICS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.MACHINES: _EVERYBODY,
         Rule.SIGNALS: STAFF,
+        Rule.OWN: _EVERYBODY,
+        Rule.RECORDS: _EVERYBODY - {Role.KIOSK},
+        Rule.EDGES: STAFF,
+        Rule.CHANGES: frozenset({Role.ADMINISTRATOR}),
         Rule.PAGES: _EVERYBODY,
     },
 )
@@ -57,15 +66,55 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/machines/{machine_id}/states"): Rule.MACHINES,
         ("GET", "/api/v1/machines/{machine_id}/signals"): Rule.SIGNALS,
         ("GET", "/api/v1/live"): Rule.MACHINES,
+        ("GET", "/api/v1/me"): Rule.OWN,
+        ("GET", "/api/v1/me/sessions"): Rule.OWN,
+        ("DELETE", "/api/v1/me/sessions/{session_id}"): Rule.OWN,
+        ("POST", "/api/v1/me/password"): Rule.OWN,
+        ("DELETE", "/api/v1/me/second-factor"): Rule.OWN,
+        ("GET", "/api/v1/consortium"): Rule.RECORDS,
+        ("PUT", "/api/v1/consortium"): Rule.CHANGES,
+        ("GET", "/api/v1/members"): Rule.RECORDS,
+        ("GET", "/api/v1/members.csv"): Rule.CHANGES,
+        ("POST", "/api/v1/members.csv"): Rule.CHANGES,
+        ("GET", "/api/v1/members/{member_id}"): Rule.RECORDS,
+        ("PUT", "/api/v1/members/{member_id}"): Rule.CHANGES,
+        ("DELETE", "/api/v1/members/{member_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/sites"): Rule.RECORDS,
+        ("GET", "/api/v1/sites/{site_id}"): Rule.RECORDS,
+        ("PUT", "/api/v1/sites/{site_id}"): Rule.CHANGES,
+        ("DELETE", "/api/v1/sites/{site_id}"): Rule.CHANGES,
         ("GET", "/api/v1/edges"): Rule.EDGES,
+        ("GET", "/api/v1/edges/{edge_id}"): Rule.EDGES,
+        ("PUT", "/api/v1/edges/{edge_id}"): Rule.CHANGES,
+        ("DELETE", "/api/v1/edges/{edge_id}"): Rule.CHANGES,
         ("POST", "/api/v1/edges/enroll"): Rule.CODE,
-        ("POST", "/api/v1/edges/{edge_id}/code"): Rule.EDGES,
-        ("DELETE", "/api/v1/edges/{edge_id}/login"): Rule.EDGES,
+        ("POST", "/api/v1/edges/{edge_id}/code"): Rule.CHANGES,
+        ("DELETE", "/api/v1/edges/{edge_id}/login"): Rule.CHANGES,
+        ("GET", "/api/v1/machines.csv"): Rule.CHANGES,
+        ("POST", "/api/v1/machines.csv"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/record"): Rule.RECORDS,
+        ("PUT", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
+        ("DELETE", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/users"): Rule.CHANGES,
+        ("POST", "/api/v1/users"): Rule.CHANGES,
+        ("GET", "/api/v1/users/{user_id}"): Rule.CHANGES,
+        ("PATCH", "/api/v1/users/{user_id}"): Rule.CHANGES,
+        ("POST", "/api/v1/users/{user_id}/link"): Rule.CHANGES,
+        ("GET", "/api/v1/users/{user_id}/sessions"): Rule.CHANGES,
+        ("DELETE", "/api/v1/users/{user_id}/sessions"): Rule.CHANGES,
+        ("GET", "/api/v1/api-keys"): Rule.CHANGES,
+        ("POST", "/api/v1/api-keys"): Rule.CHANGES,
+        ("DELETE", "/api/v1/api-keys/{key_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/audit"): Rule.CHANGES,
+        ("GET", "/api/v1/audit.jsonl"): Rule.CHANGES,
         ("GET", "/"): Rule.PAGES,
         ("GET", "/fragments/machines"): Rule.PAGES,
         ("GET", "/sign-in"): Rule.PUBLIC,
         ("POST", "/sign-in"): Rule.PUBLIC,
+        ("POST", "/sign-in/code"): Rule.PUBLIC,
         ("POST", "/sign-out"): Rule.PUBLIC,
+        ("GET", "/invitation/{token}"): Rule.PUBLIC,
+        ("POST", "/invitation/{token}"): Rule.PUBLIC,
         ("GET", "/static/{name}"): Rule.PUBLIC,
     },
 )

@@ -1,74 +1,197 @@
-"""Telling who asks: by API key or by session, with the key file as it is now."""
+"""Telling who asks: by API key or by session, as the records have it now."""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy import select, update
 
-from api.access.keys import KeyFileError, Keys, read_keys
-from api.access.sessions import Sessions, session_secret
+from api.access.scope import Caller, Role, Scope
+from api.access.tables import ApiKey, Grant, Person, Secret
+from api.access.tables import Session as SessionRow
+from api.access.tokens import TOKEN_MAX, digest, key_id
+from api.records.database import RecordsUnavailableError
+from api.records.tables import Member
+from shopfloor.periods import INSTANT_MAX, MINUTE, to_datetime
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from sqlalchemy.orm import Session
 
-    from api.access.scope import Caller
-    from api.watched import Version
+    from api.records.database import Records
 
-from api.watched import version
+KNOWN_MAX = 10_000
+"""Most credentials that are held in memory; at the bound all are read again when they come."""
+IDLE_MINUTES = 4 * 60
+"""A session that is not used for so long ends."""
+SESSION_MINUTES = 12 * 60
+"""A session ends with the working day, however much it is used."""
+TOUCH_MINUTES = 1
+"""How exactly the last use of a session or key is kept."""
+_SECRET_BYTES = 32
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A credential as it was read.
+
+    Attributes:
+        caller: whom it proves.
+        expires: the end of it in any case.
+        idle_minutes: the end of it without use, None for a key.
+        used: its last use, as the records have it.
+    """
+
+    caller: Caller
+    expires: int
+    idle_minutes: int | None
+    used: int
+
+    def is_good(self, now: int) -> bool:
+        """Tell whether it still opens anything."""
+        is_idle = self.idle_minutes is not None and now - self.used >= self.idle_minutes * MINUTE
+        return now < self.expires and not is_idle
 
 
 class Access:
     """Who may come in.
 
     Args:
-        keys_file: the API keys; read again when it changes.
-        secret_file: signs sessions; made when it does not exist.
-
-    Raises:
-        KeyFileError: the key file cannot be used.
-        SettingsError: the secret cannot be used.
+        records: where people, roles, keys and sessions are.
     """
 
-    def __init__(self, keys_file: Path, secret_file: Path) -> None:
-        self._file = keys_file
-        self._version: Version | None = version(keys_file)
-        self._keys = read_keys(keys_file)
-        self._sessions = Sessions(session_secret(secret_file))
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._number = records.change_number("access")
+        self._known: dict[str, _Known] = {}
 
-    def by_token(self, token: str) -> Caller | None:
-        """Return who holds an API key; None when there is no such key."""
-        key = self._keys.by_token(token)
-        return key.caller(by_cookie=False) if key else None
+    async def by_token(self, token: str, *, now: int) -> Caller | None:
+        """Return who holds an API key; None when there is no such key, or it has expired."""
+        name = key_id(token)
+        return await self._identify(f"key:{name}:{digest(token)}", now=now) if name is not None else None
 
-    def by_cookie(self, cookie: str) -> Caller | None:
-        """Return who opened a session; None when it is over, forged, or its key is gone."""
-        key_id = self._sessions.key_id(cookie)
-        key = self._keys.by_id(key_id) if key_id else None
-        return key.caller(by_cookie=True) if key else None
+    async def by_cookie(self, cookie: str, *, now: int) -> Caller | None:
+        """Return who opened a session; None when it is over."""
+        is_plain = len(cookie) <= TOKEN_MAX and cookie.isascii()
+        return await self._identify(f"session:{digest(cookie)}", now=now) if is_plain else None
 
-    def open_session(self, token: str) -> str | None:
-        """Return the cookie of a new session for who holds an API key; None when there is no such key."""
-        key = self._keys.by_token(token)
-        return self._sessions.open(key.id) if key else None
+    async def _identify(self, credential: str, *, now: int) -> Caller | None:
+        known = self._known.get(credential)
+        if known is None:
+            known = await asyncio.to_thread(self._read_one, credential, now)
+            if known is None:
+                return None
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[credential] = known
+        if not known.is_good(now):
+            return None
+        if now - known.used >= TOUCH_MINUTES * MINUTE:
+            known.used = now
+            await asyncio.to_thread(self._touch, credential, now)
+        return known.caller
 
-    def is_valid(self, caller: Caller) -> bool:
-        """Tell whether a caller's key is still there and still allows the same."""
-        key = self._keys.by_id(caller.key_id)
-        return key is not None and key.caller(by_cookie=caller.by_cookie).scope == caller.scope
+    def is_valid(self, caller: Caller, *, now: int) -> bool:
+        """Tell whether what proved a caller still does, and still allows the same; a stream keeps its session open."""
+        known = self._known.get(caller.credential)
+        if known is None or known.caller != caller:
+            return False
+        if known.idle_minutes is not None and now < known.expires and known.is_good(now):
+            known.used = max(known.used, now - TOUCH_MINUTES * MINUTE)
+        return known.is_good(now)
 
-    def refresh(self) -> None:
-        """Read the key file again when it has changed; one that cannot be used lets nobody in."""
-        current = version(self._file)
-        if current == self._version:
-            return
-        self._version = current
+    async def refresh(self, *, now: int) -> None:
+        """Read what is held again when anything of access has changed, in this process or another one."""
         try:
-            self._keys = read_keys(self._file)
-        except KeyFileError as error:
-            self._keys = Keys([])
-            log.error("access.closed", reason=str(error))
-        else:
-            log.info("access.keys_read", keys=len(self._keys))
+            number = await asyncio.to_thread(self._records.change_number, "access")
+            if number != self._number:
+                self._known = await asyncio.to_thread(self._read_all, list(self._known), now)
+                self._number = number
+        except RecordsUnavailableError as error:
+            log.warning("access.records_unavailable", error=str(error))
+
+    def forget(self) -> None:
+        """Read everything again: something was just changed here, and holds at once."""
+        self._number = -1
+
+    def _read_all(self, credentials: list[str], now: int) -> dict[str, _Known]:
+        with self._records.reading() as session:
+            found = {each: _read(session, each, now) for each in credentials}
+        return {each: known for each, known in found.items() if known is not None}
+
+    def _read_one(self, credential: str, now: int) -> _Known | None:
+        with self._records.reading() as session:
+            return _read(session, credential, now)
+
+    def _touch(self, credential: str, now: int) -> None:
+        kind, _, rest = credential.partition(":")
+        with self._records.writing() as session:
+            if kind == "key":
+                session.execute(update(ApiKey).where(ApiKey.id == rest.partition(":")[0]).values(used=now))
+            else:
+                session.execute(update(SessionRow).where(SessionRow.sha256 == rest).values(used=now))
+
+
+def _read(session: Session, credential: str, now: int) -> _Known | None:
+    kind, _, rest = credential.partition(":")
+    return _read_key(session, credential, rest, now) if kind == "key" else _read_session(session, credential, rest, now)
+
+
+def _read_key(session: Session, credential: str, rest: str, now: int) -> _Known | None:
+    name, _, sha256 = rest.partition(":")
+    key = session.get(ApiKey, name)
+    if key is None or not secrets.compare_digest(key.sha256, sha256):
+        return None
+    grant = session.get_one(Grant, key.grant_id)
+    scope = scope_of(session, grant, now=now)
+    if scope is None:
+        return None
+    holder = f"person:{grant.person_id}" if grant.person_id else f"key:{key.id}"
+    caller = Caller(holder, key.name, scope, credential=credential, writes=key.writes)
+    return _Known(caller, key.expires or INSTANT_MAX, None, key.used or 0)
+
+
+def _read_session(session: Session, credential: str, sha256: str, now: int) -> _Known | None:
+    row = session.scalars(select(SessionRow).where(SessionRow.sha256 == sha256)).one_or_none()
+    if row is None:
+        return None
+    person, grant = session.get_one(Person, row.person_id), session.get_one(Grant, row.grant_id)
+    scope = scope_of(session, grant, now=now)
+    if scope is None:
+        return None
+    is_kiosk = scope.role is Role.KIOSK  # a wall screen has nobody who would sign it in again
+    caller = Caller(f"person:{person.id}", person.name, scope, by_cookie=True, credential=credential, writes=True)
+    return _Known(caller, row.expires, None if is_kiosk else IDLE_MINUTES, row.used)
+
+
+def scope_of(session: Session, grant: Grant, *, now: int) -> Scope | None:
+    """Return what a grant lets its holder see; None when its person or its firm is no longer with us.
+
+    Args:
+        session: reads the records.
+        grant: the role.
+        now: the present.
+    """
+    if grant.person_id is not None and not session.get_one(Person, grant.person_id).is_active:
+        return None
+    if grant.member_id is not None:
+        firm = session.get_one(Member, grant.member_id)
+        if firm.active_to is not None and firm.active_to <= to_datetime(now).date():
+            return None
+    sites = None if grant.every_site else frozenset(each.site_id for each in grant.sites)
+    return Scope(Role(grant.role), grant.member_id, sites)
+
+
+def shared_secret(records: Records, name: str) -> bytes:
+    """Return a secret that every process of this installation shares; it is made when there is none."""
+    with records.writing() as session:
+        row = session.get(Secret, name)
+        if row is None:
+            row = Secret(name=name, value=secrets.token_bytes(_SECRET_BYTES))
+            session.add(row)
+        return row.value

@@ -1,20 +1,34 @@
-"""The routes of edge agents."""
+"""The routes of edge agents: who speaks for machines, and with which login."""
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from api.deps import EdgesDep, NowDep  # noqa: TC001 - read when routes are made
-from api.edges.schemas import (
-    EdgeList,
-    EdgeOut,
-    EnrolledOut,
-    EnrollIn,
-    InvitationOut,
+from api.deps import (
+    ActorDep,
+    EdgesDep,
+    NowDep,
+    ScopeDep,
+    Services,
+    ServicesDep,
+    client_address,
 )
+from api.edges.schemas import EdgeFields, EdgeList, EdgeOut, EdgePut, EnrolledOut, EnrollIn, InvitationOut
+from api.edges.store import EdgeStore, take_away
+from api.records import service
+from api.records.endpoints import (
+    Cursor,
+    Limit,
+    WriterDep,
+    list_records,
+    one_record,
+    put_record,
+)
+from api.records.service import UnknownRecordError
 from shopfloor.periods import format_instant
 
 router = APIRouter(prefix="/api/v1/edges", tags=["edges"])
@@ -22,36 +36,82 @@ router = APIRouter(prefix="/api/v1/edges", tags=["edges"])
 EdgeId = Annotated[str, Path(max_length=63, description="PublisherId of the agent.")]
 
 
-@router.get("")
-def list_edges(edges: EdgesDep) -> EdgeList:
-    """Every edge agent that is enrolled, or that a code waits for."""
-    return EdgeList(
-        items=[
-            EdgeOut(id=each.id, enrolled=_instant(each.enrolled), code_expires=_instant(each.code_expires))
-            for each in edges.listed()
-        ]
-    )
+@router.get("", response_model=EdgeList)
+async def list_edges(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
+    """Edge agents and other publishers at the caller's sites, and how they stand at the broker."""
+    answer = await list_records(found, scope, "edges", cursor, limit)
+    return answer | {"items": await asyncio.to_thread(_with_state, found, answer["items"])}
 
 
 @router.post("/enroll")
 def enroll(edges: EdgesDep, now: NowDep, request: Request, wanted: EnrollIn) -> EnrolledOut:
     """Give the agent of a one-time code its login at the broker; who has the code needs nothing else."""
-    address = request.client.host if request.client else ""
+    address = client_address(request)
     return EnrolledOut(**edges.enroll(wanted.code, wanted.password, address=address, now=now)._asdict())
 
 
+@router.get("/{edge_id}", response_model=EdgeOut)
+async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId) -> Any:
+    """One edge agent."""
+    values = await one_record(found, scope, "edges", edge_id)
+    return (await asyncio.to_thread(_with_state, found, [values]))[0]
+
+
+@router.put("/{edge_id}", response_model=EdgeFields)
+async def put_edge(writer: WriterDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
+    """Add an edge agent, or change it; one that is not active is disconnected, and what it says is refused."""
+    values = await put_record(writer, "edges", edge_id, fields, response)
+    await asyncio.to_thread(_tell_broker, writer.found)
+    return values
+
+
+@router.delete("/{edge_id}", status_code=HTTPStatus.NO_CONTENT)
+async def remove_edge(writer: WriterDep, edge_id: EdgeId) -> None:
+    """Remove an edge agent that nothing refers to, with its login and code: its connection ends."""
+    found, actor, now = writer
+
+    def write() -> None:
+        with found.records.writing() as session:
+            row = service.find(session, "edges", edge_id)
+            take_away(session, actor, str(service.values_of(row)["id"]), now=now)
+            service.remove(session, actor, "edges", edge_id, now=now)
+
+    try:
+        await asyncio.to_thread(write)
+    except UnknownRecordError:  # it may be gone already, and the broker not know of it yet
+        await asyncio.to_thread(_tell_broker, found)
+        raise
+    await found.changed()
+    await asyncio.to_thread(_tell_broker, found)
+
+
 @router.post("/{edge_id}/code", status_code=HTTPStatus.CREATED)
-def invite(edges: EdgesDep, now: NowDep, edge_id: EdgeId) -> InvitationOut:
+def invite(edges: EdgesDep, actor: ActorDep, now: NowDep, edge_id: EdgeId) -> InvitationOut:
     """Make a one-time code for an agent; one that waits for it is void, its login holds until the code is used."""
-    invitation = edges.invite(edge_id, now=now)
+    invitation = edges.invite(actor, edge_id, now=now)
     return InvitationOut(code=invitation.code, expires=format_instant(invitation.expires))
 
 
 @router.delete("/{edge_id}/login", status_code=HTTPStatus.NO_CONTENT)
-def revoke(edges: EdgesDep, edge_id: EdgeId) -> Response:
+def revoke(edges: EdgesDep, actor: ActorDep, now: NowDep, edge_id: EdgeId) -> Response:
     """Take an agent's login and code away: its connection ends."""
-    edges.revoke(edge_id)
+    edges.revoke(actor, edge_id, now=now)
     return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _with_state(found: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    store = EdgeStore(found.records)
+    since = {kept.login.principal.name: kept.since for kept in store.logins()}
+    codes = store.codes()
+    return [
+        row | {"enrolled": _instant(since.get(row["id"])), "code_expires": _instant(codes.get(row["id"]))}
+        for row in rows
+    ]
+
+
+def _tell_broker(found: Services) -> None:
+    if found.edges is not None:
+        found.edges.write()
 
 
 def _instant(at: int | None) -> str | None:

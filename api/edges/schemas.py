@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.edges.codes import CODE_LENGTH_MAX
+from api.records.schemas import Closed, Id, Page, Text
 from shopfloor.broker_files import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 
 
@@ -38,16 +39,28 @@ class InvitationOut(BaseModel):
     expires: str = Field(description="RFC 3339.")
 
 
-class EdgeOut(BaseModel):
-    """An edge agent."""
+class EdgePut(Closed):
+    """A program that speaks for machines over MQTT, without its identifier, which stands in the address."""
 
-    id: str
+    site_id: Id
+    name: Text = ""
+    is_active: bool = Field(default=True, description="Whether it may speak at all.")
+
+
+class EdgeFields(EdgePut):
+    """A program that speaks for machines over MQTT."""
+
+    id: Id
+
+
+class EdgeOut(EdgeFields):
+    """An edge agent or other publisher, and how it stands at the broker."""
+
     enrolled: str | None = Field(description="Since when it holds its login; null while it holds none.")
     code_expires: str | None = Field(description="Until when a code waits for it; null when none does.")
 
 
-class EdgeList(BaseModel):
-    """Every edge agent with a login or a code, by id."""
+class EdgeList(Page):
+    """Edge agents, a page of them."""
 
     items: list[EdgeOut]
-    next_cursor: None = None

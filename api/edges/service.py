@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import msgspec
 import structlog
 
+from api.access.throttle import CODE, Spent, network_of
+from api.audit.service import NOBODY, Actor
 from api.edges.codes import InvalidCodeError, make_code, read_code
-from api.edges.throttle import Throttle
 from shopfloor import broker_files
 from shopfloor.broker_files import BrokerFilesError, Login
 from shopfloor.errors import ExpectedError
@@ -34,7 +35,6 @@ class EdgesSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How agents are enrolled.
 
     Attributes:
-        database: keeps logins and codes.
         broker_files: the folder that the broker reads its logins from; nobody else writes there.
         host: of the broker, as agents reach it.
         port: of its listener for publishers.
@@ -44,7 +44,6 @@ class EdgesSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         code_hours: how long a code waits for its agent.
     """
 
-    database: Path
     broker_files: Path
     host: Annotated[str, msgspec.Meta(min_length=1)]
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8883
@@ -60,6 +59,10 @@ class LoginNameError(ExpectedError):
 
 class UnknownEdgeError(LookupError):
     """There is no such agent."""
+
+
+class TooManyAttemptsError(Exception):
+    """The address was wrong too often a moment ago."""
 
 
 class Invitation(NamedTuple):
@@ -90,20 +93,6 @@ class Enrolled(NamedTuple):
     ca: str | None
 
 
-class Edge(NamedTuple):
-    """An agent.
-
-    Attributes:
-        id: its PublisherId.
-        enrolled: since when it holds its login, None while it holds none.
-        code_expires: until when a code waits for it, None when none does.
-    """
-
-    id: str
-    enrolled: int | None
-    code_expires: int | None
-
-
 class Edges:
     """Enrols agents, and keeps the broker's files as they have to be.
 
@@ -118,19 +107,22 @@ class Edges:
     def __init__(self, settings: EdgesSettings, store: EdgeStore) -> None:
         self._settings = settings
         self._store = store
-        self._throttle = Throttle()
+        self._spent = Spent()
+        self._counting = threading.Lock()
         self._writing = threading.Lock()
         self._ca = _read_ca(settings)
 
-    def invite(self, name: str, *, now: int) -> Invitation:
+    def invite(self, actor: Actor, name: str, *, now: int) -> Invitation:
         """Make a code for an agent, in place of one that waits; a login that it has holds until the code is used.
 
         Raises:
             LoginNameError: no agent can be called so.
+            UnknownEdgeError: there is no such agent in the records.
         """
         self.check_name(name, Kind.AGENT)
         code, expires = make_code(name), now + self._settings.code_hours * HOUR
-        self._store.put_code(read_code(code), expires=expires)
+        if not self._store.put_code(actor, read_code(code), expires=expires, now=now):
+            raise UnknownEdgeError(name)
         log.info("edges.invited", publisher=name)
         return Invitation(code, expires)
 
@@ -148,22 +140,27 @@ class Edges:
             InvalidCodeError: the code enrols nobody.
             BrokerFilesError: the broker does not know of it yet; the same request again tells it.
         """
-        self._throttle.check(address, now=now)
+        share = [(("code", network_of(address)), CODE)]
+        with self._counting:
+            wait_seconds = self._spent.take(share, now=now)
+        if wait_seconds > 0:
+            raise TooManyAttemptsError(f"try again in {wait_seconds // 60 + 1:.0f} min")
         try:
             read = read_code(code)
             login = Login(Principal(read.publisher, Kind.AGENT), broker_files.hash_password(password))
             used_by = hashlib.sha256(password.encode()).hexdigest()
-            if not self._store.redeem(read, login, used_by=used_by, now=now):
-                raise InvalidCodeError  # noqa: TRY301 - one place that counts a failure
+            if not self._store.redeem(Actor(NOBODY, address), read, login, used_by=used_by, now=now):
+                raise InvalidCodeError  # noqa: TRY301 - one place that tells of a failure
         except InvalidCodeError:
-            self._throttle.failed(address, now=now)
             log.warning("edges.code_refused", address=address)
             raise
+        with self._counting:
+            self._spent.give_back(share, now=now)
         self.write()
         log.info("edges.enrolled", publisher=read.publisher, address=address)
         return Enrolled(read.publisher, self._settings.host, self._settings.port, self._ca)
 
-    def revoke(self, name: str) -> None:
+    def revoke(self, actor: Actor, name: str, *, now: int) -> None:
         """Take an agent's login and code away; the broker ends its connection.
 
         Raises:
@@ -173,19 +170,9 @@ class Edges:
         kinds = self._kinds()
         if kinds.get(name, Kind.AGENT) is not Kind.AGENT:
             raise UnknownEdgeError(name)
-        self.remove_login(name)
+        self.remove_login(actor, name, now=now)
 
-    def listed(self) -> list[Edge]:
-        """Return every agent that has a login or a code, by name."""
-        codes = self._store.codes()
-        since = {
-            kept.login.principal.name: kept.since
-            for kept in self._store.logins()
-            if kept.login.principal.kind is Kind.AGENT
-        }
-        return [Edge(name, since.get(name), codes.get(name)) for name in sorted(codes.keys() | since.keys())]
-
-    def add_login(self, name: str, kind: Kind, password: str, *, now: int) -> None:
+    def add_login(self, actor: Actor, name: str, kind: Kind, password: str, *, now: int) -> None:
         """Give a login to a program or publisher, or another password to the login it has.
 
         Raises:
@@ -193,17 +180,17 @@ class Edges:
             BrokerFilesError: the broker does not know of it yet.
         """
         self.check_name(name, kind)
-        self._store.put_login(Login(Principal(name, kind), broker_files.hash_password(password)), now=now)
+        self._store.put_login(actor, Login(Principal(name, kind), broker_files.hash_password(password)), now=now)
         self.write()
 
-    def remove_login(self, name: str) -> None:
+    def remove_login(self, actor: Actor, name: str, *, now: int) -> None:
         """Take a login away.
 
         Raises:
             UnknownEdgeError: there is none of this name.
             BrokerFilesError: the broker does not know of it yet.
         """
-        was_there = self._store.remove_login(name)
+        was_there = self._store.remove_login(actor, name, now=now)
         if was_there or self._store.logins():  # also when it is gone already: the broker may not know of it yet
             self.write()
         if not was_there:
@@ -217,7 +204,7 @@ class Edges:
             BrokerFilesError: they could not be written, or it could not be told.
         """
         with self._writing, _alone(self._settings.broker_files):
-            broker_files.write_files(self._settings.broker_files, [kept.login for kept in self._store.logins()])
+            broker_files.write_files(self._settings.broker_files, self._store.admitted())
             if self._settings.pid_file is not None:
                 broker_files.reload(self._settings.pid_file)
 

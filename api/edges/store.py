@@ -1,31 +1,23 @@
-"""Where logins and codes are kept."""
+"""Logins and codes in the records. Each change is one transaction with its entry in the audit trail."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
+from sqlalchemy import delete, select
+
+from api.audit.service import record
+from api.edges.tables import BrokerLogin, EnrolmentCode
+from api.records.tables import EdgeAgent
 from shopfloor.broker_files import Login
-from shopfloor.errors import ExpectedError
 from shopfloor.wire.rights import Kind, Principal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from sqlalchemy.orm import Session
 
+    from api.audit.service import Actor
     from api.edges.codes import Code
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS login (
-    name TEXT PRIMARY KEY, kind TEXT NOT NULL, password_hash TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS code (
-    publisher TEXT PRIMARY KEY, digest TEXT NOT NULL, expires INTEGER NOT NULL, used_by TEXT) STRICT;
-"""
-
-
-class EdgeStoreError(ExpectedError):
-    """The file of the logins cannot be used."""
+    from api.records.database import Records
 
 
 class KeptLogin(NamedTuple):
@@ -35,33 +27,64 @@ class KeptLogin(NamedTuple):
     since: int
 
 
-class EdgeStore(Protocol):
-    """Keeps the logins of the broker and the codes that wait for an agent. Each method is one transaction."""
+class EdgeStore:
+    """Keeps the logins of the broker and the codes that wait for an agent.
+
+    Args:
+        records: where they are.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
 
     def logins(self) -> list[KeptLogin]:
         """Return every login, by name."""
-        ...
+        with self._records.reading() as session:
+            return [_kept(row) for row in session.scalars(select(BrokerLogin).order_by(BrokerLogin.name))]
+
+    def admitted(self) -> list[Login]:
+        """Return the logins that the broker lets in, by name: not those of agents that are not active."""
+        barred = select(EdgeAgent.id).where(EdgeAgent.is_active.is_(False))
+        wanted = select(BrokerLogin).where(BrokerLogin.name.not_in(barred)).order_by(BrokerLogin.name)
+        with self._records.reading() as session:
+            return [_kept(row).login for row in session.scalars(wanted)]
 
     def codes(self) -> dict[str, int]:
         """Return the agents whose code was not used yet, and when it expires."""
-        ...
+        wanted = select(EnrolmentCode.agent_id, EnrolmentCode.expires).where(EnrolmentCode.used_by.is_(None))
+        with self._records.reading() as session:
+            return {name: expires for name, expires in session.execute(wanted)}  # noqa: C416 - rows are no pairs
 
-    def put_login(self, login: Login, *, now: int) -> None:
+    def put_login(self, actor: Actor, login: Login, *, now: int) -> None:
         """Add a login, or give it another password."""
-        ...
+        with self._records.writing() as session:
+            _put(session, login, now)
+            after = {"kind": login.principal.kind.value}
+            record(session, actor, "set password", f"logins/{login.principal.name}", now=now, after=after)
 
-    def remove_login(self, name: str) -> bool:
+    def remove_login(self, actor: Actor, name: str, *, now: int) -> bool:
         """Remove a login, and the code that waits for it. Returns whether there was one of them."""
-        ...
+        with self._records.writing() as session:
+            return take_away(session, actor, name, now=now)
 
-    def put_code(self, code: Code, *, expires: int) -> None:
-        """Let a code enrol its agent until it expires; a code that waited for the same agent is void."""
-        ...
+    def put_code(self, actor: Actor, code: Code, *, expires: int, now: int) -> bool:
+        """Let a code enrol its agent until it expires; one that waited for the same agent is void.
 
-    def redeem(self, code: Code, login: Login, *, used_by: str, now: int) -> bool:
+        Returns:
+            Whether there is such an agent.
+        """
+        with self._records.writing() as session:
+            if session.get(EdgeAgent, code.publisher) is None:
+                return False
+            session.merge(EnrolmentCode(agent_id=code.publisher, digest=code.digest, expires=expires, used_by=None))
+            record(session, actor, "invite", f"edges/{code.publisher}", now=now)
+        return True
+
+    def redeem(self, actor: Actor, code: Code, login: Login, *, used_by: str, now: int) -> bool:
         """Use a code up and put the agent's login, both or neither.
 
         Args:
+            actor: from where.
             code: as it was typed.
             login: of the agent.
             used_by: tells who used the code, so that the same one may say it again when it missed the answer.
@@ -70,77 +93,39 @@ class EdgeStore(Protocol):
         Returns:
             Whether the code holds.
         """
-        ...
+        with self._records.writing() as session:
+            row = session.get(EnrolmentCode, code.publisher)
+            if row is None or row.digest != code.digest or row.expires <= now or row.used_by not in {None, used_by}:
+                return False
+            if row.used_by is None:
+                row.used_by = used_by
+                _put(session, login, now)
+                record(session, actor, "enroll", f"edges/{code.publisher}", now=now)
+        return True
 
 
-class SqliteEdgeStore:
-    """An `EdgeStore` in an SQLite file. May be used by several threads and processes.
+def take_away(session: Session, actor: Actor, name: str, *, now: int) -> bool:
+    """Remove a login, and the code that waits for it. Returns whether there was one of them.
 
-    Raises:
-        EdgeStoreError: by every method, too, when the file cannot be used.
+    Args:
+        session: from `Records.writing`.
+        actor: who does it.
+        name: of the login.
+        now: when.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-        except OSError as error:
-            raise EdgeStoreError(f"the logins in {path} cannot be used ({error.strerror}): check its folder") from error
-        with self._using() as db:
-            db.executescript(_SCHEMA)
-
-    def logins(self) -> list[KeptLogin]:
-        """Return every login, by name."""
-        with self._using() as db:
-            rows = db.execute("SELECT name, kind, password_hash, since FROM login ORDER BY name").fetchall()
-        return [KeptLogin(Login(Principal(name, Kind(kind)), kept), since) for name, kind, kept, since in rows]
-
-    def codes(self) -> dict[str, int]:
-        """Return the agents whose code was not used yet, and when it expires."""
-        with self._using() as db:
-            return dict(db.execute("SELECT publisher, expires FROM code WHERE used_by IS NULL ORDER BY publisher"))
-
-    def put_login(self, login: Login, *, now: int) -> None:
-        """Add a login, or give it another password."""
-        with self._using() as db:
-            _put(db, login, now)
-
-    def remove_login(self, name: str) -> bool:
-        """Remove a login, and the code that waits for it. Returns whether there was one of them."""
-        with self._using() as db:
-            gone = db.execute("DELETE FROM code WHERE publisher = ?", (name,)).rowcount
-            return gone + db.execute("DELETE FROM login WHERE name = ?", (name,)).rowcount > 0
-
-    def put_code(self, code: Code, *, expires: int) -> None:
-        """Let a code enrol its agent until it expires; a code that waited for the same agent is void."""
-        with self._using() as db:
-            db.execute("INSERT OR REPLACE INTO code VALUES (?, ?, ?, NULL)", (*code, expires))
-
-    def redeem(self, code: Code, login: Login, *, used_by: str, now: int) -> bool:
-        """Use a code up and put the agent's login, both or neither. Returns whether the code holds."""
-        with self._using() as db:
-            holds = db.execute(
-                "UPDATE code SET used_by = ? WHERE publisher = ? AND digest = ? AND expires > ? "
-                "AND (used_by IS NULL OR used_by = ?)",
-                (used_by, *code, now, used_by),
-            ).rowcount
-            if holds:
-                _put(db, login, now)
-            return bool(holds)
-
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        """Use the file alone, in one transaction."""
-        try:
-            with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
-                db.execute("PRAGMA synchronous = FULL")
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-        except sqlite3.Error as error:
-            raise EdgeStoreError(f"the logins in {self._path} cannot be used ({error}): check its disk") from error
+    code, login = session.get(EnrolmentCode, name), session.get(BrokerLogin, name)
+    session.execute(delete(EnrolmentCode).where(EnrolmentCode.agent_id == name))
+    session.execute(delete(BrokerLogin).where(BrokerLogin.name == name))
+    if code is None and login is None:
+        return False
+    record(session, actor, "revoke", f"logins/{name}", now=now)
+    return True
 
 
-def _put(db: sqlite3.Connection, login: Login, now: int) -> None:
+def _kept(row: BrokerLogin) -> KeptLogin:
+    return KeptLogin(Login(Principal(row.name, Kind(row.kind)), row.password_hash), row.since)
+
+
+def _put(session: Session, login: Login, now: int) -> None:
     name, kind = login.principal
-    db.execute("INSERT OR REPLACE INTO login VALUES (?, ?, ?, ?)", (name, kind.value, login.password_hash, now))
+    session.merge(BrokerLogin(name=name, kind=kind.value, password_hash=login.password_hash, since=now))

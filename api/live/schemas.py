@@ -31,6 +31,7 @@ class SnapshotMachine(MachineEvent):
     name: str
     kind: str
     site: str
+    site_name: str
 
 
 class SnapshotEvent(BaseModel):

@@ -10,11 +10,12 @@ import structlog
 
 from api.live.present import Present
 from api.live.streams import Change, Streams, View
-from api.machines.park import ParkError, read_park
+from api.machines.park import ParkError
 from api.machines.past import read_beginning, read_memory
-from api.watched import version
+from api.records.database import RecordsUnavailableError
+from api.records.service import read_park
 from shopfloor import mqtt
-from shopfloor.periods import SECOND, Period
+from shopfloor.periods import DAY, SECOND, Period
 from shopfloor.runtime import clock
 from shopfloor.runtime.backoff import Backoff
 from shopfloor.samples import samples
@@ -24,11 +25,11 @@ from shopfloor.wire.reading import Allowed, open_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from api.access.service import Access
     from api.machines.park import Machine, Park
     from api.metrics import Metrics
+    from api.records.database import Records
     from api.settings import LiveSettings
     from shopfloor.samples import Sample
     from shopfloor.stores.port import Store
@@ -54,8 +55,7 @@ class Live:
     Args:
         broker: where messages come from.
         store: what was known before.
-        park: the machines.
-        machines_file: where they were read from; read again when it changes.
+        records: the machines; read again when they change.
         access: whose streams may stay open.
         metrics: counts.
         settings: how the present is sent out.
@@ -65,21 +65,20 @@ class Live:
         self,
         broker: mqtt.Broker,
         store: Store,
-        park: Park,
+        records: Records,
         *,
-        machines_file: Path,
         access: Access,
         metrics: Metrics,
         settings: LiveSettings,
     ) -> None:
-        self.park = park
+        self._records = records
+        self._version = (records.change_number("machines"), clock.now() // DAY)
+        self.park = park = read_park(records, now=clock.now())
         self.streams = Streams(
             per_caller_max=settings.streams_per_caller_max,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         self._store = store
-        self._file = machines_file
-        self._version = version(machines_file)
         self._access = access
         self._metrics = metrics
         self._coalesce_seconds = settings.coalesce_milliseconds / 1000
@@ -302,21 +301,21 @@ class Live:
             for machine_id, present in self._presents.items():
                 if present.needs_evaluation(now):
                     self._mark(machine_id)
-            self._access.refresh()
-            self.streams.beat(self._access.is_valid, now=now)
-            self._refresh_park()
+            await self._access.refresh(now=now)
+            self.streams.beat(lambda caller: self._access.is_valid(caller, now=clock.now()), now=now)
+            await self._refresh_park(now)
 
-    def _refresh_park(self) -> None:
-        """Read the machines file again when it has changed; one that cannot be used changes nothing."""
-        current = version(self._file)
-        if current == self._version:
-            return
-        self._version = current
+    async def _refresh_park(self, now: int) -> None:
+        """Read the machines again when they have changed, or another day may have ended the sharing of one."""
         try:
-            park = read_park(self._file)
-        except ParkError as error:
+            current = (await asyncio.to_thread(self._records.change_number, "machines"), now // DAY)
+            if current == self._version:
+                return
+            park = await asyncio.to_thread(read_park, self._records, now=now)
+        except (ParkError, RecordsUnavailableError) as error:
             log.error("park.refused", reason=str(error))
             return
+        self._version = current
         other = self._adopt(park)
         self._announce(other)
         self._recall.set()

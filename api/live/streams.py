@@ -121,7 +121,7 @@ class Streams:
     """All open streams.
 
     Args:
-        per_caller_max: most streams of one API key.
+        per_caller_max: most streams of one person or API key.
         heartbeat_seconds: a stream is never silent for longer.
     """
 
@@ -145,9 +145,11 @@ class Streams:
         """
         if self._is_closed:
             raise TooManyStreamsError("the server is stopping: connect again in a moment")
-        own = sum(stream.caller.key_id == caller.key_id for stream in self._streams)
+        own = sum(stream.caller.id == caller.id for stream in self._streams)
         if own >= self._per_caller_max:
-            raise TooManyStreamsError(f"{own} streams of this key are open, and that is the limit: close one of them")
+            raise TooManyStreamsError(
+                f"{own} streams of this person or key are open, and that is the limit: close one of them"
+            )
         if len(self._streams) >= STREAMS_MAX:
             raise TooManyStreamsError(f"{STREAMS_MAX} streams are open, and that is the limit: try again later")
         stream = Stream(caller, View(caller.scope, names))
@@ -241,7 +243,7 @@ def _describe(machine: Machine, present: Present, view: View, names: set[str] | 
     since, seen = present.since, present.seen
     data: dict[str, Any] = {"id": machine.id}
     if names is None:
-        data |= {"name": machine.name, "kind": machine.kind, "site": machine.site}
+        data |= {"name": machine.name, "kind": machine.kind, "site": machine.site, "site_name": machine.place}
         names = _wanted(view, present.values)
     data["state"] = present.state.value
     data["since"] = None if since is None else format_instant(since)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
@@ -14,18 +13,15 @@ from shopfloor.wire.messages import RegisteredMachine, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from api.access.scope import Scope
-
-MACHINES_MAX = 5_000
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 _DERIVED = tuple(name for name, signal in SIGNALS.items() if signal.derived)
 
 
 class ParkError(ExpectedError):
-    """The machines file cannot be used; the sentence says what to do."""
+    """The machines cannot be used; the sentence says what to do."""
 
 
 class UnknownMachineError(LookupError):
@@ -51,11 +47,13 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         id: its identifier, for ever.
         name: what people call it, short.
         kind: what it is, in the consortium's words.
-        site: where it stands.
+        site: where it stands, the identifier of its site.
+        site_name: what people call that site.
         publisher: the agent that speaks for it, and the only one that may.
         signals: what that agent may publish; empty means every signal of the standard table.
         writer_id: DataSetWriterId that a third-party publisher uses for it.
         formerly: the agents that it was moved away from, while their spools may hold data of it.
+        may_speak: whether its agent is in use; what one that is not says is refused.
     """
 
     id: str
@@ -66,6 +64,13 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signals: tuple[str, ...] = ()
     writer_id: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     formerly: tuple[Former, ...] = ()
+    site_name: str = ""
+    may_speak: bool = True
+
+    @property
+    def place(self) -> str:
+        """What people call where it stands."""
+        return self.site_name or self.site
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -73,12 +78,8 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(dict.fromkeys((*(self.signals or SIGNALS), *_DERIVED)))
 
 
-class _ParkFile(msgspec.Struct, forbid_unknown_fields=True):
-    machine: Annotated[list[Machine], msgspec.Meta(max_length=MACHINES_MAX)]
-
-
 class Park:
-    """The machines of one reading of the file.
+    """The machines of one reading of the records.
 
     Raises:
         ParkError: when two machines share an identifier, or one cannot be called so.
@@ -120,6 +121,8 @@ class Park:
         """Return what each publisher may publish."""
         registries: dict[str, Registry] = {}
         for machine in self:
+            if not machine.may_speak:
+                continue
             for publisher, until in (
                 (machine.publisher, None),
                 *((each.publisher, each.until) for each in machine.formerly),
@@ -150,27 +153,3 @@ def _check(machine: Machine) -> None:
             find(name)
         except UnknownSignalError as error:
             raise ParkError(f"machine {machine.id!r}: {error.args[0]}") from error
-
-
-def read_park(path: Path) -> Park:
-    """Read the machines file, TOML or JSON by the end of its name.
-
-    Raises:
-        ParkError: when it cannot be read or used.
-    """
-    try:
-        if path.suffix == ".json":
-            file = msgspec.json.decode(path.read_bytes(), type=_ParkFile)
-        else:
-            file = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _ParkFile)
-    except OSError as error:
-        raise ParkError(
-            f"the machines file {path} cannot be read ({error.strerror}): write one table [[machine]] with id, name, "
-            f"kind, site and publisher for each machine",
-        ) from error
-    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ParkError(f"{path}: {error}") from error
-    try:
-        return Park(file.machine)
-    except ParkError as error:
-        raise ParkError(f"{path}: {error}") from error

@@ -24,6 +24,7 @@ class MachineNow(BaseModel):
     name: str
     kind: str
     site: str
+    site_name: str
     state: State
     since: str | None = Field(description="When the state began, RFC 3339; null when further back than anybody looked.")
     seconds_in_state: int | None = Field(description="Whole seconds since then.")

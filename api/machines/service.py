@@ -166,6 +166,7 @@ class Machines:
             name=machine.name,
             kind=machine.kind,
             site=machine.site,
+            site_name=machine.place,
             state=present.state,
             since=None if present.since is None else format_instant(present.since),
             seconds_in_state=None if present.since is None else max(0, now - present.since) // SECOND,

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from api.access.sessions import SESSION_SECONDS
-from api.deps import CallerDep, NowDep, ServicesDep, cookie_name
+from api.deps import CallerDep, NowDep, ServicesDep, csrf_token
 from api.errors import NotYoursError
-from api.pages.schemas import read_key
 from api.pages.service import Look
 from api.pages.words import choose_language
 
 if TYPE_CHECKING:
     from api.deps import Services
 
-BODY_BYTES_MAX = 4096
-"""Largest form that is read."""
 LOOK_SECONDS = 365 * 24 * 3600
 """How long a browser remembers language and theme."""
 _THEMES = ("light", "night")
@@ -34,9 +29,9 @@ async def machines_page(
     found: ServicesDep, caller: CallerDep, now: NowDep, request: Request, *, site: Site = None
 ) -> Response:
     """All machines, live."""
-    look = _look(request, found)
+    look = look_of(request, found)
     text = await found.pages.machines(caller.scope, look, caller=caller.name, site=site or None, now=now)
-    return _remember(request, HTMLResponse(text), look)
+    return remember(request, HTMLResponse(text), look)
 
 
 @router.get("/fragments/machines")
@@ -44,42 +39,7 @@ async def machines_fragment(
     found: ServicesDep, caller: CallerDep, now: NowDep, request: Request, *, site: Site = None
 ) -> Response:
     """The part of the machines page that changes by itself."""
-    return HTMLResponse(await found.pages.fragment(caller.scope, _look(request, found), site=site or None, now=now))
-
-
-@router.get("/sign-in")
-async def sign_in_page(found: ServicesDep, request: Request) -> Response:
-    """Ask for an API key."""
-    look = _look(request, found)
-    return _remember(request, HTMLResponse(found.pages.sign_in(look, is_wrong=False)), look)
-
-
-@router.post("/sign-in")
-async def sign_in(found: ServicesDep, request: Request) -> Response:
-    """Open a session for who holds an API key."""
-    session = found.access.open_session(read_key(await _body(request)))
-    if session is None:
-        text = found.pages.sign_in(_look(request, found), is_wrong=True)
-        return HTMLResponse(text, HTTPStatus.UNPROCESSABLE_ENTITY)
-    response = Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
-    response.set_cookie(
-        cookie_name(request),
-        session,
-        max_age=SESSION_SECONDS,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
-    return response
-
-
-@router.post("/sign-out")
-async def sign_out(request: Request) -> Response:
-    """End the session of this browser."""
-    response = Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
-    is_secure = request.url.scheme == "https"
-    response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", secure=is_secure)
-    return response
+    return HTMLResponse(await found.pages.fragment(caller.scope, look_of(request, found), site=site or None, now=now))
 
 
 @router.get("/static/{name}")
@@ -93,25 +53,15 @@ async def asset(found: ServicesDep, name: str, request: Request) -> Response:
     return Response(file.data, media_type=file.media_type, headers={"Cache-Control": keep, "ETag": f'"{file.version}"'})
 
 
-async def _body(request: Request) -> bytes:
-    """Read a small form; a larger one is read no further and counts as empty."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            return b""
-    return body
-
-
-def _look(request: Request, found: Services) -> Look:
+def look_of(request: Request, found: Services) -> Look:
     """Return how the person wants pages: as just chosen, as chosen before, else as the browser says."""
     asked = request.query_params.get("lang") or request.cookies.get("officina_lang")
     language = choose_language(asked, request.headers.get("accept-language", ""), found.settings.language)
     theme = request.query_params.get("theme") or request.cookies.get("officina_theme")
-    return Look(language, theme if theme in _THEMES else _THEMES[0])
+    return Look(language, theme if theme in _THEMES else _THEMES[0], csrf_token(request))
 
 
-def _remember(request: Request, response: Response, look: Look) -> Response:
+def remember(request: Request, response: Response, look: Look) -> Response:
     """Let the browser remember what was chosen with this request."""
     for name, value in (("lang", look.language), ("theme", look.theme)):
         if name in request.query_params:

@@ -46,10 +46,12 @@ class Look(NamedTuple):
     Attributes:
         language: of words and times.
         theme: `light` or `night`.
+        csrf: token of the session, which every form sends along.
     """
 
     language: Language
     theme: str
+    csrf: str = ""
 
 
 class Pages:
@@ -80,15 +82,27 @@ class Pages:
         )
         self._templates.globals["asset"] = self._address
 
-    def sign_in(self, look: Look, *, is_wrong: bool) -> str:
-        """Render the page that asks for an API key."""
-        return self._render("sign_in.html", look, caller="", is_wrong=is_wrong)
+    def sign_in(self, look: Look, *, email: str = "", message: str = "") -> str:
+        """Render the page that asks for e-mail and password."""
+        return self._render("sign_in.html", look, email=email, message=message)
+
+    def code(self, look: Look, *, ticket: str, secret: str, picture: str, message: str = "") -> str:
+        """Render the page that asks for the second factor, or sets it up when there is a secret."""
+        return self._render("code.html", look, ticket=ticket, secret=secret, picture=picture, message=message)
+
+    def invitation(
+        self, look: Look, *, is_open: bool, is_first: bool = False, email: str = "", name: str = "", message: str = ""
+    ) -> str:
+        """Render the page on which somebody chooses a password, or that says that the link is over."""
+        return self._render(
+            "invitation.html", look, is_open=is_open, is_first=is_first, email=email, name=name, message=message
+        )
 
     async def machines(self, scope: Scope, look: Look, *, caller: str, site: str | None, now: int) -> str:
         """Render the page of all machines."""
         visible = self._live.park.visible(scope)
-        sites = sorted({machine.site for machine in visible})
-        counts = [(each, sum(machine.site == each for machine in visible)) for each in sites]
+        sites = sorted({(machine.place, machine.site) for machine in visible})
+        counts = [(each, name, sum(machine.site == each for machine in visible)) for name, each in sites]
         return self._render(
             "machines.html",
             look,
@@ -118,7 +132,7 @@ class Pages:
             id=machine.id,
             name=machine.name,
             kind=machine.kind,
-            site=machine.site,
+            site=machine.place,
             state=present.state,
             since=present.since,
             seen=present.seen,
@@ -152,11 +166,13 @@ class Pages:
             return
         self._parts |= {machine: at.value for (machine, _), at in found.items() if isinstance(at.value, int)}
 
-    def _render(self, template: str, look: Look, **values: Any) -> str:
+    def _render(self, template: str, look: Look, *, caller: str = "", **values: Any) -> str:
         return self._templates.get_template(template).render(
             words=WORDS[look.language],
             language=look.language,
             theme=look.theme,
+            csrf=look.csrf,
+            caller=caller,
             house=self._house,
             **values,
         )

@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import chain, collector, gateway, maintenance, read_side
+from tests.benchmarks import chain, collector, gateway, maintenance, read_side, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "gateway": gateway.main,
     "maintenance": maintenance.main,
     "read_side": lambda: read_side.main([]),
+    "sign_in": sign_in.main,
 }
 
 

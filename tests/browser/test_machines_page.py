@@ -12,6 +12,7 @@ from shopfloor.runtime import clock
 from shopfloor.samples import Sample
 from tests.browser.chromium import Page, chromium
 from tests.journey.api_world import World, world
+from tests.journey.people import PASSWORD, add_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ LONG = "Centro di lavoro a portale, dodici metri"
 @pytest.fixture(scope="module")
 def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("pages")) as made:
+        add_people(made.folder)
         now = clock.now()
         made.say(
             Sample("mill-1", "item_state", now - 600 * SECOND, 2),
@@ -38,7 +40,8 @@ def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 async def sign_in(page: Page, it: World, holder: str) -> None:
     await page.open(f"{it.url}/?lang=it")
-    await page.type("#key", it.keys[holder])
+    await page.type("#email", f"{holder}@example.it")
+    await page.type("#password", PASSWORD)
     await page.press_enter()
     await page.until("document.querySelector('#m-mill-1')")
 

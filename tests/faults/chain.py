@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Literal, Self
 import urllib3
 
 from api.access import scope
-from api.access.keys import add_key, make_key
 from shopfloor import broker_files, mqtt
 from shopfloor.periods import parse_instant
-from shopfloor.runtime import clock
 from shopfloor.settings import write_secret
 from shopfloor.wire import messages, topics
 from shopfloor.wire.rights import Kind, Principal
 from tests.faults import counting
+from tests.services.records import fill
 from tests.services.stores import INFLUXDB, free_port, program
 
 if TYPE_CHECKING:
@@ -260,21 +259,21 @@ class Chain:
             self._write_api()
 
     def _write_api(self) -> None:
-        """Write what the API needs: its settings, the machine, one key."""
+        """Write what the API needs: its settings, the machine in the records, one key."""
         machine = {
             "id": counting.MACHINE,
             "name": "Counting",
             "kind": "counter",
-            "site": "Modena",
-            "publisher": AGENT,
+            "site_id": "modena",
+            "agent_id": AGENT,
             "signals": [*DERIVED, *self.counters],
         }
-        (self.folder / "machines.json").write_text(json.dumps({"machine": [machine]}))
-        self.api_key, key = make_key(role=scope.Role.OPERATOR, now=clock.now())
-        add_key(self.folder / "keys.json", key)
+        address = f"sqlite://{self.folder / 'records.db'}"
+        operator = {"operator": (scope.Role.OPERATOR, None, None)}
+        self.api_key = fill(address, sites={"modena": "Modena"}, machines=[machine], holders=operator)["operator"]
         (self.folder / "api.toml").write_text(
-            f'store = "{self.store_url}"\nmachines_file = "machines.json"\nkeys_file = "keys.json"\n'
-            f'session_secret_file = "session-secret"\nport = {self.ports["api"]}\n' + self._broker_table(API),
+            f'store = "{self.store_url}"\nrecords = "{address}"\nport = {self.ports["api"]}\n'
+            + self._broker_table(API),
         )
 
     def _broker_table(self, login: str) -> str:

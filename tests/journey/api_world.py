@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
-from api.access.keys import add_key, make_key
 from api.access.scope import Role
 from shopfloor import mqtt
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
 from shopfloor.wire import messages, topics
+from tests.services.records import Holder, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,19 +33,20 @@ DEADLINE_SECONDS = 15.0
 EDGE, EPOCH = "north-1", "ab"
 _numbers = itertools.count(1)
 
+SITES = {"nord": "Nord", "sud": "Sud"}
 MACHINES = [
-    {"id": "mill-1", "name": "M 1", "kind": "Fresatrice", "site": "Nord", "publisher": EDGE},
-    {"id": "mill-2", "name": "M 2", "kind": "Fresatrice", "site": "Nord", "publisher": EDGE},
-    {"id": "lathe-1", "name": "L 1", "kind": "Tornio", "site": "Sud", "publisher": "south-1"},
+    {"id": "mill-1", "name": "M 1", "kind": "Fresatrice", "site_id": "nord", "agent_id": EDGE},
+    {"id": "mill-2", "name": "M 2", "kind": "Fresatrice", "site_id": "nord", "agent_id": EDGE},
+    {"id": "lathe-1", "name": "L 1", "kind": "Tornio", "site_id": "sud", "agent_id": "south-1"},
 ]
-HOLDERS: dict[str, tuple[Role, str | None, tuple[str, ...]]] = {
-    "administrator": (Role.ADMINISTRATOR, None, ()),
-    "operator": (Role.OPERATOR, None, ()),
-    "operator of Sud": (Role.OPERATOR, None, ("Sud",)),
-    "maintenance": (Role.MAINTENANCE, None, ()),
-    "member": (Role.MEMBER, "firm-a", ()),
-    "other member": (Role.MEMBER, "firm-b", ()),
-    "kiosk": (Role.KIOSK, None, ()),
+HOLDERS: dict[str, Holder] = {
+    "administrator": (Role.ADMINISTRATOR, None, None),
+    "operator": (Role.OPERATOR, None, None),
+    "operator of Sud": (Role.OPERATOR, None, ("sud",)),
+    "maintenance": (Role.MAINTENANCE, None, None),
+    "member": (Role.MEMBER, "firm-a", None),
+    "other member": (Role.MEMBER, "firm-b", None),
+    "kiosk": (Role.KIOSK, None, None),
 }
 
 
@@ -62,7 +63,7 @@ class World(NamedTuple):
     """What a test acts in.
 
     Attributes:
-        folder: settings, keys, machines, store.
+        folder: settings, records, store.
         broker: the real broker.
         store: the same file that the API reads.
         keys: tokens by holder.
@@ -87,6 +88,11 @@ class World(NamedTuple):
         """Ask as a holder, or as nobody."""
         headers = self.headers(holder) if holder else {}
         return httpx.get(f"{self.url}{path}", params=parameters, headers=headers, timeout=DEADLINE_SECONDS)
+
+    def send(self, method: str, path: str, holder: str | None = "administrator", **more: Any) -> httpx.Response:
+        """Change something as a holder, or as nobody."""
+        headers = (self.headers(holder) if holder else {}) | more.pop("headers", {})
+        return httpx.request(method, f"{self.url}{path}", headers=headers, timeout=DEADLINE_SECONDS, **more)
 
     def say(self, *samples: Sample, publisher: str = EDGE, is_stored: bool = True) -> None:
         """Publish samples as an agent does, and store them as the collector does."""
@@ -171,25 +177,20 @@ def _accepts(port: int) -> bool:
 
 
 def write_files(folder: Path, broker: mqtt.Broker, *, live: str = "", more: str = "") -> dict[str, str]:
-    """Write settings, machines and keys. Returns the tokens by holder."""
+    """Write settings and records. Returns the tokens by holder."""
     (folder / "api.toml").write_text(
-        f'store = "sqlite://{folder}/store.db"\nmachines_file = "machines.json"\nkeys_file = "keys.json"\n'
-        f'session_secret_file = "session.secret"\nport = 0\nhouse = "Consorzio Prova"\n{more}\n'
+        f'store = "sqlite://{folder}/store.db"\nrecords = "sqlite://{folder}/records.db"\n'
+        f'port = 0\nhouse = "Consorzio Prova"\n{more}\n'
         f'[broker]\nhost = "{broker.host}"\nport = {broker.port}\n[live]\n{live}\n',
     )
-    (folder / "machines.json").write_text(json.dumps({"machine": MACHINES}))
-    keys: dict[str, str] = {}
-    for name, (role, member, sites) in HOLDERS.items():
-        keys[name], key = make_key(role=role, member=member, sites=sites, name=name, now=clock.now())
-        add_key(folder / "keys.json", key)
-    return keys
+    return fill(f"sqlite://{folder}/records.db", sites=SITES, machines=MACHINES, holders=HOLDERS)
 
 
 @contextlib.contextmanager
-def world(folder: Path, *, live: str = "") -> Iterator[World]:
+def world(folder: Path, *, live: str = "", more: str = "") -> Iterator[World]:
     """Run a broker, a store and the API; everything ends with it."""
     with mosquitto(folder) as broker:
-        keys = write_files(folder, broker, live=live)
+        keys = write_files(folder, broker, live=live, more=more)
         store = SqliteStore(folder / "store.db")
         try:
             with api(folder) as (process, url, log):
@@ -201,10 +202,10 @@ def world(folder: Path, *, live: str = "") -> Iterator[World]:
 
 
 @contextlib.contextmanager
-def api(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+def api(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
     """Run the API by its own command; yields the process, where it serves, and its log."""
     log = folder / "api.log"
-    command = [str(Path(sys.executable).with_name("officina")), "api", "--config", str(folder / "api.toml")]
+    command = [str(Path(sys.executable).with_name("officina")), "api", "--config", str(folder / "api.toml"), *arguments]
     log.touch()
     before = log.stat().st_size
     with log.open("ab") as file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -63,7 +62,7 @@ def test_the_list_holds_every_machine_as_it_is_now(it: World) -> None:
     assert [each["id"] for each in answer["items"]] == ["lathe-1", "mill-1", "mill-2"]
     assert answer["next_cursor"] is None
     mill = answer["items"][1]
-    assert (mill["name"], mill["kind"], mill["site"]) == ("M 1", "Fresatrice", "Nord")
+    assert (mill["name"], mill["kind"], mill["site"], mill["site_name"]) == ("M 1", "Fresatrice", "nord", "Nord")
     assert mill["state"] == "processing"
     assert 60 <= mill["seconds_in_state"] < 120
     assert 0 <= mill["data_age_seconds"] < 60
@@ -259,7 +258,7 @@ def test_callers_who_take_turns_on_one_connection_are_never_mixed_up(it: World) 
 def test_probes_say_what_is_ready_a_line_for_each_thing(it: World) -> None:
     assert it.get("/healthz", None).status_code == 200
     ready = it.get("/readyz", None)
-    assert ready.text.splitlines() == ["store: ready", "broker: ready", "live feed: ready"]
+    assert ready.text.splitlines() == ["records: ready", "store: ready", "broker: ready", "live feed: ready"]
     metrics = it.get("/metrics", None).text
     assert "officina_api_live_samples_total" in metrics
     assert 'route="/api/v1/machines/{machine_id}"' in metrics
@@ -299,20 +298,24 @@ class TestRegistry:
         assert [each.machine for each in registry.machines] == ["mill-1", "mill-2"]
         assert {"observed", "hole", "item_state", "spindle_load"} <= set(registry.machines[0].signals)
 
-    def test_it_follows_the_machines_file_and_forgets_who_left(self, it: World) -> None:
-        file = it.folder / "machines.json"
-        new = {"id": "saw-1", "name": "S 1", "kind": "Sega", "site": "Est", "publisher": "east-1"}
-        file.write_text(json.dumps({"machine": [*MACHINES[:2], new]}))
+    def test_it_follows_the_records_and_forgets_who_left(self, it: World) -> None:
+        assert it.send("PUT", "/api/v1/sites/est", json={"name": "Est"}).status_code == 201
+        assert it.send("PUT", "/api/v1/edges/east-1", json={"site_id": "est"}).status_code == 201
+        saw = {"name": "S 1", "kind": "Sega", "site_id": "est", "agent_id": "east-1"}
         try:
+            assert it.send("PUT", "/api/v1/machines/saw-1", json=saw).status_code == 201
             until(lambda: it.get("/api/v1/machines/saw-1").status_code == 200, "the new machine")
-            assert it.get("/api/v1/machines/lathe-1").status_code == 404
+            assert set(it.retained("officina/registry/+", count=3)) >= {"officina/registry/east-1"}
+
+            south = {"site_id": "sud", "is_active": False}
+            assert it.send("PUT", "/api/v1/edges/south-1", json=south).status_code == 200
             found = it.retained("officina/registry/+", count=2)
             assert set(found) == {f"officina/registry/{EDGE}", "officina/registry/east-1"}
-
-            file.write_text("{")
-            until(lambda: "park.refused" in it.log.read_text(), "the refusal")
-            assert it.get("/api/v1/machines/saw-1").status_code == 200
+            assert it.get("/api/v1/machines/lathe-1").status_code == 200
         finally:
-            file.write_text(json.dumps({"machine": MACHINES}))
-        until(lambda: it.get("/api/v1/machines/lathe-1").json().get("state") == "off", "the lathe")
+            it.send("PUT", "/api/v1/edges/south-1", json={"site_id": "sud"})
+            it.send("DELETE", "/api/v1/machines/saw-1")
+            it.send("DELETE", "/api/v1/edges/east-1")
+            it.send("DELETE", "/api/v1/sites/est")
         it.retained("officina/registry/+", count=2)
+        until(lambda: it.get("/api/v1/machines/saw-1").status_code == 404, "the end of the saw")

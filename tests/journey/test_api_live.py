@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from api.access.keys import add_key, make_key
-from api.access.scope import Role
+from api.access import people
+from api.audit.service import CONSOLE
+from api.records.database import open_records
 from shopfloor.periods import SECOND
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample
-from tests.journey.api_world import World, api, follow, mosquitto, until, world, write_files
+from tests.journey.api_world import Stream, World, api, follow, mosquitto, until, world, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,26 +133,56 @@ def test_a_silent_stream_beats(it: World) -> None:
         assert [stream.read()[0], stream.read()[0], stream.read()[0]] == ["snapshot", "heartbeat", "heartbeat"]
 
 
+def ends_within_seconds(stream: Stream) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(EOFError):
+        stream.until(lambda *_: False)
+
+    assert time.monotonic() - began < 5
+
+
 def test_a_removed_key_loses_its_open_stream_within_seconds(it: World) -> None:
     with follow(it, "operator") as stream:
         stream.read()
-        keys = json.loads((it.folder / "keys.json").read_text())
-        keys["keys"] = [key for key in keys["keys"] if key["name"] != "operator"]
-        (it.folder / "keys.json").write_text(json.dumps(keys))
-        began = time.monotonic()
+        assert it.send("DELETE", f"/api/v1/api-keys/{it.keys['operator'].split('_')[1]}").status_code == 204
 
-        with pytest.raises(EOFError):
-            stream.until(lambda *_: False)
-
-        assert time.monotonic() - began < 5
+        ends_within_seconds(stream)
     assert it.get("/api/v1/machines", "operator").status_code == 401
 
 
-def test_a_new_key_is_known_within_seconds(it: World) -> None:
-    it.keys["new"], key = make_key(role=Role.OPERATOR, now=clock.now())
-    add_key(it.folder / "keys.json", key)
+def test_a_key_that_is_removed_in_another_process_loses_its_open_stream_too(it: World) -> None:
+    records = open_records(f"sqlite://{it.folder}/records.db")
+    with follow(it, "operator") as stream:
+        stream.read()
+        with records.writing() as session:
+            people.remove_key(session, CONSOLE, it.keys["operator"].split("_")[1], now=clock.now())
+        records.close()
 
-    until(lambda: it.get("/api/v1/machines", "new").status_code == 200, "the new key")
+        ends_within_seconds(stream)
+
+
+def test_a_firm_that_has_left_loses_its_open_streams_within_seconds(it: World) -> None:
+    firm = it.get("/api/v1/members/firm-a").json()
+    gone = {name: value for name, value in firm.items() if name != "id"} | {"active_to": "2026-01-01"}
+    with follow(it, "member") as stream, follow(it, "other member") as other:
+        stream.read()
+        other.read()
+        assert it.send("PUT", "/api/v1/members/firm-a", json=gone).status_code == 200
+
+        ends_within_seconds(stream)
+        assert other.read()[0] == "heartbeat"
+    assert it.get("/api/v1/machines", "member").status_code == 401
+    assert it.get("/api/v1/machines", "other member").status_code == 200
+
+
+def test_a_new_key_is_known_at_once(it: World) -> None:
+    made = it.send("POST", "/api/v1/api-keys", json={"name": "new", "role": "operator"})
+    it.keys["new"] = made.json()["token"]
+
+    assert it.get("/api/v1/machines", "new").status_code == 200
+    assert it.send("PUT", "/api/v1/sites/x", "new", json={"name": "X"}).status_code == 404
+    assert made.json()["token"] not in it.get("/api/v1/api-keys").text
 
 
 def test_it_stops_within_seconds_while_streams_are_open(it: World) -> None:

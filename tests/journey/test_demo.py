@@ -149,6 +149,9 @@ def test_its_credentials_are_for_its_user_alone_and_name_everything(demo: Demo) 
     assert credentials["url"] == demo.url
     assert credentials["api_keys"].keys() >= ROLES | {f"member:{firm.id}" for firm in workshop.FIRMS}
     assert len(set(credentials["api_keys"].values())) == len(credentials["api_keys"])
+    assert {each["role"] for each in credentials["users"]} == {*ROLES, "member", "kiosk"}
+    assert all(each.keys() == {"role", "email", "password", "member"} for each in credentials["users"])
+    assert len({each["password"] for each in credentials["users"]}) == len(credentials["users"])
     assert credentials["mqtt"].keys() == {"host", "port", "username", "password", "publisher"}
     assert credentials["pids"].keys() >= {"broker", "collector", "api", *(f"edge:{site}" for site in workshop.SITES)}
     assert all(psutil.pid_exists(pid) for pid in credentials["pids"].values())
@@ -183,11 +186,10 @@ def test_a_page_asks_who_is_there(demo: Demo) -> None:
     answer = httpx.get(f"{demo.url}/", headers={"Accept": "text/html"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert httpx.get(f"{demo.url}/api/v1/machines").status_code == 401
-    member = demo.credentials["api_keys"][f"member:{workshop.FIRMS[0].id}"]
-    signed_in = httpx.post(
-        f"{demo.url}/sign-in", data={"key": member}, headers={"Origin": demo.url}, follow_redirects=True
-    )
-    assert "MC 1" in signed_in.text
+    for user in demo.credentials["users"][:5]:
+        form = {"email": user["email"], "password": user["password"]}
+        signed_in = httpx.post(f"{demo.url}/sign-in", data=form, headers={"Origin": demo.url}, follow_redirects=True)
+        assert "MC 1" in signed_in.text, user["role"]
 
 
 def test_a_program_that_is_killed_comes_back_and_values_go_on(demo: Demo) -> None:
@@ -221,6 +223,7 @@ def test_ctrl_c_ends_all_of_it_and_the_next_start_goes_on_with_its_data(demo: De
         second.until(lambda: second.credentials["url"] == second.url, "started again")
         assert second.credentials["api_keys"] == before["api_keys"]
         assert second.credentials["mqtt"] == before["mqtt"]
+        assert second.credentials["users"] == before["users"]
         again = second.until(lambda: second.samples(demo.began, end), "the API answers")
         assert {name: [each for each in points if each not in again[name]] for name, points in told.items()} == {
             name: [] for name in told

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 import pytest
 
-from api.edges.store import SqliteEdgeStore
+from api.audit.service import CONSOLE
+from api.edges.store import EdgeStore
+from api.records.database import open_records
 from shopfloor import mqtt
 from shopfloor.broker_files import Login, hash_password
 from shopfloor.wire import topics
@@ -44,6 +46,9 @@ class World(NamedTuple):
         assert answer.status_code == 201
         return str(answer.json()["code"])
 
+    def enrolled(self) -> set[str]:
+        return {each["id"] for each in self.ask("GET", "").json()["items"] if each["enrolled"] is not None}
+
     def enroll(self, code: str) -> subprocess.CompletedProcess[str]:
         command = [OFFICINA, "edge", "enroll", self.url, code, "--config", str(self.folder / "edge.toml")]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -55,18 +60,22 @@ class World(NamedTuple):
 @pytest.fixture(scope="module", params=["mosquitto", "amqtt"])
 def it(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("enrolment")
-    store = SqliteEdgeStore(folder / "edges.db")
+    records = open_records(f"sqlite://{folder}/records.db")
     for name, (password, kind) in usual_logins().items():
-        store.put_login(Login(Principal(name, kind), hash_password(password)), now=1)
+        EdgeStore(records).put_login(CONSOLE, Login(Principal(name, kind), hash_password(password)), now=1)
+    records.close()
     run = mosquitto if request.param == "mosquitto" else amqtt
     with run(folder / "broker", logins=usual_logins()) as server:
         more = (
-            f'[edges]\ndatabase = "edges.db"\nbroker_files = "broker"\npid_file = "broker/{PID_FILE}"\n'
+            f'[edges]\nbroker_files = "broker"\npid_file = "broker/{PID_FILE}"\n'
             f'host = "127.0.0.1"\nport = {server.port}\ninsecure = true\n'
         )
         keys = api_world.write_files(folder, mqtt.Broker("127.0.0.1", server.port), more=more)
         with api_world.api(folder) as (_, url, _):
-            yield World(folder, server, url, keys)
+            it = World(folder, server, url, keys)
+            for name in ("modena", "parma", "bologna"):
+                assert it.ask("PUT", f"/{name}", json={"site_id": "nord"}).status_code == 201
+            yield it
 
 
 async def test_an_enrolled_agent_speaks_and_a_revoked_one_is_disconnected(it: World) -> None:
@@ -89,21 +98,35 @@ async def test_an_enrolled_agent_speaks_and_a_revoked_one_is_disconnected(it: Wo
         async with peer(it.server.broker("collector"), "some-collector") as collector:
             await collector.publish(topics.stored("modena"), b"stored")
         await until(lambda: agent.on(topics.stored("modena")), "its own acknowledgement")
-        assert [each["id"] for each in it.ask("GET", "").json()["items"]] == ["modena"]
+        assert it.enrolled() == {"modena"}
         assert it.ask("DELETE", "/modena/login").status_code == 204
         await until(lambda: agent.refused, "ended")
-    assert it.ask("GET", "").json()["items"] == []
+    assert it.enrolled() == set()
     assert it.ask("DELETE", "/modena/login").status_code == 404
     again = it.enroll(code)
     assert again.returncode == 2
     assert "ask the administrator for a new one" in again.stderr
 
 
+@pytest.mark.parametrize("change", ["not active", "removed"])
+async def test_an_agent_that_may_speak_no_more_is_disconnected(it: World, change: str) -> None:
+    assert it.ask("PUT", "/ferrara", json={"site_id": "nord"}).status_code in {200, 201}
+    body = {"code": it.invite("ferrara"), "password": "p" * 40}
+    assert it.ask("POST", "/enroll", None, json=body).status_code == 200
+    async with peer(mqtt.Broker("127.0.0.1", it.server.port, "ferrara", "p" * 40), "ferrara") as agent:
+        assert await agent.subscribe(topics.stored("ferrara"))
+        if change == "removed":
+            assert it.ask("DELETE", "/ferrara").status_code == 204
+        else:
+            assert it.ask("PUT", "/ferrara", json={"site_id": "nord", "is_active": False}).status_code == 200
+        await until(lambda: agent.refused, "ended")
+
+
 def test_only_administrators_invite_see_and_revoke(it: World) -> None:
     for holder in ("operator", "maintenance", "member", "kiosk", None):
-        for method, path in (("GET", ""), ("POST", "/bologna/code"), ("DELETE", "/bologna/login")):
+        for method, path in (("POST", "/bologna/code"), ("DELETE", "/bologna/login")):
             assert it.ask(method, path, holder).status_code == (404 if holder else 401), (holder, method)
-    assert it.ask("GET", "").json()["items"] == []
+    assert it.ask("GET", "/bologna").json()["code_expires"] is None
 
 
 @pytest.mark.parametrize("name", ["*", "%25", "A", "collector", "x" * 64])

@@ -10,15 +10,16 @@ import pytest
 
 from api.edges.codes import read_code
 from shopfloor.broker_files import is_password, read_files
+from tests.services.records import fill
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "api.toml"
     file.write_text(
-        'store = "sqlite:///store.db"\nmachines_file = "m"\nkeys_file = "k"\nsession_secret_file = "s"\n'
+        f'store = "sqlite:///store.db"\nrecords = "sqlite://{tmp_path}/records.db"\n'
         '[broker]\nhost = "127.0.0.1"\n'
-        '[edges]\ndatabase = "edges.db"\nbroker_files = "broker"\nhost = "broker.example"\ninsecure = true\n'
+        '[edges]\nbroker_files = "broker"\nhost = "broker.example"\ninsecure = true\n'
     )
     return file
 
@@ -44,6 +45,13 @@ def test_a_login_is_added_shown_and_removed(config: Path) -> None:
 
 
 def test_an_invitation_is_a_code_for_its_agent(config: Path) -> None:
+    assert "there is no agent 'modena'" in run(config, "invite", "modena").stderr
+    fill(
+        f"sqlite://{config.parent}/records.db",
+        sites={"nord": "Nord"},
+        machines=[{"id": "m-1", "name": "M 1", "site_id": "nord", "agent_id": "modena"}],
+        holders={},
+    )
     shown = run(config, "invite", "modena")
     assert read_code(shown.stdout).publisher == "modena"
     assert f"officina edge enroll URL {shown.stdout.strip()}" in shown.stderr

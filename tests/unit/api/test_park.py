@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from api.access.scope import Role, Scope
-from api.machines.park import Former, Machine, Park, ParkError, UnknownMachineError, read_park
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from api.machines.park import Former, Machine, Park, ParkError, UnknownMachineError
 
 EVERYWHERE = Scope(Role.OPERATOR)
 NORTH = Scope(Role.OPERATOR, sites=frozenset({"north"}))
@@ -84,27 +79,12 @@ def test_a_signal_that_does_not_exist_is_refused_by_name() -> None:
         Park([machine("a", signals=("no_such_signal",))])
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("m.toml", '[[machine]]\nid="a"\nname="A"\nkind="mill"\nsite="north"\npublisher="edge"\n'),
-        ("m.json", '{"machine": [{"id":"a","name":"A","kind":"mill","site":"north","publisher":"edge"}]}'),
-    ],
-)
-def test_the_file_is_toml_or_json(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
+def test_an_agent_that_is_not_in_use_may_say_nothing() -> None:
+    park = Park([machine("a", may_speak=False), machine("b", publisher="other")])
 
-    assert [each.id for each in read_park(tmp_path / name)] == ["a"]
+    assert set(park.registries()) == {"other"}
+    assert len(park.visible(EVERYWHERE)) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"machine": [{"id": "a"}]}', '{"machine": [], "other": 1}'])
-def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
-    (tmp_path / "m.json").write_text(text)
-
-    with pytest.raises(ParkError, match=r"m\.json"):
-        read_park(tmp_path / "m.json")
-
-
-def test_a_missing_file_is_refused_with_what_to_write(tmp_path: Path) -> None:
-    with pytest.raises(ParkError, match=r"\[\[machine\]\]"):
-        read_park(tmp_path / "m.toml")
+def test_a_role_that_is_bound_to_no_site_sees_none() -> None:
+    assert Park([machine("a")]).visible(Scope(Role.OPERATOR, sites=frozenset())) == []

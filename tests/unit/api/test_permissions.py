@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.access.keys import add_key, make_key
 from api.access.permissions import ROLES, RULES, Rule, allows, rule_of
 from api.access.scope import STAFF, Role
 from api.app import create_app
@@ -21,16 +20,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def app(tmp_path: Path) -> FastAPI:
-    _, key = make_key(role=Role.ADMINISTRATOR, now=0)
-    add_key(tmp_path / "keys.json", key)
-    (tmp_path / "machines.json").write_text('{"machine": []}')
     return create_app(
         Settings(
             store=f"sqlite://{tmp_path}/store.db",
             broker=BrokerSettings("127.0.0.1", 1),
-            machines_file=tmp_path / "machines.json",
-            keys_file=tmp_path / "keys.json",
-            session_secret_file=tmp_path / "secret",
+            records=f"sqlite://{tmp_path}/records.db",
         ),
     )
 
@@ -74,4 +68,13 @@ def test_signals_are_for_staff_alone(role: Role) -> None:
 def test_only_what_shows_nothing_is_public() -> None:
     public = {path for (_, path), rule in RULES.items() if rule is Rule.PUBLIC}
 
-    assert public == {"/healthz", "/readyz", "/api/v1/openapi.json", "/sign-in", "/sign-out", "/static/{name}"}
+    assert public == {
+        "/healthz",
+        "/readyz",
+        "/api/v1/openapi.json",
+        "/sign-in",
+        "/sign-in/code",
+        "/sign-out",
+        "/invitation/{token}",
+        "/static/{name}",
+    }

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 FILE = """
 store = "sqlite:///data/store.db"
-machines_file = "machines.toml"
-keys_file = "keys.json"
-session_secret_file = "secret"
+records = "sqlite:///data/records.db"
 {more}
 [broker]
 host = "127.0.0.1"
@@ -25,10 +23,6 @@ port = 1883
 def write(folder: Path, more: str = "") -> Path:
     (folder / "api.toml").write_text(FILE.format(more=more))
     return folder / "api.toml"
-
-
-def test_files_lie_beside_the_settings(tmp_path: Path) -> None:
-    assert load_settings(write(tmp_path)).keys_file == tmp_path / "keys.json"
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.168.1.5", "officina.example"])  # noqa: S104

@@ -1,0 +1,300 @@
+"""The routes of people, API keys and one's own account."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import select
+
+from api.access import people
+from api.access.passwords import password_problem
+from api.access.schemas import (
+    Invited,
+    KeyList,
+    KeyMade,
+    KeyPost,
+    LinkOut,
+    Me,
+    PasswordPost,
+    RoleFields,
+    SessionList,
+    User,
+    UserList,
+    UserPatch,
+    UserPost,
+)
+from api.access.tables import ApiKey, Grant, Person
+from api.access.tables import Session as SessionRow
+from api.deps import ActorDep, CallerDep, NowDep, ServicesDep, csrf_token, is_secure
+from api.errors import NotYoursError
+from api.machines.paging import page
+from api.records.rules import InvalidRecordError, Problem, site_problems
+from shopfloor.periods import format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from api.access.scope import Caller
+    from api.deps import Services
+
+PAGE_MAX = 500
+router = APIRouter(prefix="/api/v1")
+
+UserId = Annotated[str, Path(max_length=16, description="Identifier of the person.")]
+SessionId = Annotated[str, Path(max_length=16)]
+KeyId = Annotated[str, Path(max_length=16)]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
+T = TypeVar("T")
+
+
+async def _write(found: Services, work: Callable[[Session], T]) -> T:
+    """Do what changes access, in a thread; it holds from the next request on."""
+
+    def write() -> T:
+        with found.records.writing() as session:
+            return work(session)
+
+    done = await asyncio.to_thread(write)
+    await found.changed()
+    return done
+
+
+async def _read(found: Services, work: Callable[[Session], T]) -> T:
+    def read() -> T:
+        with found.records.reading() as session:
+            return work(session)
+
+    return await asyncio.to_thread(read)
+
+
+def _wanted(roles: list[RoleFields]) -> list[people.Wanted]:
+    return [people.Wanted(each.role, each.member, each.sites) for each in roles]
+
+
+def _user(session: Session, person: Person) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "email": person.email,
+        "name": person.name,
+        "language": person.language,
+        "is_active": person.is_active,
+        "has_password": bool(person.password_hash),
+        "has_second_factor": bool(person.totp_secret),
+        "created": format_instant(person.created),
+        "roles": [people.describe(each) for each in people.grants_of(session, person.id)],
+    }
+
+
+def _link(request: Request, link: people.Link) -> LinkOut:
+    scheme = "https" if is_secure(request) else "http"
+    return LinkOut(url=f"{scheme}://{request.headers.get('host', '')}{link.path}", expires=format_instant(link.expires))
+
+
+@router.get("/users", tags=["users"], response_model=UserList)
+async def list_users(found: ServicesDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
+    """People who sign in, by identifier."""
+
+    def read(session: Session) -> dict[str, Any]:
+        rows = list(session.scalars(select(Person).order_by(Person.id)))
+        items, following = page(rows, lambda row: row.id, after=cursor, limit=limit)
+        return {"items": [_user(session, each) for each in items], "next_cursor": following}
+
+    return await _read(found, read)
+
+
+@router.post("/users", tags=["users"], status_code=HTTPStatus.CREATED, response_model=Invited)
+async def invite(found: ServicesDep, actor: ActorDep, now: NowDep, request: Request, fields: UserPost) -> Any:
+    """Add somebody, and make the link with which they choose a password."""
+    if problems := site_problems({"email": fields.email}):
+        raise InvalidRecordError(problems)
+
+    def write(session: Session) -> Any:
+        person = people.add_person(session, actor, fields.email, fields.name, _wanted(fields.roles), now=now)
+        person.language = fields.language
+        return {
+            "user": _user(session, person),
+            "link": _link(request, people.new_link(session, actor, person, now=now)),
+        }
+
+    return await _write(found, write)
+
+
+@router.get("/users/{user_id}", tags=["users"], response_model=User)
+async def get_user(found: ServicesDep, user_id: UserId) -> Any:
+    """One person."""
+    return await _read(found, lambda session: _user(session, people.find_person(session, user_id)))
+
+
+@router.patch("/users/{user_id}", tags=["users"], response_model=User)
+async def change_user(found: ServicesDep, actor: ActorDep, now: NowDep, user_id: UserId, fields: UserPatch) -> Any:
+    """Change somebody; a role that is taken away, or somebody who is kept out, loses what is open within seconds."""
+
+    def write(session: Session) -> Any:
+        person = people.find_person(session, user_id)
+        people.rename(session, actor, person, fields.name or person.name, fields.language or person.language, now=now)
+        if fields.roles is not None:
+            people.set_roles(session, actor, person, _wanted(fields.roles), now=now)
+        if fields.is_active is not None:
+            people.set_active(session, actor, person, is_active=fields.is_active, now=now)
+        return _user(session, person)
+
+    return await _write(found, write)
+
+
+@router.post("/users/{user_id}/link", tags=["users"], status_code=HTTPStatus.CREATED)
+async def make_link(found: ServicesDep, actor: ActorDep, now: NowDep, request: Request, user_id: UserId) -> LinkOut:
+    """Make a link with which somebody chooses a password, once; links before it work no more."""
+
+    def write(session: Session) -> people.Link:
+        return people.new_link(session, actor, people.find_person(session, user_id), now=now)
+
+    return _link(request, await _write(found, write))
+
+
+def _session(row: SessionRow, caller: Caller) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "created": format_instant(row.created),
+        "used": format_instant(row.used),
+        "expires": format_instant(row.expires),
+        "address": row.address,
+        "browser": row.browser,
+        "is_this": caller.credential == f"session:{row.sha256}",
+    }
+
+
+@router.get("/users/{user_id}/sessions", tags=["users"], response_model=SessionList)
+async def list_sessions(found: ServicesDep, caller: CallerDep, user_id: UserId) -> Any:
+    """Where somebody is signed in."""
+
+    def read(session: Session) -> Any:
+        person = people.find_person(session, user_id)
+        return {"items": [_session(each, caller) for each in people.sessions_of(session, person.id)]}
+
+    return await _read(found, read)
+
+
+@router.delete("/users/{user_id}/sessions", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
+async def end_sessions(found: ServicesDep, actor: ActorDep, now: NowDep, user_id: UserId) -> None:
+    """Sign somebody out everywhere."""
+    await _write(
+        found, lambda session: people.sign_out_everywhere(session, actor, people.find_person(session, user_id), now=now)
+    )
+
+
+@router.get("/me", tags=["me"])
+async def get_me(caller: CallerDep, request: Request) -> Me:
+    """Who asks, and in which role."""
+    scope = caller.scope
+    return Me(
+        id=caller.id,
+        name=caller.name,
+        role=scope.role,
+        member=scope.member,
+        sites=None if scope.sites is None else sorted(scope.sites),
+        by_session=caller.by_cookie,
+        writes=caller.writes,
+        csrf_token=csrf_token(request) if caller.by_cookie else "",
+    )
+
+
+def _person_id(caller: Caller) -> str:
+    """Return who is signed in; an API key has no account of its own."""
+    kind, _, person_id = caller.id.partition(":")
+    if kind != "person" or not caller.by_cookie:
+        raise NotYoursError
+    return person_id
+
+
+@router.get("/me/sessions", tags=["me"], response_model=SessionList)
+async def list_my_sessions(found: ServicesDep, caller: CallerDep) -> Any:
+    """Where one is signed in."""
+    person_id = _person_id(caller)
+    return await _read(
+        found, lambda session: {"items": [_session(each, caller) for each in people.sessions_of(session, person_id)]}
+    )
+
+
+@router.delete("/me/sessions/{session_id}", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
+async def end_my_session(
+    found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, session_id: SessionId
+) -> None:
+    """Sign one's own browser out, from wherever."""
+    person_id = _person_id(caller)
+    await _write(found, lambda session: people.end_session(session, actor, person_id, session_id, now=now))
+
+
+@router.post("/me/password", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
+async def change_password(
+    found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, fields: PasswordPost
+) -> None:
+    """Choose another password; every session ends, this one too."""
+    person_id = _person_id(caller)
+    person = await _read(found, lambda session: people.find_person(session, person_id))
+    problem = password_problem(fields.new, email=person.email, house=found.settings.house)
+    if problem is not None:
+        raise InvalidRecordError([Problem("new", f"this password may not be chosen: {problem}")])
+    wait_seconds = found.sign_in.take(person.email, caller.credential, now=now)
+    if wait_seconds > 0 or not await found.sign_in.passwords.verify(person.password_hash, fields.old):
+        raise InvalidRecordError([Problem("old", "this is not the present password, or it was tried too often")])
+    kept = await found.sign_in.passwords.hash(fields.new)
+    await _write(found, lambda session: people.change_password(session, actor, person_id, kept, now=now))
+
+
+@router.delete("/me/second-factor", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
+async def remove_second_factor(found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep) -> None:
+    """Put the second factor away, for another telephone; where one is required the next sign-in sets it up."""
+    person_id = _person_id(caller)
+    await _write(found, lambda session: people.remove_second_factor(session, actor, person_id, now=now))
+
+
+def _key(key: ApiKey, grant: Grant) -> dict[str, Any]:
+    return people.describe(grant) | {
+        "id": key.id,
+        "name": key.name,
+        "writes": key.writes,
+        "created": format_instant(key.created),
+        "expires": None if key.expires is None else format_instant(key.expires),
+        "used": None if key.used is None else format_instant(key.used),
+    }
+
+
+@router.get("/api-keys", tags=["api-keys"], response_model=KeyList)
+async def list_keys(found: ServicesDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
+    """API keys, by identifier."""
+
+    def read(session: Session) -> Any:
+        rows = list(session.scalars(select(ApiKey).order_by(ApiKey.id)))
+        items, following = page(rows, lambda row: row.id, after=cursor, limit=limit)
+        return {
+            "items": [_key(each, session.get_one(Grant, each.grant_id)) for each in items],
+            "next_cursor": following,
+        }
+
+    return await _read(found, read)
+
+
+@router.post("/api-keys", tags=["api-keys"], status_code=HTTPStatus.CREATED, response_model=KeyMade)
+async def make_key(found: ServicesDep, actor: ActorDep, now: NowDep, fields: KeyPost) -> Any:
+    """Make an API key; its token is shown this once."""
+
+    def write(session: Session) -> Any:
+        wanted = people.Wanted(fields.role, fields.member, fields.sites)
+        token, key = people.add_key(
+            session, actor, fields.name, wanted, writes=fields.writes, days=fields.expires_days, now=now
+        )
+        return {"token": token, "key": _key(key, session.get_one(Grant, key.grant_id))}
+
+    return await _write(found, write)
+
+
+@router.delete("/api-keys/{key_id}", tags=["api-keys"], status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+async def remove_key(found: ServicesDep, actor: ActorDep, now: NowDep, key_id: KeyId) -> None:
+    """Remove an API key: what is open with it ends within seconds."""
+    await _write(found, lambda session: people.remove_key(session, actor, key_id, now=now))

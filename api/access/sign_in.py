@@ -1,0 +1,265 @@
+"""Signing in: throttled, hashed in turn, with a second factor. The only file that knows itsdangerous."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+from sqlalchemy import select
+
+from api.access import second_factor
+from api.access.passwords import BusyError, Passwords, is_outdated
+from api.access.people import usable_grant
+from api.access.scope import Role
+from api.access.service import SESSION_MINUTES, shared_secret
+from api.access.tables import Person
+from api.access.tables import Session as SessionRow
+from api.access.throttle import Throttle, Try
+from api.access.tokens import new_token
+from api.audit.service import NOBODY, Actor, record
+from api.records.database import mark_changed
+from api.records.tables import EMAIL_MAX
+from shopfloor.periods import DAY, MINUTE
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from api.access.tables import Grant
+    from api.records.database import Records
+
+TICKET_SECONDS = 600
+"""How long a code may take to come after its password."""
+DEVICE_DAYS = 365
+"""How long a browser is known that has opened an account."""
+KIOSK_DAYS = 400
+"""How long a wall screen stays signed in."""
+SESSIONS_MAX = 50
+"""Most sessions of one person; the one that was used longest ago gives way."""
+SECOND_FACTOR_ROLES = frozenset({Role.ADMINISTRATOR})
+"""Who shows a second factor: whoever changes records and closes statements."""
+_BUSY_SECONDS = 2.0
+
+Policy: TypeAlias = Literal["required", "optional"]
+
+
+class Visitor(NamedTuple):
+    """Where somebody signs in from.
+
+    Attributes:
+        address: of the client.
+        browser: what it says of itself.
+        device: the cookie that an earlier sign-in left, empty when there is none.
+    """
+
+    address: str
+    browser: str = ""
+    device: str = ""
+
+
+class Opened(NamedTuple):
+    """A session is open.
+
+    Attributes:
+        cookie: proves it.
+        seconds: ends then in any case.
+        device: lets this browser be known.
+    """
+
+    cookie: str
+    seconds: int
+    device: str
+
+
+class CodeNeeded(NamedTuple):
+    """The password is right, and a code is asked for.
+
+    Attributes:
+        ticket: goes with the code.
+        secret: of a second factor that is to be set up now, empty when there is one.
+        email: whose it is.
+        is_wrong: a code was given and is not the right one.
+    """
+
+    ticket: str
+    secret: str
+    email: str
+    is_wrong: bool = False
+
+
+class Refused(NamedTuple):
+    """Nothing is opened, and nothing says whether the account exists.
+
+    Attributes:
+        wait_seconds: when to try again; 0 when at once.
+    """
+
+    wait_seconds: float = 0.0
+
+
+Answer: TypeAlias = Opened | CodeNeeded | Refused
+
+
+class _Ticket(NamedTuple):
+    """What a right password is answered with, signed.
+
+    Attributes:
+        person_id: whose it was.
+        tag: of the password.
+        secret: of a second factor that is to be set up now, empty when there is one.
+    """
+
+    person_id: str
+    tag: str
+    secret: str
+
+
+class SignIn:
+    """Opens sessions.
+
+    Args:
+        records: where people are.
+        second_factor_policy: `required` of the roles that need one; `optional` where they may do without.
+    """
+
+    def __init__(self, records: Records, *, second_factor_policy: Policy) -> None:
+        self.passwords = Passwords()
+        self._records = records
+        self._policy = second_factor_policy
+        self._throttle = Throttle()
+        secret = shared_secret(records, "sign-in")
+        self._tickets, self._devices = (
+            URLSafeTimedSerializer(secret, salt=f"officina.{name}", signer_kwargs={"digest_method": hashlib.sha256})
+            for name in ("ticket", "device")
+        )
+
+    async def with_password(self, email: str, password: str, visitor: Visitor, *, now: int) -> Answer:
+        """Sign in with a password."""
+        email = email.strip().lower()[:EMAIL_MAX]
+        asked = Try(email, visitor.address)
+        if visitor.device:
+            asked = asked._replace(device=self._device_of(await asyncio.to_thread(self._find, email), visitor.device))
+        if (wait_seconds := self._throttle.take(asked, now=now)) > 0:
+            return Refused(wait_seconds)
+        person = await asyncio.to_thread(self._find, email)
+        kept = person.password_hash if person is not None and person.is_active else ""
+        try:
+            is_right = await self.passwords.verify(kept, password)
+            new_hash = await self.passwords.hash(password) if is_right and is_outdated(kept) else ""
+        except BusyError:
+            return Refused(_BUSY_SECONDS)
+        if not is_right or person is None:
+            self._throttle.failed(asked)
+            await asyncio.to_thread(self._note_failure, person, visitor, now)
+            return Refused()
+        self._throttle.succeeded(asked, now=now)
+        if person.totp_secret:
+            return CodeNeeded(self._ticket(person, ""), "", person.email)
+        return await asyncio.to_thread(self._open, person.id, visitor, now, new_hash=new_hash)
+
+    async def with_code(self, ticket: str, code: str, visitor: Visitor, *, now: int) -> Answer:
+        """Sign in with the code that a right password was answered with, and set the factor up if it is new."""
+        try:
+            content = _Ticket(*self._tickets.loads(ticket, max_age=TICKET_SECONDS))
+        except (BadData, ValueError, TypeError):
+            return Refused()
+        asked = Try(f"code:{content.person_id}", visitor.address, "code")
+        if (wait_seconds := self._throttle.take(asked, now=now)) > 0:
+            return Refused(wait_seconds)
+        return await asyncio.to_thread(self._check_code, content, code.strip(), visitor, now)
+
+    def _check_code(self, ticket: _Ticket, code: str, visitor: Visitor, now: int) -> Answer:
+        new = ticket.secret
+        with self._records.writing() as session:
+            person = session.get(Person, ticket.person_id)
+            if person is None or _tag(person) != ticket.tag or bool(person.totp_secret) == bool(new):
+                return Refused()
+            step = second_factor.step_of(person.totp_secret or new, code, now=now, used=person.totp_step)
+            actor = Actor(f"person:{person.id}", visitor.address)
+            if step is None:
+                record(session, actor, "refuse code", f"users/{person.id}", now=now)
+                return CodeNeeded(self._ticket(person, new), new, person.email, is_wrong=True)
+            person.totp_step = step
+            if new:
+                person.totp_secret = new
+                record(session, actor, "set up second factor", f"users/{person.id}", now=now)
+        return self._open(ticket.person_id, visitor, now, has_shown_code=True)
+
+    def take(self, email: str, device: str, *, now: int) -> float:
+        """Spend one try of somebody who is signed in; returns the seconds to wait, 0 for none."""
+        return self._throttle.take(Try(email, "", device), now=now)
+
+    def _find(self, email: str) -> Person | None:
+        with self._records.reading() as session:
+            return session.scalars(select(Person).where(Person.email == email)).one_or_none()
+
+    def _open(
+        self, person_id: str, visitor: Visitor, now: int, *, new_hash: str = "", has_shown_code: bool = False
+    ) -> Answer:
+        with self._records.writing() as session:
+            person = session.get_one(Person, person_id)
+            grant = usable_grant(session, person, now=now) if person.is_active else None
+            if grant is None:
+                return Refused()
+            if Role(grant.role) in SECOND_FACTOR_ROLES and self._policy == "required" and not has_shown_code:
+                secret = second_factor.new_secret()
+                return CodeNeeded(self._ticket(person, secret), secret, person.email)
+            person.password_hash = new_hash or person.password_hash
+            opened = _open_session(session, person, grant, visitor, now)
+            return opened._replace(device=str(self._devices.dumps([person.id, _tag(person)])))
+
+    def _note_failure(self, person: Person | None, visitor: Visitor, now: int) -> None:
+        """Keep that a password was wrong; what was typed as address is not kept, it may be the password."""
+        with self._records.writing() as session:
+            subject = f"users/{person.id}" if person is not None else "users"
+            record(session, Actor(NOBODY, visitor.address), "refuse password", subject, now=now)
+
+    def _ticket(self, person: Person, secret: str) -> str:
+        return str(self._tickets.dumps([person.id, _tag(person), secret]))
+
+    def _device_of(self, person: Person | None, cookie: str) -> str:
+        """Return the name of a browser that has opened this account since its password was chosen; else empty."""
+        if person is None or not cookie:
+            return ""
+        try:
+            person_id, tag = self._devices.loads(cookie, max_age=DEVICE_DAYS * 86_400)
+        except (BadData, ValueError, TypeError):
+            return ""
+        is_of_person = person_id == person.id and tag == _tag(person)
+        return hashlib.sha256(cookie.encode()).hexdigest()[:16] if is_of_person else ""
+
+
+def _tag(person: Person) -> str:
+    """Return what changes with the password, so that what was signed before it counts no more."""
+    return hashlib.sha256(f"{person.id} {person.password_hash}".encode()).hexdigest()[:16]
+
+
+def _open_session(session: Session, person: Person, grant: Grant, visitor: Visitor, now: int) -> Opened:
+    token = new_token()
+    is_kiosk = grant.role == Role.KIOSK.value
+    lasts = KIOSK_DAYS * DAY if is_kiosk else SESSION_MINUTES * MINUTE
+    old = session.scalars(
+        select(SessionRow).where(SessionRow.person_id == person.id).order_by(SessionRow.used.desc())
+    ).all()
+    for row in [each for each in old if each.expires <= now] + list(old[SESSIONS_MAX - 1 :]):
+        session.delete(row)
+        mark_changed(session, "access")
+    session.add(
+        SessionRow(
+            id=token.id,
+            sha256=token.sha256,
+            person_id=person.id,
+            grant_id=grant.id,
+            created=now,
+            used=now,
+            expires=now + lasts,
+            address=visitor.address[:45],
+            browser=visitor.browser[:200],
+        )
+    )
+    after = {"role": grant.role, "member": grant.member_id}
+    record(
+        session, Actor(f"person:{person.id}", visitor.address), "sign in", f"users/{person.id}", now=now, after=after
+    )
+    return Opened(token.text, lasts // (MINUTE // 60), "")

@@ -1,0 +1,1 @@
+"""Records: the consortium, its members, sites, machines, agents and people, in SQLAlchemy."""

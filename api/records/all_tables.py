@@ -1,0 +1,14 @@
+"""Every table of the database, imported once, so that migrations and models can be compared."""
+
+from __future__ import annotations
+
+from api.access import tables as access
+from api.audit import tables as audit
+from api.edges import tables as edges
+from api.records import tables as records
+from api.records.base import Base
+
+__all__ = ["METADATA", "access", "audit", "edges", "records"]
+
+METADATA = Base.metadata
+"""What the newest version of the database looks like."""

@@ -1,0 +1,1 @@
+"""The versions of the database, each a step up and a step down."""

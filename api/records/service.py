@@ -1,0 +1,274 @@
+"""Reading and changing records: checked, audited, in one transaction each."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from api.access.scope import Role
+from api.audit.service import record
+from api.machines.park import Machine as ParkMachine
+from api.machines.park import Park
+from api.records import rules
+from api.records.database import mark_changed
+from api.records.rules import InvalidRecordError, Problem
+from api.records.tables import Consortium, EdgeAgent, Machine, Member, Site
+from shopfloor.periods import to_datetime
+from shopfloor.signals import is_identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    from sqlalchemy.orm import Session
+
+    from api.access.scope import Scope
+    from api.audit.service import Actor
+    from api.records.base import Base
+    from api.records.database import Records
+
+ROWS_MAX = 5_000
+"""Most records of one kind; one more is refused."""
+
+
+class UnknownRecordError(LookupError):
+    """There is no such record, or none that this caller may know of."""
+
+
+class RecordInUseError(Exception):
+    """Other records refer to it; the sentence says what to do instead."""
+
+
+class Kind(NamedTuple):
+    """A kind of record that is kept under an id.
+
+    Attributes:
+        table: where.
+        problems: what is wrong with the values of one.
+        refers: fields that name another record, and of which kind.
+        unique: fields that no two records may share, as a group.
+        changes: what processes have to read again.
+    """
+
+    table: type[Base]
+    problems: Callable[[rules.Values], list[Problem]]
+    refers: Mapping[str, str]
+    unique: tuple[tuple[str, ...], ...]
+    changes: tuple[str, ...]
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "members": Kind(Member, rules.member_problems, {}, (("partita_iva",),), ("access",)),
+        "sites": Kind(Site, rules.site_problems, {}, (("name",),), ("machines",)),
+        "edges": Kind(EdgeAgent, rules.site_problems, {"site_id": "sites"}, (), ("machines",)),
+        "machines": Kind(
+            Machine,
+            rules.machine_problems,
+            {"site_id": "sites", "agent_id": "edges"},
+            (("site_id", "name"), ("agent_id", "writer_id")),
+            ("machines",),
+        ),
+    },
+)
+"""Every kind, by the name that its routes and its audit entries have."""
+
+
+def values_of(row: Base) -> dict[str, Any]:
+    """Return the fields of a record, its id first."""
+    return {column.key: getattr(row, column.key) for column in row.__mapper__.columns}
+
+
+def put(session: Session, actor: Actor, kind_name: str, values: Mapping[str, Any], *, now: int) -> str:
+    """Keep a record under its id, in place of what was kept there.
+
+    Args:
+        session: from `Records.writing`.
+        actor: who does it.
+        kind_name: one of `KINDS`.
+        values: every field, `id` among them.
+        now: when.
+
+    Returns:
+        `add`, `change`, or `same` when nothing was different.
+
+    Raises:
+        InvalidRecordError: naming everything that is wrong.
+    """
+    kind = KINDS[kind_name]
+    row = session.get(kind.table, values["id"])
+    problems = kind.problems(values) + _broken_references(session, kind, values) + _doubles(session, kind, values)
+    if row is None and not problems and _count(session, kind) >= ROWS_MAX:
+        problems.append(Problem("", f"there are {ROWS_MAX} of these, and that is the limit"))
+    if problems:
+        raise InvalidRecordError(problems)
+    before = values_of(row) if row is not None else {}
+    other = {name: value for name, value in values.items() if row is None or before[name] != value}
+    if not other:
+        return "same"
+    if row is None:
+        session.add(kind.table(**values))
+    for name, value in other.items() if row is not None else ():
+        setattr(row, name, value)
+    action = "add" if row is None else "change"
+    old = {name: before[name] for name in other} if row is not None else None
+    record(session, actor, action, f"{kind_name}/{values['id']}", now=now, before=old, after=other)
+    for name in kind.changes:
+        mark_changed(session, name)
+    return action
+
+
+def remove(session: Session, actor: Actor, kind_name: str, row_id: str, *, now: int) -> None:
+    """Remove a record that nothing refers to: one that was a mistake.
+
+    Raises:
+        UnknownRecordError: there is none.
+        RecordInUseError: something refers to it.
+    """
+    kind = KINDS[kind_name]
+    row = find(session, kind_name, row_id)
+    before = values_of(row)
+    session.delete(row)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise RecordInUseError("other records refer to it: end it by its dates, or mend those first") from error
+    record(session, actor, "remove", f"{kind_name}/{row_id}", now=now, before=before)
+    for name in kind.changes:
+        mark_changed(session, name)
+
+
+def find(session: Session, kind_name: str, row_id: str) -> Base:
+    """Return a record by its id.
+
+    Raises:
+        UnknownRecordError: there is none.
+    """
+    row = session.get(KINDS[kind_name].table, row_id) if is_identifier(row_id) else None
+    if row is None:
+        raise UnknownRecordError(row_id)
+    return row
+
+
+def _count(session: Session, kind: Kind) -> int:
+    return len(session.scalars(select(kind.table.__mapper__.primary_key[0])).all())
+
+
+def _broken_references(session: Session, kind: Kind, values: Mapping[str, Any]) -> list[Problem]:
+    return [
+        Problem(field, f"there is no such record among the {target}: add it first")
+        for field, target in kind.refers.items()
+        if session.get(KINDS[target].table, values[field]) is None
+    ]
+
+
+def _doubles(session: Session, kind: Kind, values: Mapping[str, Any]) -> list[Problem]:
+    problems: list[Problem] = []
+    columns = kind.table.__mapper__.columns
+    for group in kind.unique:
+        if any(values.get(field) in {None, ""} for field in group):
+            continue
+        same = select(columns["id"]).where(*(columns[field] == values[field] for field in group))
+        other = session.scalars(same.where(columns["id"] != values["id"])).first()
+        if other is not None:
+            problems.append(Problem(group[-1], f"{other} has the same {' and '.join(group)}: give each its own"))
+    return problems
+
+
+def put_consortium(session: Session, actor: Actor, values: Mapping[str, Any], *, now: int) -> None:
+    """Keep what the consortium is as issuer.
+
+    Raises:
+        InvalidRecordError: naming everything that is wrong.
+    """
+    if problems := rules.consortium_problems(values):
+        raise InvalidRecordError(problems)
+    row = session.get(Consortium, 1)
+    before = values_of(row) if row is not None else {}
+    other = {name: value for name, value in values.items() if before.get(name) != value}
+    if not other:
+        return
+    if row is None:
+        session.add(Consortium(id=1, **values))
+    for name, value in other.items() if row is not None else ():
+        setattr(row, name, value)
+    old = {name: before[name] for name in other} if before else None
+    record(session, actor, "change" if before else "add", "consortium", now=now, before=old, after=other)
+
+
+def consortium(records: Records) -> dict[str, Any]:
+    """Return what the consortium is as issuer.
+
+    Raises:
+        UnknownRecordError: nobody has filled it in yet.
+    """
+    with records.reading() as session:
+        row = session.get(Consortium, 1)
+    if row is None:
+        raise UnknownRecordError("consortium")
+    return {name: value for name, value in values_of(row).items() if name != "id"}
+
+
+def visible(records: Records, scope: Scope, kind_name: str) -> list[Any]:
+    """Return the records of a kind that a caller may see, by their ids."""
+    columns = KINDS[kind_name].table.__mapper__.columns
+    wanted = select(KINDS[kind_name].table).order_by(columns["id"])
+    if kind_name == "members" and scope.role is not Role.ADMINISTRATOR:
+        wanted = wanted.where(columns["id"] == scope.member)
+    elif kind_name != "members" and scope.sites is not None:
+        wanted = wanted.where(columns["id" if kind_name == "sites" else "site_id"].in_(scope.sites))
+    with records.reading() as session:
+        return list(session.scalars(wanted))
+
+
+def every(session: Session, kind_name: str) -> list[Any]:
+    """Return every record of a kind: for imports and checks, never for a caller."""
+    return list(session.scalars(select(KINDS[kind_name].table)))
+
+
+def one(records: Records, scope: Scope, kind_name: str, row_id: str) -> Any:
+    """Return one record that a caller may see.
+
+    Raises:
+        UnknownRecordError: when there is none, or it is not the caller's to see.
+    """
+    with records.reading() as session:
+        row = find(session, kind_name, row_id)
+    values = values_of(row)
+    may = scope.sees_member(row_id) if kind_name == "members" else scope.sees(values.get("site_id", row_id))
+    if not may:
+        raise UnknownRecordError(row_id)
+    return row
+
+
+def read_park(records: Records, *, now: int) -> Park:
+    """Return the machines that are shared on the day of an instant, in UTC, as the live view knows them."""
+    today = to_datetime(now).date()
+    with records.reading() as session:
+        found = session.execute(
+            select(Machine, Site.name, EdgeAgent.is_active)
+            .join(Site, Machine.site_id == Site.id)
+            .join(EdgeAgent, Machine.agent_id == EdgeAgent.id)
+        ).all()
+    return Park([_in_park(row, site, may_speak=may) for row, site, may in found if _is_shared(row, today)])
+
+
+def _is_shared(machine: Machine, today: date) -> bool:
+    return machine.active_to is None or today < machine.active_to
+
+
+def _in_park(row: Machine, site_name: str, *, may_speak: bool) -> ParkMachine:
+    return ParkMachine(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        site=row.site_id,
+        site_name=site_name,
+        publisher=row.agent_id,
+        signals=tuple(row.signals),
+        writer_id=row.writer_id,
+        may_speak=may_speak,
+    )

@@ -1,0 +1,54 @@
+"""People who sign in, for the tests that do so over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from api.access import people
+from api.access.passwords import hash_now
+from api.access.scope import Role
+from api.audit.service import CONSOLE
+from api.records.database import open_records
+from shopfloor.runtime import clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PASSWORD = "un tornio e due frese"  # noqa: S105 - of a test
+PEOPLE = {
+    "administrator@example.it": people.Wanted(Role.ADMINISTRATOR),
+    "operator@example.it": people.Wanted(Role.OPERATOR),
+    "member@example.it": people.Wanted(Role.MEMBER, "firm-a"),
+    "kiosk@example.it": people.Wanted(Role.KIOSK),
+}
+
+
+def add_people(folder: Path) -> dict[str, str]:
+    """Keep somebody of each role, with one password. Returns their identifiers by address."""
+    records = open_records(f"sqlite://{folder}/records.db")
+    kept = hash_now(PASSWORD)
+    try:
+        with records.writing() as session:
+            found = {}
+            for email, wanted in PEOPLE.items():
+                person = people.add_person(session, CONSOLE, email, email.partition("@")[0], [wanted], now=clock.now())
+                person.password_hash = kept
+                found[email] = person.id
+            return found
+    finally:
+        records.close()
+
+
+def sign_in(url: str, email: str, password: str = PASSWORD, **more: Any) -> httpx.Response:
+    """Send the sign-in form as a browser does."""
+    headers = {"Origin": url} | more.pop("headers", {})
+    return httpx.post(f"{url}/sign-in", data={"email": email, "password": password}, headers=headers, **more)
+
+
+def signed_in(url: str, email: str, password: str = PASSWORD) -> httpx.Client:
+    """Return a browser that is signed in."""
+    answer = sign_in(url, email, password)
+    assert answer.status_code == 303, answer.text
+    return httpx.Client(base_url=url, cookies=dict(answer.cookies), headers={"Origin": url}, timeout=20)

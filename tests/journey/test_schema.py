@@ -1,0 +1,77 @@
+"""What the document of the API says is what it does, whatever is sent, whoever sends it (Schemathesis)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CHECKS
+from schemathesis.core.result import Ok
+
+from tests.journey.api_world import HOLDERS, World, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from schemathesis.schemas import APIOperation
+
+pytestmark = pytest.mark.services
+
+IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
+EXAMPLES = 40 if IS_LONG else 3
+ENDLESS = "/api/v1/live"
+"""A stream has no end to wait for; its events are tested beside real data."""
+IN_MAKE_TEST = ("administrator", "member")
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("schema")) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        *IN_MAKE_TEST,
+        *(pytest.param(each, marks=pytest.mark.long) for each in (*HOLDERS, None) if each not in IN_MAKE_TEST),
+    ],
+)
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_no_request_is_answered_by_a_fault_or_against_the_document(
+    it: World, holder: str | None, mode: GenerationMode
+) -> None:
+    schema = schemathesis.openapi.from_url(f"{it.url}/api/v1/openapi.json").exclude(path=ENDLESS)
+    headers = it.headers(holder) if holder else {}
+    # a number with a wrong check digit, or a page that is too long ago, fits every schema and is refused all the same
+    unfit: Any = [CHECKS.get_one("positive_data_acceptance")]
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
+        operation = result.ok()
+
+        @given(case=operation.as_strategy(generation_mode=mode))
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=not IS_LONG,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def holds(case: Case[Any]) -> None:
+            case.call_and_validate(headers=headers, excluded_checks=unfit)
+
+        with contextlib.suppress(Unsatisfiable) if takes_nothing(operation) else contextlib.nullcontext():
+            holds()
+
+
+def takes_nothing(operation: APIOperation[Any, Any, Any, Any]) -> bool:
+    """Tell whether there is nothing in a request that could be wrong."""
+    raw = operation.definition.raw
+    return not raw.get("parameters") and "requestBody" not in raw

@@ -1,0 +1,66 @@
+"""Records for tests: machines, firms and keys, kept by the same functions that the API uses."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from api.access import people
+from api.access.scope import Role
+from api.audit.service import CONSOLE
+from api.records.database import open_records
+from api.records.identifiers import partita_iva_problem
+from api.records.service import put
+from shopfloor.runtime import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FIRMS = ("firm-a", "firm-b")
+Holder = tuple[Role, str | None, "tuple[str, ...] | None"]
+
+
+def partita_iva(number: int) -> str:
+    """Return an invented partita IVA with the right check digit."""
+    start = f"{number:07d}036"
+    return next(each for digit in range(10) if partita_iva_problem(each := f"{start}{digit}") is None)
+
+
+def firm(name: str, number: int, **more: Any) -> dict[str, Any]:
+    """Return a firm that may be kept."""
+    return {
+        "id": name,
+        "legal_name": "Officina Rossi S.r.l.",  # the same for all: names tell firms apart for nobody
+        "partita_iva": partita_iva(number),
+        "sdi_code": "ABC1234",
+        "active_from": date(2020, 1, 1),
+    } | more
+
+
+def fill(
+    address: str, *, sites: Mapping[str, str], machines: Iterable[Mapping[str, Any]], holders: Mapping[str, Holder]
+) -> dict[str, str]:
+    """Keep sites, machines with their agents, two firms, and an API key for each holder.
+
+    Returns:
+        The tokens by holder.
+    """
+    records = open_records(address)
+    now = clock.now()
+    try:
+        with records.writing() as session:
+            for number, name in enumerate(FIRMS, 1):
+                put(session, CONSOLE, "members", firm(name, number), now=now)
+            for site, name in sites.items():
+                put(session, CONSOLE, "sites", {"id": site, "name": name}, now=now)
+            for machine in machines:
+                agent = {"id": machine["agent_id"], "site_id": machine["site_id"]}
+                put(session, CONSOLE, "edges", agent, now=now)
+                put(session, CONSOLE, "machines", {"signals": [], **machine}, now=now)
+            tokens: dict[str, str] = {}
+            for name, (role, member, bound) in holders.items():
+                wanted = people.Wanted(role, member, bound)
+                tokens[name], _ = people.add_key(session, CONSOLE, name, wanted, writes=True, days=None, now=now)
+        return tokens
+    finally:
+        records.close()

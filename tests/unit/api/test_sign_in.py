@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyotp
+import pytest
+
+from api.access import people
+from api.access.passwords import hash_now, password_problem
+from api.access.scope import Role
+from api.access.service import IDLE_MINUTES, SESSION_MINUTES, Access
+from api.access.sign_in import CodeNeeded, Opened, Policy, Refused, SignIn, Visitor
+from api.access.tables import Person
+from api.audit import service as audit
+from api.audit.service import CONSOLE
+from api.records.database import Records, open_records
+from api.records.service import put
+from shopfloor.periods import MINUTE, SECOND
+from tests.services.records import firm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = 1_800_000_000 * SECOND
+PASSWORD = "un tornio e due frese"  # noqa: S105 - of a test
+KEPT = hash_now(PASSWORD)
+HOME = Visitor("203.0.113.5", "Firefox")
+ADA, BOB = "ada@example.it", "bob@example.it"
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Records]:
+    opened = open_records(f"sqlite://{tmp_path}/records.db")
+    with opened.writing() as session:
+        put(session, CONSOLE, "members", firm("a", 1), now=NOW)
+        for email, wanted in ((ADA, people.Wanted(Role.ADMINISTRATOR)), (BOB, people.Wanted(Role.MEMBER, "a"))):
+            people.add_person(session, CONSOLE, email, email, [wanted], now=NOW).password_hash = KEPT
+    yield opened
+    opened.close()
+
+
+def door(records: Records, policy: Policy = "optional") -> SignIn:
+    return SignIn(records, second_factor_policy=policy)
+
+
+def words(records: Records) -> list[str]:
+    return [document["what"] for _, document in audit.page(records, before=None, limit=50)]
+
+
+async def opened(it: SignIn, email: str = BOB, *, now: int = NOW) -> Opened:
+    answer = await it.with_password(email, PASSWORD, HOME, now=now)
+    assert isinstance(answer, Opened)
+    return answer
+
+
+async def test_a_right_password_opens_a_session_whose_scope_is_the_persons(records: Records) -> None:
+    cookie = (await opened(door(records), " Bob@Example.IT ")).cookie
+
+    caller = await Access(records).by_cookie(cookie, now=NOW)
+
+    assert caller is not None
+    assert (caller.scope.role, caller.scope.member, caller.by_cookie) == (Role.MEMBER, "a", True)
+    assert words(records)[0] == "sign in"
+
+
+@pytest.mark.parametrize(("email", "password"), [(BOB, "x"), (BOB, ""), ("eve@example.it", PASSWORD), ("", "")])
+async def test_whatever_is_wrong_is_refused_alike_and_audited_without_what_was_typed(
+    records: Records, email: str, password: str
+) -> None:
+    assert await door(records).with_password(email, password, HOME, now=NOW) == Refused()
+
+    ((_, newest),) = audit.page(records, before=None, limit=1)
+    assert newest["what"] == "refuse password"
+    assert "eve" not in str(newest)
+
+
+async def test_an_unknown_account_takes_a_hash_as_a_known_one_does(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = door(records)
+    asked: list[str] = []
+    verify = it.passwords.verify
+
+    async def count(kept: str, password: str) -> bool:
+        asked.append(kept)
+        return await verify(kept, password)
+
+    monkeypatch.setattr(it.passwords, "verify", count)
+    for email in (BOB, "nobody@example.it"):
+        await it.with_password(email, "wrong", HOME, now=NOW)
+
+    assert asked == [KEPT, ""]
+
+
+async def test_a_session_ends_when_it_idles_and_with_the_day_and_not_before(records: Records) -> None:
+    access, cookie = Access(records), (await opened(door(records))).cookie
+    step = (IDLE_MINUTES - 1) * MINUTE
+
+    for at in range(NOW, NOW + SESSION_MINUTES * MINUTE, step):
+        assert await access.by_cookie(cookie, now=at) is not None
+    assert await access.by_cookie(cookie, now=NOW + SESSION_MINUTES * MINUTE) is None
+    cookie = (await opened(door(records))).cookie
+    assert await access.by_cookie(cookie, now=NOW + IDLE_MINUTES * MINUTE) is None
+    assert await Access(records).by_cookie(cookie, now=NOW + IDLE_MINUTES * MINUTE) is None
+
+
+async def test_whoever_is_kept_out_loses_every_session_and_cannot_come_back(records: Records) -> None:
+    access, it = Access(records), door(records)
+    cookie = (await opened(it)).cookie
+    caller = await access.by_cookie(cookie, now=NOW)
+    assert caller is not None
+    with records.writing() as session:
+        bob = people.find_person(session, caller.id.partition(":")[2])
+        people.set_active(session, CONSOLE, bob, is_active=False, now=NOW)
+
+    await access.refresh(now=NOW)
+
+    assert not access.is_valid(caller, now=NOW)
+    assert await access.by_cookie(cookie, now=NOW) is None
+    assert await it.with_password(BOB, PASSWORD, HOME, now=NOW) == Refused()
+
+
+async def test_a_role_that_is_taken_away_ends_the_sessions_in_it_alone(records: Records) -> None:
+    access, it = Access(records), door(records)
+    cookie, other = (await opened(it)).cookie, (await opened(it, ADA)).cookie
+    caller = await access.by_cookie(cookie, now=NOW)
+    assert caller is not None
+    with records.writing() as session:
+        bob = people.find_person(session, caller.id.partition(":")[2])
+        people.set_roles(session, CONSOLE, bob, [people.Wanted(Role.KIOSK)], now=NOW)
+    await access.refresh(now=NOW)
+
+    assert not access.is_valid(caller, now=NOW)
+    assert await access.by_cookie(other, now=NOW) is not None
+
+
+async def test_an_administrator_sets_a_second_factor_up_before_anything_opens(records: Records) -> None:
+    it = door(records, "required")
+    asked = await it.with_password(ADA, PASSWORD, HOME, now=NOW)
+    assert isinstance(asked, CodeNeeded)
+    code = pyotp.TOTP(asked.secret).at(NOW // SECOND)
+
+    assert isinstance(await it.with_code(asked.ticket, "000000", HOME, now=NOW), CodeNeeded)
+    assert isinstance(await it.with_code(asked.ticket, code, HOME, now=NOW), Opened)
+
+    again = await it.with_password(ADA, PASSWORD, HOME, now=NOW)
+    assert isinstance(again, CodeNeeded)
+    assert again.secret == ""
+    reused = await it.with_code(again.ticket, code, HOME, now=NOW)
+    assert isinstance(reused, CodeNeeded)
+    assert reused.is_wrong
+    later = NOW + 60 * SECOND
+    fresh = pyotp.TOTP(asked.secret).at(later // SECOND)
+    assert isinstance(await it.with_code(again.ticket, fresh, HOME, now=later), Opened)
+    assert "set up second factor" in words(records)
+
+
+async def test_codes_cannot_be_guessed_and_a_ticket_cannot_be_forged(records: Records) -> None:
+    it = door(records, "required")
+    asked = await it.with_password(ADA, PASSWORD, HOME, now=NOW)
+    assert isinstance(asked, CodeNeeded)
+
+    answers = [await it.with_code(asked.ticket, f"{number:06d}", HOME, now=NOW) for number in range(30)]
+
+    assert any(isinstance(each, Refused) and each.wait_seconds > 0 for each in answers)
+    for forged in ("", "x", asked.ticket[:-2] + "xx", "é"):
+        assert await it.with_code(forged, "000000", HOME, now=NOW) == Refused()
+
+
+async def test_a_storm_on_an_account_is_sent_away_unhashed_and_its_owner_comes_in_by_the_known_browser(
+    records: Records,
+) -> None:
+    it = door(records)
+    device = (await opened(it)).device
+    for number in range(200):
+        await it.with_password(BOB, "wrong", Visitor(f"198.51.100.{number % 100}"), now=NOW)
+    assert words(records).count("refuse password") < 50
+
+    away = HOME._replace(address="192.0.2.77")
+    refused = await it.with_password(BOB, PASSWORD, away, now=NOW)
+    assert isinstance(refused, Refused)
+    assert refused.wait_seconds > 0
+    assert isinstance(await it.with_password(BOB, PASSWORD, away._replace(device=device), now=NOW), Opened)
+
+
+async def test_a_browser_is_not_known_any_more_when_the_password_is_another_one(records: Records) -> None:
+    it = door(records)
+    device = (await opened(it)).device
+    with records.writing() as session:
+        person = session.get_one(Person, it._find(BOB).id)  # type: ignore[union-attr]
+        people.set_password(session, person, hash_now("another long sentence"))
+
+    assert it._device_of(it._find(BOB), device) == ""
+
+
+@pytest.mark.parametrize(
+    ("password", "problem"),
+    [
+        ("short", "short"),
+        ("x" * 201, "long"),
+        ("password1234", "common"),
+        ("aaaaaaaaaaaaaaaa", "common"),
+        ("Officina2026!", "own"),
+        ("bob@example.it", "own"),
+        ("Consorzio Prova 26", "own"),
+        ("un tornio e due frese", None),
+        ("7f3k-92mq-xa11", None),
+    ],
+)
+def test_a_password_is_long_enough_and_not_what_everybody_would_try(password: str, problem: str | None) -> None:
+    assert password_problem(password, email=BOB, house="Consorzio Prova") == problem
