@@ -22,13 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 with (ROOT / "pyproject.toml").open("rb") as _file:
     PROJECT = tomllib.load(_file)
 PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-HEAVY = ("amqtt", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2", "msgspec", "paho",
-         "prometheus_client", "pydantic", "sqlite3", "ssl", "structlog", "typer", "uvicorn")  # fmt: skip
+HEAVY = ("amqtt", "apprise", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2", "msgspec",
+         "paho", "prometheus_client", "pydantic", "sqlite3", "ssl", "structlog", "typer", "uvicorn")  # fmt: skip
 """What `officina --help` has no need of."""
 HELP_SECONDS_MAX = 0.3
 
 CLIENTS: dict[str, tuple[str, ...]] = {
     "amqtt": ("simulators/broker.py",),
+    "apprise": ("api/maintenance/channels.py",),
     "asyncua": ("edge_agent/opcua_*.py", "simulators/*.py"),
     "grafana_api": ("dashboards/publish.py",),
     "influxdb_client": ("shopfloor/stores/influx_server.py",),
@@ -36,7 +37,12 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
     "prometheus_client": ("*/metrics.py", "collector/cli.py"),
-    "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py"),
+    "sqlite3": (
+        "shopfloor/stores/sqlite*.py",
+        "edge_agent/spool.py",
+        "collector/quarantine.py",
+        "api/maintenance/outbox_file.py",
+    ),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
     "urllib3": ("shopfloor/stores/influx_server.py", "simulators/demo.py"),
     "uvicorn": ("api/server.py",),

@@ -35,7 +35,7 @@ def test_a_refusal_is_tried_again_later_and_not_for_ever() -> None:
     delivery, pauses = outbox.due(NOW, 1)[0], []
     while delivery.status is Status.QUEUED:
         begun = delivery.due
-        delivery.begin(begun)
+        assert outbox.begin(delivery, begun)
         delivery.end(Answer.REFUSED, "451 try later", is_repeatable=False)
         pauses.append((delivery.due - begun) // SECOND)
     assert delivery.status is Status.DEAD
@@ -48,9 +48,9 @@ def test_no_answer_is_unknown_and_not_sent_twice() -> None:
     outbox = MemoryOutbox()
     outbox.add([message()])
     mail, sms = outbox.due(NOW, 2)
-    mail.begin(NOW)
+    assert outbox.begin(mail, NOW)
     mail.recover(is_repeatable=False)
-    sms.begin(NOW)
+    assert outbox.begin(sms, NOW)
     sms.recover(is_repeatable=True)
     assert (mail.status, sms.status) == (Status.UNKNOWN, Status.QUEUED)
     assert outbox.due(NOW + HOUR, 9) == [sms]
