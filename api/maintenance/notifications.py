@@ -8,6 +8,7 @@ message to a person; grave ones break through to those on call.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
@@ -135,6 +136,18 @@ class Message(NamedTuple):
     channels: tuple[str, ...]
     alarms: tuple[Change, ...]
     severity: str
+
+    def encode(self) -> str:
+        """Write it down."""
+        return json.dumps({**self._asdict(), "alarms": [list(each) for each in self.alarms]})
+
+    @classmethod
+    def decode(cls, text: str) -> Message:
+        """Read what `encode` wrote."""
+        kept = json.loads(text)
+        alarms = (Change(*each) for each in kept["alarms"])
+        kept["alarms"] = tuple(each._replace(what=What(each.what)) for each in alarms)
+        return cls(**kept | {"channels": tuple(kept["channels"])})
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from shopfloor.periods import MINUTE, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from api.maintenance.notifications import Message
 
@@ -81,10 +81,6 @@ class Delivery:
         """Identity: the message's key and the channel."""
         return f"{self.message.key}|{self.channel}"
 
-    def begin(self, now: int) -> None:
-        """Note, durably and before anything leaves, that an attempt begins."""
-        self.begun = now
-
     def end(self, answer: Answer, words: str, *, is_repeatable: bool) -> None:
         """Note what came of the attempt, and decide on the next.
 
@@ -117,11 +113,23 @@ class Outbox(Protocol):
     def add(self, messages: Iterable[Message]) -> int:
         """Queue messages, one delivery for each channel; a key that is known is left out. Returns how many are new."""
 
-    def due(self, now: int, limit: int) -> list[Delivery]:
-        """Return queued deliveries whose time has come, the gravest and oldest first."""
+    def due(self, now: int, limit: int, busy: Collection[str] = ()) -> list[Delivery]:
+        """Return queued deliveries whose time has come and that nobody tries, the gravest and oldest first.
+
+        Args:
+            now: the present.
+            limit: how many at most.
+            busy: channels that are left out.
+        """
+
+    def begin(self, delivery: Delivery, now: int) -> bool:
+        """Note, before anything leaves, that an attempt begins; False when it was cancelled or begun meanwhile."""
 
     def note(self, delivery: Delivery) -> None:
         """Keep what has become of a delivery."""
+
+    def begun(self) -> list[Delivery]:
+        """Return deliveries with an attempt whose answer is not on record."""
 
     def cancel(self, incident: str) -> int:
         """Cancel what is still queued of an incident that somebody has taken. Returns how many."""
@@ -142,11 +150,25 @@ class MemoryOutbox:
                 self.deliveries.setdefault(delivery.key, delivery)
         return len(self.deliveries) - before
 
-    def due(self, now: int, limit: int) -> list[Delivery]:
+    def due(self, now: int, limit: int, busy: Collection[str] = ()) -> list[Delivery]:
         """Return what is due; see `Outbox`."""
-        found = [each for each in self.deliveries.values() if each.status is Status.QUEUED and each.due <= now]
+        found = [
+            each for each in self.deliveries.values()
+            if each.status is Status.QUEUED and not each.begun and each.due <= now and each.channel not in busy
+        ]  # fmt: skip
         found.sort(key=lambda each: (each.message.severity != "high", each.due, each.key))
         return found[:limit]
+
+    def begin(self, delivery: Delivery, now: int) -> bool:
+        """Begin an attempt; see `Outbox`."""
+        is_free = delivery.status is Status.QUEUED and not delivery.begun
+        if is_free:
+            delivery.begun = now
+        return is_free
+
+    def begun(self) -> list[Delivery]:
+        """Return what was begun; see `Outbox`."""
+        return [each for each in self.deliveries.values() if each.begun]
 
     def note(self, delivery: Delivery) -> None:
         """Keep a delivery; see `Outbox`."""

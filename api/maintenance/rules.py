@@ -256,6 +256,8 @@ class Rule:
         unit: UCUM symbol of the limit.
         severity: see `Severity`.
         advice: what to do about it.
+        title_it: the title in Italian, empty for the English one.
+        advice_it: the advice in Italian, empty for the English one.
         kinds: kinds of machine it is for; empty for all.
         when: measured conditions without which it does not judge.
         settle_seconds: how long the gates must have been open.
@@ -276,6 +278,8 @@ class Rule:
     unit: str = ""
     severity: Severity = "medium"
     advice: str = ""
+    title_it: str = ""
+    advice_it: str = ""
     kinds: tuple[str, ...] = ()
     when: tuple[Gate, ...] = ()
     settle_seconds: float = 0.0

@@ -1,9 +1,10 @@
-"""What a message says: what, since when, on what evidence, by which rule, and what to do. Pure."""
+"""What a message says: what, since when, on what evidence, by which rule, and what to do. English or Italian. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from api.maintenance.rules import Baseline, Conditions, Frozen, Limit, Rate, Service, Silence, Trend, Zones
 from shopfloor.periods import DAY, HOUR, SECOND, to_datetime
 
 if TYPE_CHECKING:
@@ -15,8 +16,31 @@ if TYPE_CHECKING:
     from api.maintenance.rules import Rule
     from shopfloor.samples import Value
 
-_HEADS = {"new": "", "more": "More: ", "again": "Still: ", "escalated": "Nobody has answered: "}
+LANGUAGES = ("en", "it")
+OTHERS_MAX = 20
+"""Most further alarms that a message lists: it is read on a phone."""
 _NOT_EVIDENCE = {"advice", "source", "unit", "item", "code", "text", "class"}
+_ITALIAN = {
+    "More: ": "Altro: ", "Still: ": "Ancora: ", "Nobody has answered: ": "Nessuno ha risposto: ",
+    "Since": "Dal", "Measured": "Misurato", "Rule": "Regola", "version": "versione",
+    "Source of the limit": "Fonte del limite", "What to do": "Che cosa fare", "With it": "Insieme",
+    "and {} more": "e altri {}", "I take it": "Me ne occupo io", "Not now": "Non ora", "Details": "Dettagli",
+    "days": "giorni", "value": "valore", "limit": "limite", "usual": "solito", "deviation": "scarto", "used": "usato",
+    "interval": "intervallo", "interval days": "intervallo in giorni", "due": "scadenza", "by": "per",
+    "meets limit": "raggiunge il limite", "earliest": "al più presto", "latest": "al più tardi",
+    "held before": "previsioni avverate", "estimate": "stima", "level": "livello", "before": "prima", "now": "adesso",
+    "above {}": "sopra {}", "below {}": "sotto {}", "or": "o",
+    "vibration zones of ISO 20816-3, from {} and from {}": "zone di vibrazione della ISO 20816-3, da {} e da {}",
+    "a change of more than {} an hour": "una variazione di oltre {} all'ora",
+    "{} deviations from the median of the last {} days in the same state":
+        "{} scarti dalla mediana degli ultimi {} giorni nello stesso stato",
+    "the line through the last days meets {} within {} days":
+        "la retta degli ultimi giorni raggiunge {} entro {} giorni",
+    "every {} days": "ogni {} giorni", "every {}": "ogni {}", "whichever comes first": "ciò che viene prima",
+    "no change for {} hours of work": "nessun cambiamento in {} ore di lavoro",
+    "the control's own statement": "lo dice il controllo", "no sign for {} minutes": "nessun segno da {} minuti",
+}  # fmt: skip
+_HEADS = {"more": "More: ", "again": "Still: ", "escalated": "Nobody has answered: "}
 
 
 class Words(NamedTuple):
@@ -31,7 +55,29 @@ class Words(NamedTuple):
     body: str
 
 
-def write(message: Message, rules: Mapping[str, Rule], *, machine: str, zone: ZoneInfo, link: str = "") -> Words:
+class Links(NamedTuple):
+    """Where a message leads; what is empty is left out.
+
+    Attributes:
+        incident: where it is shown.
+        mine: takes charge of it, once.
+        snooze: puts it aside for an hour, once.
+    """
+
+    incident: str = ""
+    mine: str = ""
+    snooze: str = ""
+
+
+def write(
+    message: Message,
+    rules: Mapping[str, Rule],
+    *,
+    machine: str,
+    zone: ZoneInfo,
+    links: Links | None = None,
+    language: str = "en",
+) -> Words:
     """Put a message into words.
 
     Args:
@@ -39,45 +85,105 @@ def write(message: Message, rules: Mapping[str, Rule], *, machine: str, zone: Zo
         rules: by id.
         machine: what people call it.
         zone: civil time of the reader.
-        link: where the incident is shown; left out when empty.
+        links: where it leads.
+        language: one of `LANGUAGES`.
     """
     first, *others = message.alarms
-    title = _title(first, rules)
-    lines = [f"{machine}: {title}.", f"Since {_local(first.since, zone)} ({_span(message.at - first.since)})."]
-    if evidence := _evidence(first.evidence):
-        lines.append(f"Measured: {evidence}.")
+    title = _title(first, rules, language)
+    since = f"{_say('Since', language)} {_local(first.since, zone)}"
+    lines = [f"{machine}: {title}.", f"{since} ({_span(message.at - first.since, language)})."]
+    if evidence := _evidence(first.evidence, language):
+        lines.append(f"{_say('Measured', language)}: {evidence}.")
     rule = rules.get(first.rule)
     if rule is not None:
-        lines.append(f"Rule: {rule.id}, version {rule.version}. Source of the limit: {rule.source}.")
-    advice = str(first.evidence.get("advice", "")) or (rule.advice if rule else "")
-    if advice:
-        lines.append(f"What to do: {advice}")
+        lines.append(f"{_say('Rule', language)}: {describe(rule, language)} "
+                     f"({rule.id}, {_say('version', language)} {rule.version}). "
+                     f"{_say('Source of the limit', language)}: {rule.source}.")  # fmt: skip
+    if advice := _advice(first, rule, language):
+        lines.append(f"{_say('What to do', language)}: {advice}")
     if others:
-        lines.append("With it:")
-        lines += [f"- {_local(each.since, zone)}: {_title(each, rules)}" for each in others[:20]]
-        if len(others) > 20:  # noqa: PLR2004 - a message is read on a phone
-            lines.append(f"- and {len(others) - 20} more")
-    if link:
-        lines.append(link)
-    return Words(f"{_HEADS.get(message.kind, '')}{machine}: {title}", "\n".join(lines))
+        lines.append(f"{_say('With it', language)}:")
+        lines += [f"- {_local(each.since, zone)}: {_title(each, rules, language)}" for each in others[:OTHERS_MAX]]
+        if len(others) > OTHERS_MAX:
+            lines.append(f"- {_say('and {} more', language, len(others) - OTHERS_MAX)}")
+    named = zip(("Details", "I take it", "Not now"), links or Links(), strict=True)
+    lines += [f"{_say(name, language)}: {link}" for name, link in named if link]
+    head = _HEADS.get(message.kind, "")
+    return Words(f"{_say(head, language)}{machine}: {title}", "\n".join(lines))
 
 
-def _title(change: Change, rules: Mapping[str, Rule]) -> str:
+def describe(rule: Rule, language: str = "en") -> str:
+    """Return what a rule judges by, in words and with its numbers."""
+    how, unit = rule.how, f" {rule.unit}" if rule.unit else ""
+    if isinstance(how, Limit):
+        ends = [("above {}", how.high), ("below {}", how.low)]
+        found = [_say(words, language, f"{end:g}{unit}") for words, end in ends if end is not None]
+        return f" {_say('or', language)} ".join(found)
+    if isinstance(how, Service):
+        return _describe_service(how, unit, language)
+    words, *values = _words(how, unit)
+    return _say(words, language, *values)
+
+
+def _words(how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions, unit: str) -> tuple[str, ...]:
+    match how:
+        case Zones():
+            found = ("vibration zones of ISO 20816-3, from {} and from {}", *(f"{each:g}{unit}" for each in how.limits))
+        case Rate():
+            most = how.rise if how.rise is not None else how.fall or 0.0
+            found = ("a change of more than {} an hour", f"{most:g}{unit}")
+        case Baseline():
+            words = "{} deviations from the median of the last {} days in the same state"
+            found = (words, f"{how.limit:g}", f"{how.window_days:g}")
+        case Trend():
+            words = "the line through the last days meets {} within {} days"
+            found = (words, f"{how.limit:g}{unit}", f"{how.lead_days:g}")
+        case Frozen():
+            found = ("no change for {} hours of work", f"{how.still_seconds / 3600:g}")
+        case Silence():
+            found = ("no sign for {} minutes", f"{how.seconds / 60:g}")
+        case Conditions():
+            found = ("the control's own statement",)
+    return found
+
+
+def _describe_service(how: Service, unit: str, language: str) -> str:
+    counted = f"{how.interval / 3600:g} h" if unit == " s" else f"{how.interval:g}{unit}"
+    parts = [_say("every {}", language, counted)] if how.interval else []
+    if how.interval_days:
+        parts.append(_say("every {} days", language, f"{how.interval_days:g}"))
+    both = f", {_say('whichever comes first', language)}" if len(parts) > 1 else ""
+    return f" {_say('or', language)} ".join(parts) + both
+
+
+def _say(words: str, language: str, *values: object) -> str:
+    return (_ITALIAN.get(words, words) if language == "it" else words).format(*values)
+
+
+def _title(change: Change, rules: Mapping[str, Rule], language: str) -> str:
     if text := change.evidence.get("text"):
         return f"{text} ({change.evidence.get('code', '')})"
     rule = rules.get(change.rule)
     about = change.subject.replace("|", " ").removesuffix(".double").replace("_", " ")
-    return f"{rule.title if rule else change.rule}{f' ({about})' if about else ''}"
+    title = change.rule if rule is None else (rule.title_it if language == "it" else "") or rule.title
+    return f"{title}{f' ({about})' if about else ''}"
 
 
-def _evidence(evidence: Mapping[str, Value]) -> str:
+def _advice(change: Change, rule: Rule | None, language: str) -> str:
+    said = str(change.evidence.get("advice", ""))
+    if said or rule is None:
+        return said
+    return (rule.advice_it if language == "it" else "") or rule.advice
+
+
+def _evidence(evidence: Mapping[str, Value], language: str) -> str:
     unit = evidence.get("unit", "")
     parts = []
     for name, value in evidence.items():
         if name in _NOT_EVIDENCE or value == "":
             continue
         shown = f" {unit}" if unit and name in {"value", "usual", "deviation"} else ""
-        parts.append(f"{name.replace('_', ' ')} {value}{shown}")
+        parts.append(f"{_say(name.replace('_', ' '), language)} {value}{shown}")
     return ", ".join(parts)
 
 
@@ -85,7 +191,8 @@ def _local(stamp: int, zone: ZoneInfo) -> str:
     return to_datetime(stamp).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
-def _span(nanoseconds: int) -> str:
+def _span(nanoseconds: int, language: str) -> str:
     if nanoseconds < 2 * HOUR:
         return f"{max(0, nanoseconds) // (60 * SECOND)} min"
-    return f"{nanoseconds // HOUR} h" if nanoseconds < 2 * DAY else f"{nanoseconds // DAY} days"
+    days = f"{nanoseconds // DAY} {_say('days', language)}"
+    return f"{nanoseconds // HOUR} h" if nanoseconds < 2 * DAY else days

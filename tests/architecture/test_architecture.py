@@ -25,6 +25,8 @@ PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["pac
 HEAVY = ("alembic", "amqtt", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2", "msgspec",
          "paho", "prometheus_client", "pydantic", "sqlalchemy", "sqlite3", "ssl", "structlog",
          "typer", "uvicorn")  # fmt: skip
+HEAVY = ("amqtt", "apprise", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2", "msgspec",
+         "paho", "prometheus_client", "pydantic", "sqlite3", "ssl", "structlog", "typer", "uvicorn")  # fmt: skip
 """What `officina --help` has no need of."""
 HELP_SECONDS_MAX = 0.3
 
@@ -32,6 +34,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "alembic": ("api/records/database.py", "api/records/migrations/*"),
     "amqtt": ("simulators/broker.py",),
     "argon2": ("api/access/passwords.py",),
+    "apprise": ("api/maintenance/channels.py",),
     "asyncua": ("edge_agent/opcua_*.py", "simulators/*.py"),
     "grafana_api": ("dashboards/publish.py",),
     "influxdb_client": ("shopfloor/stores/influx_server.py",),
@@ -53,6 +56,12 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     ),
     "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py"),
     "stdnum": ("api/records/identifiers.py",),
+    "sqlite3": (
+        "shopfloor/stores/sqlite*.py",
+        "edge_agent/spool.py",
+        "collector/quarantine.py",
+        "api/maintenance/outbox_file.py",
+    ),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
     "urllib3": ("shopfloor/stores/influx_server.py", "edge_agent/enroll.py", "simulators/demo.py"),
     "uvicorn": ("api/server.py",),

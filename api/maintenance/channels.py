@@ -1,0 +1,176 @@
+"""Channels that carry messages to people: e-mail, webhook, Telegram, ntfy and so on. The only file that knows apprise.
+
+A channel is one address in apprise's form, which holds its secrets: it is never logged, shown or put on record, and
+every part of it is blotted out of what a channel answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import apprise
+from apprise.attachment.memory import AttachMemory
+
+from api.maintenance.outbox import Answer
+from shopfloor.errors import ExpectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from api.maintenance.wording import Words
+
+TIMEOUT_SECONDS = 60.0
+"""How long a channel has for its answer; mail servers may take long over a message's end (RFC 5321, 4.5.3.2.6)."""
+CONNECT_SECONDS = 10.0
+WORDS_MAX = 500
+"""Most characters of an answer that are put on record."""
+KEY_HEADER = "Idempotency-Key"
+"""Header with the delivery's key: of a webhook's request, and of a mail."""
+
+_LOGGER = logging.getLogger("apprise")
+_FAILED_BEFORE = re.compile(
+    "Connection error while submitting"  # connecting to a mail server or logging in; the message comes after
+    "|refused|NewConnectionError|ConnectTimeout|NameResolution|Name or service|unreachable|SSLError|certificate",
+)
+_SMTP_REPLY = re.compile(r"\([45]\d\d, b['\"]")
+_GATEWAY_GAVE_UP = re.compile(r"error=50[24]\b")
+_SHORTEST_SECRET = 4
+
+
+class ChannelError(ExpectedError):
+    """A channel cannot be used; the sentence names it, not its address."""
+
+
+class Channel(NamedTuple):
+    """Where messages can be sent.
+
+    Attributes:
+        address: in apprise's form, for example `mailtos://user:password@host?to=...`; a secret.
+        drops_repeats: the receiver keeps one delivery of each `Idempotency-Key`, so that it can be tried again when no
+            answer came. No mail server and no messenger does; an own webhook can.
+    """
+
+    address: str
+    drops_repeats: bool = False
+
+
+class Reply(NamedTuple):
+    """What came of a try.
+
+    Attributes:
+        answer: see `Answer`.
+        words: the channel's own, without secrets.
+    """
+
+    answer: Answer
+    words: str
+
+
+class Channels:
+    """Every channel by name. Sends block; may be used from several threads.
+
+    Args:
+        channels: by name.
+        timeout_seconds: for an answer.
+
+    Raises:
+        ChannelError: an address cannot be read; the sentence names the channel.
+    """
+
+    def __init__(self, channels: Mapping[str, Channel], *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        _LOGGER.propagate = False  # its lines quote addresses; what matters of them is in the reply,
+        _LOGGER.setLevel(logging.DEBUG)  # which is made of those of every level
+        self._channels = dict(channels)
+        self._timeout = timeout_seconds
+        self._asset = apprise.AppriseAsset(app_id="Officina", app_desc="Officina", async_mode=False)
+        for name in self._channels:
+            self._open(name)
+
+    def drops_repeats(self, name: str) -> bool:
+        """Tell whether a delivery may be given to a channel again although it may have arrived."""
+        channel = self._channels.get(name)
+        return channel is not None and channel.drops_repeats
+
+    def send(self, name: str, words: Words, *, key: str, plot: str = "") -> Reply:
+        """Give a message to a channel and wait for its answer.
+
+        Args:
+            name: of the channel; one that is unknown refuses.
+            words: what is said.
+            key: of the delivery.
+            plot: SVG, attached where the channel takes attachments.
+        """
+        if name not in self._channels:
+            return Reply(Answer.REFUSED, "there is no such channel any more")
+        service = self._open(name)
+        if isinstance(getattr(service, "headers", None), dict):
+            service.headers[KEY_HEADER] = key
+        sender = apprise.Apprise(asset=self._asset)
+        sender.add(service)
+        attach = None
+        if plot and service.attachment_support:
+            attach = AttachMemory(plot, name="evidence.svg", mimetype="image/svg+xml")  # type: ignore[no-untyped-call]
+        result = sender.notify(
+            words.body,
+            title=words.subject,
+            body_format=apprise.NotifyFormat.TEXT,
+            attach=attach,
+            timeout=self._timeout + CONNECT_SECONDS,
+            log_level=logging.DEBUG,
+        )
+        lines = [entry.message for entry in result.logs()]
+        return Reply(_answer(result, lines), self._blot(name, _said(result, lines)))
+
+    def _open(self, name: str) -> Any:
+        channel = self._channels[name]
+        service = apprise.Apprise.instantiate(channel.address, asset=self._asset)
+        if service is None:
+            raise ChannelError(f"the address of channel {name} cannot be read: write it in the form of its service")
+        is_mail = hasattr(service, "smtp_host")  # it has one time-out for everything
+        service.socket_connect_timeout = self._timeout if is_mail else min(CONNECT_SECONDS, self._timeout)
+        service.socket_read_timeout = self._timeout
+        return service
+
+    def _blot(self, name: str, text: str) -> str:
+        for secret in _secrets(self._channels[name].address):
+            text = text.replace(secret, "***")
+        return text[:WORDS_MAX]
+
+
+def _answer(result: apprise.AppriseResult, lines: Iterable[str]) -> Answer:
+    """Tell whether the message arrived, did not, or may have."""
+    if result:
+        return Answer.ACCEPTED
+    text = "\n".join(lines)
+    if result.status == apprise.AppriseResultStatus.TIMEOUT or _GATEWAY_GAVE_UP.search(text):
+        return Answer.NO_ANSWER
+    is_open = "Socket Exception" in text and not _FAILED_BEFORE.search(text) and not _SMTP_REPLY.search(text)
+    return Answer.NO_ANSWER if is_open else Answer.REFUSED
+
+
+def _said(result: apprise.AppriseResult, lines: Iterable[str]) -> str:
+    if result:
+        return "accepted"
+    told = [line for line in lines if "Socket Exception" in line or "refused" in line or "error" in line.lower()
+            or "failed" in line.lower()]  # fmt: skip
+    return "; ".join(dict.fromkeys(told)) or result.status.name.lower()
+
+
+def _secrets(address: str) -> list[str]:
+    """Return every part of an address that could be secret, the longest first."""
+    parts = urlsplit(address)
+    found = {
+        address,
+        parts.netloc,
+        *parts.path.split("/"),
+        parts.query,
+        *(value for _, value in parse_qsl(parts.query)),
+    }
+    found |= {parts.username or "", parts.password or ""}
+    if not parts.scheme.startswith(("mailto", "json", "xml", "form", "ntfy")):
+        found.add(parts.netloc.rpartition("@")[2].partition(":")[0])  # a token stands where a host stands elsewhere
+    found |= {unquote(each) for each in found}
+    return sorted((each for each in found if len(each) >= _SHORTEST_SECRET), key=len, reverse=True)
