@@ -11,6 +11,7 @@ COMMANDS = {
     "edge": ("edge_agent.cli", "Read machines over OPC UA and publish what they say: init, check, run."),
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
+    "dashboards": ("dashboards.cli", "Boards of the staff for Grafana: render, push, diff."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
     "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
 }

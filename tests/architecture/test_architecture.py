@@ -90,7 +90,12 @@ def test_each_third_party_client_is_known_in_its_place_alone() -> None:
 
 def test_every_requirement_is_imported_somewhere_and_every_import_is_required() -> None:
     required = {re.split(r"[^a-z0-9-]", each)[0] for each in PROJECT["project"]["dependencies"]}
-    names = {"influxdb-client": "influxdb_client", "paho-mqtt": "paho", "prometheus-client": "prometheus_client"}
+    names = {
+        "grafana-api": "grafana_api",
+        "influxdb-client": "influxdb_client",
+        "paho-mqtt": "paho",
+        "prometheus-client": "prometheus_client",
+    }
     at_run_time = {"tzdata"}  # read through the standard library's zoneinfo
     needed = {names.get(each, each) for each in required} - at_run_time
     used = {name for path in modules() for name in imported(ast.parse(path.read_text(encoding="utf-8")))}
