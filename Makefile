@@ -20,7 +20,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "The virtual environment could not be made: on Debian, 'apt-get install python3-venv' first."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q shopfloor edge_agent collector api simulators # else the first start does it, in each program
+	@$(BIN)/python -m compileall -q shopfloor edge_agent collector api dashboards simulators # else the first start does it, in each program
 	@touch $@
 
 $(DEV_STAMP): $(STAMP) requirements-dev.txt
@@ -40,7 +40,7 @@ servers: ## install the real servers that the tests start (Debian packages), whe
 check: $(DEV_STAMP) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make fix' to format."; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy shopfloor edge_agent collector api simulators tests
+	@$(BIN)/mypy shopfloor edge_agent collector api dashboards simulators tests
 	@$(BIN)/lint-imports --no-cache | tail -n 12
 
 fix: $(DEV_STAMP) ## format and mend what can be mended by machine

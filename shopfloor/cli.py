@@ -16,6 +16,7 @@ COMMANDS = {
     "audit": ("api.audit.cli", "Who did what: verify, export."),
     "billing": ("api.billing.cli", "What use costs: rate a scenario."),
     "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),
+    "dashboards": ("dashboards.cli", "Boards of the staff for Grafana: render, push, diff."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),
     "demo": ("simulators.demo_cli", "A workshop at work on this machine, everything included."),
 }

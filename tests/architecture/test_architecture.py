@@ -118,6 +118,7 @@ def test_every_requirement_is_imported_somewhere_and_every_import_is_required() 
     required = {re.split(r"[^a-z0-9-]", each)[0] for each in PROJECT["project"]["dependencies"]}
     names = {
         "argon2-cffi": "argon2",
+        "grafana-api": "grafana_api",
         "influxdb-client": "influxdb_client",
         "paho-mqtt": "paho",
         "prometheus-client": "prometheus_client",
