@@ -204,8 +204,10 @@ class _Ledger:
             step = Step(Rule.PRICE, 1, version.start_up, exact(version.start_up))
             self._owe(session, Basis.START_UP, version, exact(version.start_up), step)
         if version.session_minimum is not None:
+            # Time before a change of version may have tiers: what it costs is known of the month, not of the session.
+            priced = (piece for piece in timed if not piece.price.tiers)
             price = sum(
-                (times(_unit_price(piece.price, piece.key.band), piece.quantity) for piece in timed), Decimal(0)
+                (times(_unit_price(piece.price, piece.key.band), piece.quantity) for piece in priced), Decimal(0)
             )
             price += times(_unit_price(last.price, last.key.band), extra)
             missing = exact(version.session_minimum) - price

@@ -271,3 +271,17 @@ def test_what_is_metered_costs_by_the_version_of_its_time_and_nothing_where_that
         "energy/M1/mill@1": "0.20",
         "energy/M1/mill@2": "0.60",
     }
+
+
+def test_time_that_an_earlier_version_prices_by_tiers_counts_nothing_towards_a_session_minimum() -> None:
+    change = NOON + HOUR // 2
+    tiered = {State.PROCESSING: Price(tiers=(Tier(3600, Decimal(20)), Tier(None, Decimal(10))))}
+    hourly = {State.PROCESSING: Price(Decimal(4))}
+
+    lines = rate(
+        [segment(0, 1)],
+        {"time": tiered, "valid": Period(0, change)},
+        {"time": hourly, "session_minimum": Decimal(12), "valid": Period(change, INSTANT_MAX)},
+    )
+
+    assert lines["session_minimum/M1/mill@2"].amount == Decimal("10.00")
