@@ -209,16 +209,7 @@ def usage(style: Style) -> Json:
         *([by_day[at], by_day[at + 1]] for at in range(0, len(by_day), 2)),
         [
             Panel(
-                table(
-                    say("Commesse viste", "Jobs seen"),
-                    Query(queries.said(["job"], limit=LISTED_MAX, where="\"job\" != ''")),
-                    columns={
-                        "Time": say("Ora", "Time"),
-                        "machine": say("Macchina", "Machine"),
-                        "job": style.label("job"),
-                    },
-                    empty=say("Nessuna commessa nel periodo", "No job in this period"),
-                ),
+                _jobs_seen(style),
             ),
         ],
     ]
@@ -292,27 +283,15 @@ def maintenance(style: Style) -> Json:
 def fleet(style: Style) -> Json:
     """Show whether the machines are watched: proofs, holes, silence, clocks, late data."""
     say = style.say
-    time, name = say("Ora", "Time"), say("Macchina", "Machine")
     rows = [
         [_states(style, height=10)],
         [
             Panel(
-                table(
-                    say("Ultima prova di osservazione", "Last proof of observation"),
-                    Query(queries.newest(["observed"])),
-                    columns={"Time": time, "machine": name},
-                    units={"Time": "dateTimeFromNow"},
-                    link=True,
-                ),
+                _last_proofs(style),
                 THIRD,
             ),
             Panel(
-                table(
-                    say("Lacune", "Holes"),
-                    Query(queries.holes()),
-                    columns={"Time": say("Fine", "End"), "machine": name, "hole": style.label("hole")},
-                    empty=say("Nessuna lacuna nel periodo", "No hole in this period"),
-                ),
+                _holes(style),
                 16,
             ),
         ],
@@ -341,12 +320,7 @@ def fleet(style: Style) -> Json:
                 HALF,
             ),
             Panel(
-                table(
-                    say("Ultimo arrivo per giorno dei dati", "Last arrival by day of the data"),
-                    Query(queries.arrivals()),
-                    columns={"Time": say("Giorno", "Day"), "machine": name, "at": say("Arrivo", "Arrival")},
-                    units={"at": "dateTimeAsIso"},
-                ),
+                _arrivals(style),
                 HALF,
             ),
         ],
@@ -364,43 +338,101 @@ def fleet(style: Style) -> Json:
 
 def platform(style: Style) -> Json:
     """Show the programs' own health, from the metrics of collectors and API."""
-    say = style.say
+    rows = [*_of_collectors(style), *_of_api(style)]
+    return board(
+        "officina-platform",
+        style.say("Officina: piattaforma", "Officina: platform"),
+        rows,
+        since="now-6h",
+        refresh="1m",
+        zone=style.zone,
+    )
 
-    def rate(title: str, expression: str, label: str, *, unit: str = "short") -> Panel:
-        return Panel(curves(title, [Query(expression, label)], unit=unit, metrics=True), HALF)
 
-    def percentile(metric: str) -> str:
-        return f"histogram_quantile(0.95, sum by (le) (rate({metric}_bucket[5m])))"
+def _jobs_seen(style: Style) -> Json:
+    return table(
+        style.say("Commesse viste", "Jobs seen"),
+        Query(queries.said(["job"], limit=LISTED_MAX, where="\"job\" != ''")),
+        columns={
+            "Time": style.say("Ora", "Time"),
+            "machine": style.say("Macchina", "Machine"),
+            "job": style.label("job"),
+        },
+        empty=style.say("Nessuna commessa nel periodo", "No job in this period"),
+    )
 
-    rows = [
+
+def _last_proofs(style: Style) -> Json:
+    return table(
+        style.say("Ultima prova di osservazione", "Last proof of observation"),
+        Query(queries.newest(["observed"])),
+        columns={"Time": style.say("Ora", "Time"), "machine": style.say("Macchina", "Machine")},
+        units={"Time": "dateTimeFromNow"},
+        link=True,
+    )
+
+
+def _arrivals(style: Style) -> Json:
+    return table(
+        style.say("Ultimo arrivo per giorno dei dati", "Last arrival by day of the data"),
+        Query(queries.arrivals()),
+        columns={
+            "Time": style.say("Giorno", "Day"),
+            "machine": style.say("Macchina", "Machine"),
+            "at": style.say("Arrivo", "Arrival"),
+        },
+        units={"at": "dateTimeAsIso"},
+    )
+
+
+def _holes(style: Style) -> Json:
+    return table(
+        style.say("Lacune", "Holes"),
+        Query(queries.holes()),
+        columns={
+            "Time": style.say("Fine", "End"),
+            "machine": style.say("Macchina", "Machine"),
+            "hole": style.label("hole"),
+        },
+        empty=style.say("Nessuna lacuna nel periodo", "No hole in this period"),
+    )
+
+
+def _of_collectors(style: Style) -> list[list[Panel]]:
+    return [
         [
-            rate(
-                say("Campioni salvati al secondo", "Samples stored per second"),
+            _rate(
+                style.say("Campioni salvati al secondo", "Samples stored per second"),
                 "rate(officina_stored_samples_total[5m])",
                 "{{instance}}",
             ),
-            rate(say("Messaggi in attesa", "Messages waiting"), "officina_pending_messages", "{{instance}}"),
+            _rate(style.say("Messaggi in attesa", "Messages waiting"), "officina_pending_messages", "{{instance}}"),
         ],
         [
-            rate(
-                say("Campioni in quarantena all'ora", "Samples quarantined per hour"),
+            _rate(
+                style.say("Campioni in quarantena all'ora", "Samples quarantined per hour"),
                 "sum by (reason) (increase(officina_quarantined_samples_total[1h]))",
                 "{{reason}}",
             ),
-            rate(say("In quarantena", "In quarantine"), "officina_quarantine_samples", "{{instance}}"),
+            _rate(style.say("In quarantena", "In quarantine"), "officina_quarantine_samples", "{{instance}}"),
         ],
         [
-            rate(
-                say("Scritture rifiutate all'ora", "Failed writes per hour"),
+            _rate(
+                style.say("Scritture rifiutate all'ora", "Failed writes per hour"),
                 "increase(officina_store_failures_total[1h])",
                 "{{instance}}",
             ),
             Panel(
                 curves(
-                    say("Messaggi persi o estranei all'ora", "Messages dropped or foreign per hour"),
+                    style.say("Messaggi persi o estranei all'ora", "Messages dropped or foreign per hour"),
                     [
-                        Query("increase(officina_dropped_messages_total[1h])", say("senza memoria", "no memory left")),
-                        Query("increase(officina_deaf_total[1h])", say("sottoscrizioni perse", "subscriptions lost")),
+                        Query(
+                            "increase(officina_dropped_messages_total[1h])",
+                            style.say("senza memoria", "no memory left"),
+                        ),
+                        Query(
+                            "increase(officina_deaf_total[1h])", style.say("sottoscrizioni perse", "subscriptions lost")
+                        ),
                         Query(
                             "sum by (publisher) (increase(officina_foreign_machine_messages_total[1h]))",
                             "{{publisher}}",
@@ -411,37 +443,42 @@ def platform(style: Style) -> Json:
                 HALF,
             ),
         ],
+    ]
+
+
+def _of_api(style: Style) -> list[list[Panel]]:
+    return [
         [
-            rate(
-                say("Risposte al secondo", "Answers per second"),
+            _rate(
+                style.say("Risposte al secondo", "Answers per second"),
                 "sum by (status) (rate(officina_api_requests_total[5m]))",
                 "{{status}}",
             ),
-            rate(
-                say("Tempo di risposta, 95 %", "Time to answer, 95 %"),
-                percentile("officina_api_request_seconds"),
+            _rate(
+                style.say("Tempo di risposta, 95 %", "Time to answer, 95 %"),
+                _percentile("officina_api_request_seconds"),
                 "95 %",
                 unit="s",
             ),
         ],
         [
-            rate(
-                say("Dal sensore alla pagina, 95 %", "From sensor to page, 95 %"),
-                percentile("officina_api_live_lag_seconds"),
+            _rate(
+                style.say("Dal sensore alla pagina, 95 %", "From sensor to page, 95 %"),
+                _percentile("officina_api_live_lag_seconds"),
                 "95 %",
                 unit="s",
             ),
-            rate(say("Flussi aperti", "Open streams"), "officina_api_live_streams", "{{instance}}"),
+            _rate(style.say("Flussi aperti", "Open streams"), "officina_api_live_streams", "{{instance}}"),
         ],
     ]
-    return board(
-        "officina-platform",
-        say("Officina: piattaforma", "Officina: platform"),
-        rows,
-        since="now-6h",
-        refresh="1m",
-        zone=style.zone,
-    )
+
+
+def _rate(title: str, expression: str, label: str, *, unit: str = "short") -> Panel:
+    return Panel(curves(title, [Query(expression, label)], unit=unit, metrics=True), HALF)
+
+
+def _percentile(metric: str) -> str:
+    return f"histogram_quantile(0.95, sum by (le) (rate({metric}_bucket[5m])))"
 
 
 def _states(style: Style, *, height: int) -> Panel:
