@@ -22,11 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 with (ROOT / "pyproject.toml").open("rb") as _file:
     PROJECT = tomllib.load(_file)
 PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-HEAVY = ("alembic", "amqtt", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2", "msgspec",
-         "paho", "prometheus_client", "pydantic", "sqlalchemy", "sqlite3", "ssl", "structlog",
-         "typer", "uvicorn")  # fmt: skip
-HEAVY = ("amqtt", "apprise", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2", "msgspec",
-         "paho", "prometheus_client", "pydantic", "sqlite3", "ssl", "structlog", "typer", "uvicorn")  # fmt: skip
+HEAVY = ("alembic", "amqtt", "apprise", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2",
+         "msgspec", "paho", "prometheus_client", "pydantic", "sqlalchemy", "sqlite3", "ssl", "structlog", "typer",
+         "uvicorn")  # fmt: skip
 """What `officina --help` has no need of."""
 HELP_SECONDS_MAX = 0.3
 
@@ -54,7 +52,6 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/cli.py",
         "simulators/records.py",
     ),
-    "sqlite3": ("shopfloor/stores/sqlite*.py", "edge_agent/spool.py", "collector/quarantine.py"),
     "stdnum": ("api/records/identifiers.py",),
     "sqlite3": (
         "shopfloor/stores/sqlite*.py",
