@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shopfloor.samples import Reading
     from shopfloor.signals import SignalClass
 
+HOLE_STAMPS = 1_000_000
+"""Nanoseconds after the end of a hole within which its sample is stamped."""
 UNSETTLED = 2 * SECOND
 """A change may be on its way for so long while a later one of another signal has arrived."""
 
@@ -219,11 +221,16 @@ class SpoolRecorder:
         ]
 
     def _holes(self, holes: Iterable[Hole]) -> tuple[list[Sample], dict[str, Known]]:
-        """Make `hole` samples, kept apart by an ordinal where two end together."""
+        """Make `hole` samples, kept apart where two end together: a sample with the stamp of another replaces it.
+
+        Each is stamped within a millisecond after its end, by the number of its row, which no other hole has; holes of
+        one row differ by an ordinal.
+        """
         samples: list[Sample] = []
         changed: dict[str, Known] = {}
         for hole in holes:
-            made, last = self._apart("hole", hole.machine, hole.period.end, [hole.encode()], changed)
+            stamp = hole.period.end + self._spool.newest % HOLE_STAMPS
+            made, last = self._apart("hole", hole.machine, stamp, [hole.encode()], changed)
             samples += made
             changed |= last
         return samples, changed

@@ -57,7 +57,7 @@ class Hole(NamedTuple):
     cause: str
 
     def encode(self) -> str:
-        """Write it as the text value of a `hole` sample, whose stamp is the end of the hole.
+        """Write it as the text value of a `hole` sample, whose stamp is the end of the hole, or up to a millisecond more.
 
         More signals than a text may name are written as all signals.
         """

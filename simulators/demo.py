@@ -290,6 +290,8 @@ class Demo:
 
     def _changed(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
+        if not self._users:  # nobody reads half of it: it is written as soon as there are people
+            return
         state = self._state
         credentials = {
             "url": self.url,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_SECONDS = 30.0
+PORTS = range(20_000, 32_000)
 STOP_SECONDS = 20.0
 
 INFLUXDB = """
@@ -39,11 +41,15 @@ bind-address = "127.0.0.1:{rpc}"
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback that nobody listens on.
+
+    It lies below those that the system gives to whoever connects somewhere: it is still free when a server takes it.
+    """
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            port = secrets.choice(PORTS)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def program(name: str, package: str) -> str:

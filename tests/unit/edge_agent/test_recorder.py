@@ -171,6 +171,16 @@ def test_two_holes_that_end_together_are_both_kept_also_over_a_restart(agent: Ag
     assert [each.signals for each in agent.holes()] == [("feed",), ("parts",), ()]
 
 
+def test_a_hole_that_ends_where_an_earlier_one_did_replaces_nothing(agent: Agent) -> None:
+    for each in (hole(NOW, NOW + 10, "feed"), hole(NOW + 5, NOW + SECOND), hole(NOW, NOW + 10, "parts")):
+        agent.recorder.hole(each)
+    agent.restart()
+    agent.recorder.hole(hole(NOW, NOW + 10))
+
+    stamps = [stamp for _, name, stamp, _ in agent.spooled() if name == "hole"]
+    assert len(set(stamps)) == 4
+
+
 # At the bound.
 
 
