@@ -57,7 +57,7 @@ class Hole(NamedTuple):
     cause: str
 
     def encode(self) -> str:
-        """Write it as the text value of a `hole` sample, whose stamp is the end of the hole, or up to a millisecond more.
+        """Write it as the text value of a `hole` sample, which is stamped with its end or up to a millisecond later.
 
         More signals than a text may name are written as all signals.
         """
