@@ -15,6 +15,7 @@ from api.deps import (
     ScopeDep,
     Services,
     ServicesDep,
+    WriterDep,
     client_address,
 )
 from api.edges.schemas import EdgeFields, EdgeList, EdgeOut, EdgePut, EnrolledOut, EnrollIn, InvitationOut
@@ -23,7 +24,6 @@ from api.records import service
 from api.records.endpoints import (
     Cursor,
     Limit,
-    WriterDep,
     list_records,
     one_record,
     put_record,
@@ -51,9 +51,9 @@ def enroll(edges: EdgesDep, now: NowDep, request: Request, wanted: EnrollIn) -> 
 
 
 @router.get("/{edge_id}", response_model=EdgeOut)
-async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId) -> Any:
+async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId, response: Response) -> Any:
     """One edge agent."""
-    values = await one_record(found, scope, "edges", edge_id)
+    values = await one_record(found, scope, "edges", edge_id, response)
     return (await asyncio.to_thread(_with_state, found, [values]))[0]
 
 
@@ -68,12 +68,13 @@ async def put_edge(writer: WriterDep, edge_id: EdgeId, fields: EdgePut, response
 @router.delete("/{edge_id}", status_code=HTTPStatus.NO_CONTENT)
 async def remove_edge(writer: WriterDep, edge_id: EdgeId) -> None:
     """Remove an edge agent that nothing refers to, with its login and code: its connection ends."""
-    found, actor, now = writer
+    found, actor, now, guard = writer
 
     def write() -> None:
         with found.records.writing() as session:
-            row = service.find(session, "edges", edge_id)
-            take_away(session, actor, str(service.values_of(row)["id"]), now=now)
+            row = service.values_of(service.find(session, "edges", edge_id))
+            guard.check(row)
+            take_away(session, actor, str(row["id"]), now=now)
             service.remove(session, actor, "edges", edge_id, now=now)
 
     try:

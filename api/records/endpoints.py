@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 
-from api.audit.service import Actor  # noqa: TC001 - read when routes are made
-from api.deps import ActorDep, NowDep, ScopeDep, Services, ServicesDep  # noqa: TC001 - read when routes are made
+from api.deps import (
+    ScopeDep,
+    Services,
+    ServicesDep,
+    Writer,
+    WriterDep,
+    tagged,
+)
 from api.machines.paging import page
-from api.records import service, sheets
+from api.records import calendars, service, sheets
 from api.records.schemas import (
+    CalendarFields,
+    CalendarList,
+    CalendarPut,
     ConsortiumFields,
     ImportOutcome,
     MachineFields,
@@ -36,6 +45,7 @@ router = APIRouter(prefix="/api/v1")
 MemberId = Annotated[str, Path(max_length=63, description="Code of the firm.")]
 SiteId = Annotated[str, Path(max_length=63, description="Identifier of the site.")]
 MachineId = Annotated[str, Path(max_length=63, description="Identifier of the machine.")]
+CalendarId = Annotated[str, Path(max_length=63, description="Identifier of the calendar.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 DryRun = Annotated[bool, Query(description="Find every problem, and write nothing.")]
@@ -49,56 +59,49 @@ async def list_records(found: Services, scope: Scope, kind: str, cursor: str | N
     return {"items": [service.values_of(row) for row in items], "next_cursor": following}
 
 
-async def one_record(found: Services, scope: Scope, kind: str, row_id: str) -> dict[str, Any]:
-    """Return a record that a caller may see."""
-    return service.values_of(await asyncio.to_thread(service.one, found.records, scope, kind, row_id))
-
-
-class Writer(NamedTuple):
-    """Who changes records, and when."""
-
-    found: Services
-    actor: Actor
-    now: int
-
-
-def writer_of(found: ServicesDep, actor: ActorDep, now: NowDep) -> Writer:
-    """Return who changes records with this request."""
-    return Writer(found, actor, now)
-
-
-WriterDep = Annotated[Writer, Depends(writer_of)]
+async def one_record(found: Services, scope: Scope, kind: str, row_id: str, response: Response) -> dict[str, Any]:
+    """Return a record that a caller may see, with its version."""
+    row = await asyncio.to_thread(service.one, found.records, scope, kind, row_id)
+    return tagged(service.values_of(row), response)
 
 
 async def put_record(writer: Writer, kind: str, row_id: str, fields: BaseModel, response: Response) -> dict[str, Any]:
     """Keep a record; the answer is 201 when there was none."""
-    found, actor, now = writer
+    found, actor, now, guard = writer
     values = fields.model_dump() | {"id": row_id}
 
-    def write() -> str:
+    def write() -> tuple[str, dict[str, Any]]:
         with found.records.writing() as session:
-            return service.put(session, actor, kind, values, now=now)
+            action = service.put(session, actor, kind, values, now=now, guard=guard)
+            session.flush()
+            session.expire_all()  # what is answered is what is kept
+            return action, service.values_of(service.find(session, kind, row_id))
 
-    if await asyncio.to_thread(write) == "add":
+    return await _written(found, await asyncio.to_thread(write), response)
+
+
+async def _written(found: Services, done: tuple[str, dict[str, Any]], response: Response) -> dict[str, Any]:
+    action, values = done
+    if action == "add":
         response.status_code = HTTPStatus.CREATED
     await found.changed()
-    return values
+    return tagged(values, response)
 
 
 async def remove_record(writer: Writer, kind: str, row_id: str) -> None:
     """Remove a record."""
-    found, actor, now = writer
+    found, actor, now, guard = writer
 
     def write() -> None:
         with found.records.writing() as session:
-            service.remove(session, actor, kind, row_id, now=now)
+            service.remove(session, actor, kind, row_id, now=now, guard=guard)
 
     await asyncio.to_thread(write)
     await found.changed()
 
 
 async def _import(writer: Writer, kind: str, data: bytes, *, dry_run: bool) -> Any:
-    found, actor, now = writer
+    found, actor, now, _ = writer
     outcome = await asyncio.to_thread(sheets.read_in, found.records, actor, kind, data, now=now, dry_run=dry_run)
     await found.changed()
     return {
@@ -116,23 +119,71 @@ async def _export(found: Services, scope: Scope, kind: str) -> Response:
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get("/consortium", tags=["consortium"])
-async def get_consortium(found: ServicesDep) -> ConsortiumFields:
+@router.get("/consortium", tags=["consortium"], response_model=ConsortiumFields)
+async def get_consortium(found: ServicesDep, response: Response) -> Any:
     """The consortium as issuer of statements."""
-    return ConsortiumFields.model_construct(**await asyncio.to_thread(service.consortium, found.records))
+    return tagged(await asyncio.to_thread(service.consortium, found.records), response)
 
 
-@router.put("/consortium", tags=["consortium"])
-async def put_consortium(writer: WriterDep, fields: ConsortiumFields) -> ConsortiumFields:
+@router.put("/consortium", tags=["consortium"], response_model=ConsortiumFields)
+async def put_consortium(writer: WriterDep, fields: ConsortiumFields, response: Response) -> Any:
     """Fill in what the consortium is as issuer."""
-    found, actor, now = writer
+    found, actor, now, guard = writer
 
     def write() -> None:
         with found.records.writing() as session:
-            service.put_consortium(session, actor, fields.model_dump(), now=now)
+            service.put_consortium(session, actor, fields.model_dump(), now=now, guard=guard)
 
     await asyncio.to_thread(write)
-    return fields
+    return tagged(await asyncio.to_thread(service.consortium, found.records), response)
+
+
+@router.get("/calendars", tags=["calendars"], response_model=CalendarList)
+async def list_calendars(found: ServicesDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
+    """Working hours and holidays, by id."""
+
+    def read() -> list[dict[str, Any]]:
+        with found.records.reading() as session:
+            return calendars.every(session)
+
+    items, following = page(await asyncio.to_thread(read), lambda each: str(each["id"]), after=cursor, limit=limit)
+    return {"items": items, "next_cursor": following}
+
+
+@router.get("/calendars/{calendar_id}", tags=["calendars"], response_model=CalendarFields)
+async def get_calendar(found: ServicesDep, calendar_id: CalendarId, response: Response) -> Any:
+    """One calendar."""
+
+    def read() -> dict[str, Any]:
+        with found.records.reading() as session:
+            return calendars.one(session, calendar_id)
+
+    return tagged(await asyncio.to_thread(read), response)
+
+
+@router.put("/calendars/{calendar_id}", tags=["calendars"], response_model=CalendarFields)
+async def put_calendar(writer: WriterDep, calendar_id: CalendarId, fields: CalendarPut, response: Response) -> Any:
+    """Add a calendar, or change it: its hours and days are kept as they are given."""
+    found, actor, now, guard = writer
+    values = fields.model_dump() | {"id": calendar_id}
+
+    def write() -> tuple[str, dict[str, Any]]:
+        with found.records.writing() as session:
+            return calendars.put(session, actor, values, now=now, guard=guard)
+
+    return await _written(found, await asyncio.to_thread(write), response)
+
+
+@router.delete("/calendars/{calendar_id}", tags=["calendars"], status_code=HTTPStatus.NO_CONTENT)
+async def remove_calendar(writer: WriterDep, calendar_id: CalendarId) -> None:
+    """Remove a calendar that no machine follows."""
+    found, actor, now, guard = writer
+
+    def write() -> None:
+        with found.records.writing() as session:
+            calendars.remove(session, actor, calendar_id, now=now, guard=guard)
+
+    await asyncio.to_thread(write)
 
 
 @router.get("/members", tags=["members"], response_model=MemberList)
@@ -154,9 +205,9 @@ async def import_members(writer: WriterDep, data: Sheet, *, dry_run: DryRun = Tr
 
 
 @router.get("/members/{member_id}", tags=["members"], response_model=MemberFields)
-async def get_member(found: ServicesDep, scope: ScopeDep, member_id: MemberId) -> Any:
+async def get_member(found: ServicesDep, scope: ScopeDep, member_id: MemberId, response: Response) -> Any:
     """One member firm."""
-    return await one_record(found, scope, "members", member_id)
+    return await one_record(found, scope, "members", member_id, response)
 
 
 @router.put("/members/{member_id}", tags=["members"], response_model=MemberFields)
@@ -178,9 +229,9 @@ async def list_sites(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = No
 
 
 @router.get("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
-async def get_site(found: ServicesDep, scope: ScopeDep, site_id: SiteId) -> Any:
+async def get_site(found: ServicesDep, scope: ScopeDep, site_id: SiteId, response: Response) -> Any:
     """One site."""
-    return await one_record(found, scope, "sites", site_id)
+    return await one_record(found, scope, "sites", site_id, response)
 
 
 @router.put("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
@@ -208,9 +259,9 @@ async def import_machines(writer: WriterDep, data: Sheet, *, dry_run: DryRun = T
 
 
 @router.get("/machines/{machine_id}/record", tags=["machines"], response_model=MachineFields)
-async def get_machine_record(found: ServicesDep, scope: ScopeDep, machine_id: MachineId) -> Any:
+async def get_machine_record(found: ServicesDep, scope: ScopeDep, machine_id: MachineId, response: Response) -> Any:
     """What is kept of a machine: nameplate, agent, contacts."""
-    return await one_record(found, scope, "machines", machine_id)
+    return await one_record(found, scope, "machines", machine_id, response)
 
 
 @router.put("/machines/{machine_id}", tags=["machines"], response_model=MachineFields)
