@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api import errors, health
 from api.access import endpoints as access_endpoints
 from api.access import people
+from api.access.letters import Letters
 from api.access.service import Access
 from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
-from api.deps import Services, authorize
+from api.deps import Services, authorize, is_secure
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
 from api.edges.store import EdgeStore
@@ -27,12 +29,14 @@ from api.live import endpoints as live_endpoints
 from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
+from api.machines.ownership import NoSessions
 from api.machines.service import Machines
 from api.metrics import Metrics
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
+from api.records import file_endpoints, files
 from api.records.database import open_records
 from api.settings import check
 from shopfloor.runtime import clock
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 2_100_000
 """Largest body of a request; what is longer is refused as soon as it is."""
+_UPLOAD = re.compile(r"/api/v1/machines/[^/]+/files")
+"""Where a file is sent to, which may be larger; it is read when it is known who sends it."""
 OPENAPI_PATH = "/api/v1/openapi.json"
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -61,6 +67,7 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = structlog.get_logger(__name__)
@@ -82,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     records = open_records(settings.records)
     access = Access(records)
     sign_in = SignIn(records, second_factor_policy=settings.second_factor)
+    letters = None if settings.mail is None else Letters(records, settings.mail, house=settings.house)
     edges = None
     if settings.edges is not None:
         edges = Edges(settings.edges, EdgeStore(records))
@@ -89,10 +97,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        live = Live(broker, store, records, access=access, metrics=metrics, settings=settings.live)
+        sessions = NoSessions()
+        live = Live(broker, store, records, access=access, sessions=sessions, metrics=metrics, settings=settings.live)
         pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
-        machines = Machines(live, store)
-        app.state.services = Services(settings, records, access, sign_in, store, live, machines, metrics, pages, edges)
+        machines = Machines(live, store, sessions)
+        app.state.services = Services(
+            settings, records, access, sign_in, store, live, machines, metrics, pages, edges, letters
+        )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -102,6 +113,8 @@ def create_app(settings: Settings) -> FastAPI:
             live.streams.close()
             task.cancel()
             await asyncio.wait({task})
+            if letters is not None:
+                letters.close()
             store.close()
             records.close()
 
@@ -139,6 +152,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
     for router in (
         health.router,
         record_endpoints.router,
+        file_endpoints.router,
         machine_endpoints.router,
         access_endpoints.router,
         audit_endpoints.router,
@@ -202,12 +216,15 @@ class _Outside:
                 self._complete(scope, message, started)
             await send(message)
 
-        await self._app(scope, _bounded(receive), send_with_headers)
+        longest = files.BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else BODY_BYTES_MAX
+        await self._app(scope, _bounded(receive, longest), send_with_headers)
 
     def _complete(self, scope: MutableMapping[str, Any], message: Message, started: float) -> None:
         headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
         names = {name.lower() for name, _ in headers}
-        headers.extend(_HEADERS)
+        headers.extend(each for each in _HEADERS if each[0] not in names)
+        if is_secure(Request(scope)):
+            headers.append(_HTTPS_ONLY)
         if b"cache-control" not in names:
             headers.append((b"cache-control", b"no-store"))
         route = getattr(scope.get("route"), "path", "none")
@@ -216,7 +233,7 @@ class _Outside:
         self._metrics.duration.labels(route).observe(clock.monotonic_seconds() - started)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, longest: int) -> Receive:
     """Refuse a body that is too long."""
     taken = 0
 
@@ -224,8 +241,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > BODY_BYTES_MAX:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has at most {BODY_BYTES_MAX} bytes")
+        if taken > longest:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"this request has at most {longest} bytes")
         return message
 
     return receive_bounded

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.access.letters import MailSettings
 from api.edges.service import EdgesSettings
 from shopfloor.mqtt import is_loopback
 from shopfloor.settings import BrokerSettings, SettingsError
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         trusted_proxies: addresses of servers in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.
         live: how the present is sent out.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
+        mail: how links are sent by e-mail; None where the administrator hands them on.
     """
 
     store: str
@@ -64,6 +66,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     trusted_proxies: tuple[str, ...] = ()
     live: LiveSettings = LiveSettings()
     edges: EdgesSettings | None = None
+    mail: MailSettings | None = None
 
 
 def load_settings(path: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None) -> Settings:
