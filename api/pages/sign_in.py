@@ -47,7 +47,7 @@ async def sign_in(found: ServicesDep, request: Request, now: NowDep) -> Response
     fields = await _form(request)
     email, password = fields.get("email", "")[:EMAIL_MAX], fields.get("password", "")[:PASSWORD_MAX]
     answer = await found.sign_in.with_password(email, password, _visitor(request), now=now)
-    return _answer(found, request, answer, email=email)
+    return await _answer(found, request, answer, email=email, now=now)
 
 
 @router.post("/sign-in/code")
@@ -55,25 +55,32 @@ async def sign_in_code(found: ServicesDep, request: Request, now: NowDep) -> Res
     """Open a session for the code that goes with a right password."""
     fields = await _form(request)
     ticket, code = fields.get("ticket", ""), fields.get("code", "")[:20].replace(" ", "")
-    return _answer(found, request, await found.sign_in.with_code(ticket, code, _visitor(request), now=now), email="")
+    answer = await found.sign_in.with_code(ticket, code, _visitor(request), now=now)
+    return await _answer(found, request, answer, email="", now=now)
 
 
 @router.post("/sign-out")
 async def sign_out(found: ServicesDep, request: Request, now: NowDep) -> Response:
     """End the session of this browser."""
-    caller = request.state.caller
-    if caller is not None and caller.by_cookie:
-        actor = Actor(caller.id, client_address(request))
-
-        def end() -> None:
-            with found.records.writing() as session:
-                people.sign_out(session, actor, caller.credential, now=now)
-
-        await asyncio.to_thread(end)
-        await found.changed()
+    await _end_session(found, request, now)
     response = Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
     response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", secure=is_secure(request))
     return response
+
+
+async def _end_session(found: Services, request: Request, now: int) -> None:
+    """End the session that this browser came with, if it is in one."""
+    caller = request.state.caller
+    if caller is None or not caller.by_cookie:
+        return
+    actor = Actor(caller.id, client_address(request))
+
+    def end() -> None:
+        with found.records.writing() as session:
+            people.sign_out(session, actor, caller.credential, now=now)
+
+    await asyncio.to_thread(end)
+    await found.changed()
 
 
 @router.get("/invitation/{token}")
@@ -153,9 +160,10 @@ async def _invitation(
     return remember(request, HTMLResponse(text, HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK), look)
 
 
-def _answer(found: Services, request: Request, answer: Answer, *, email: str) -> Response:
+async def _answer(found: Services, request: Request, answer: Answer, *, email: str, now: int) -> Response:
     look = look_of(request, found)
     if isinstance(answer, Opened):
+        await _end_session(found, request, now)  # a browser is signed in once: what it came with opens nothing more
         response = Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
         _set(request, response, cookie_name(request), answer.cookie, answer.seconds)
         _set(request, response, _device_name(request), answer.device, DEVICE_DAYS * 86_400)

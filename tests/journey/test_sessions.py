@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import pyotp
 import pytest
 
-from tests.journey.api_world import World, world
+from tests.journey.api_world import Stream, World, world
 from tests.journey.people import PASSWORD, add_people, sign_in, signed_in
 
 if TYPE_CHECKING:
@@ -19,9 +22,14 @@ MEMBER, OPERATOR = "member@example.it", "operator@example.it"
 
 
 @pytest.fixture(scope="module")
-def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("sessions"), more='second_factor = "optional"') as made:
-        add_people(made.folder)
+def it(tmp_path_factory: pytest.TempPathFactory, kept_in: str) -> Iterator[World]:
+    with world(
+        tmp_path_factory.mktemp("sessions"),
+        live="heartbeat_seconds = 1",
+        more='second_factor = "optional"',
+        records=kept_in,
+    ) as made:
+        add_people(made)
         yield made
 
 
@@ -99,6 +107,100 @@ def test_somebody_sees_where_they_are_signed_in_and_ends_what_is_not_theirs_any_
         assert here.delete(f"/api/v1/me/sessions/{lost_id}", headers=token(here)).status_code == 204
         assert there.get("/api/v1/me").status_code == 401
         assert here.get("/api/v1/me").status_code == 200
+
+
+def test_somebody_ends_every_session_but_this_one(it: World) -> None:
+    with signed_in(it.url, OPERATOR) as here, signed_in(it.url, OPERATOR) as there, signed_in(it.url, MEMBER) as other:
+        assert here.delete("/api/v1/me/sessions", headers=token(here)).status_code == 204
+        assert there.get("/api/v1/me").status_code == 401
+        assert [each["is_this"] for each in here.get("/api/v1/me/sessions").json()["items"]] == [True]
+        assert other.get("/api/v1/me").status_code == 200
+
+
+def test_a_second_sign_in_of_a_browser_ends_its_first_session(it: World) -> None:
+    with signed_in(it.url, MEMBER) as browser:
+        before = dict(browser.cookies)
+        form = {"email": OPERATOR, "password": PASSWORD}
+        assert browser.post("/sign-in", data=form).status_code == 303
+        assert browser.get("/api/v1/me").json()["role"] == "operator"
+    assert before["officina"] != browser.cookies["officina"]
+    assert httpx.get(f"{it.url}/api/v1/me", cookies=before).status_code == 401
+
+
+def test_a_second_factor_is_set_up_and_removed_by_who_knows_the_password(it: World) -> None:
+    with signed_in(it.url, "kiosk@example.it") as browser:
+        headers, again = token(browser), {"password": PASSWORD}
+        path = "/api/v1/me/second-factor"
+        assert browser.post(path, json={"password": "x"}, headers=headers).status_code == 422
+        made = browser.post(path, json=again, headers=headers).json()
+        code = {"ticket": made["ticket"], "code": pyotp.TOTP(made["secret"]).now()}
+        for wrong in (code | {"code": "000000"}, code | {"ticket": "x"}):
+            assert browser.post(f"{path}/confirm", json=wrong, headers=headers).status_code == 422
+        assert browser.post(f"{path}/confirm", json=code, headers=headers).status_code == 204
+        assert browser.post(path, json=again, headers=headers).status_code == 422  # there is one
+        asked = sign_in(it.url, "kiosk@example.it")
+        assert 'name="ticket"' in asked.text
+        assert "set-cookie" not in asked.headers
+        assert browser.post(f"{path}/remove", json={"password": "x"}, headers=headers).status_code == 422
+        assert browser.post(f"{path}/remove", json=again, headers=headers).status_code == 204
+    assert sign_in(it.url, "kiosk@example.it").status_code == 303
+
+
+def test_another_password_is_chosen_by_who_knows_the_present_one_and_ends_every_session(it: World) -> None:
+    new = "tre torni e una pressa"
+    wanted = {"email": "carla@example.it", "name": "Carla", "roles": [{"role": "operator"}]}
+    link = it.send("POST", "/api/v1/users", json=wanted).json()["link"]
+    assert link["is_mailed"] is False
+    form = {"password": PASSWORD, "again": PASSWORD}
+    assert httpx.post(link["url"], data=form, headers={"Origin": it.url}).status_code == 303
+    with signed_in(it.url, "carla@example.it") as here, signed_in(it.url, "carla@example.it") as there:
+        for old, chosen in (("wrong", new), (PASSWORD, "short"), (PASSWORD, "carla@example.it")):
+            answer = here.post("/api/v1/me/password", json={"old": old, "new": chosen}, headers=token(here))
+            assert answer.status_code == 422
+        changed = here.post("/api/v1/me/password", json={"old": PASSWORD, "new": new}, headers=token(here))
+        assert changed.status_code == 204
+        assert {each.get("/api/v1/me").status_code for each in (here, there)} == {401}
+    assert sign_in(it.url, "carla@example.it").status_code == 422
+    assert sign_in(it.url, "carla@example.it", new).status_code == 303
+
+
+@contextlib.contextmanager
+def following(browser: httpx.Client) -> Iterator[Stream]:
+    with browser.stream("GET", "/api/v1/live", timeout=20) as response:
+        stream = Stream(response)
+        assert stream.read()[0] == "snapshot"
+        yield stream
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"roles": [{"role": "kiosk"}]}])
+def test_whoever_is_kept_out_or_loses_a_role_loses_open_streams_within_seconds(
+    it: World, change: dict[str, Any]
+) -> None:
+    email = f"{'role' if 'roles' in change else 'out'}@example.it"
+    wanted = {"email": email, "name": "X", "roles": [{"role": "operator"}]}
+    made = it.send("POST", "/api/v1/users", json=wanted).json()
+    form = {"password": PASSWORD, "again": PASSWORD}
+    assert httpx.post(made["link"]["url"], data=form, headers={"Origin": it.url}).status_code == 303
+    with signed_in(it.url, email) as browser, signed_in(it.url, OPERATOR) as other:
+        with following(other) as goes_on, following(browser) as ends:
+            began = time.monotonic()
+            assert it.send("PATCH", f"/api/v1/users/{made['user']['id']}", json=change).status_code == 200
+            with pytest.raises(EOFError):
+                ends.until(lambda *_: False)
+            assert time.monotonic() - began < 5
+            assert goes_on.read()[0] in {"heartbeat", "machine"}
+        assert browser.get("/api/v1/me").status_code == 401
+
+
+def test_nothing_that_opens_anything_is_in_the_log(it: World) -> None:
+    sign_in(it.url, MEMBER)
+    sign_in(it.url, MEMBER, "a wrong secret password")
+    httpx.get(f"{it.url}/invitation/wrong-secret-token")
+
+    said = it.log.read_text()
+
+    for secret in (PASSWORD, "a wrong secret password", "wrong-secret-token", MEMBER, *it.keys.values()):
+        assert secret not in said
 
 
 def test_an_invitation_lets_somebody_in_and_what_they_may_is_taken_away_again(it: World) -> None:
