@@ -13,6 +13,7 @@ COMMANDS = {
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
     "store": ("shopfloor.stores.cli", "The telemetry store: prepare InfluxDB 2.x, move what a store holds."),
+    "watch": ("api.watch.cli", "Keep what is derived current, judge the rules, send messages."),
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
     "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),
     "audit": ("api.audit.cli", "Who did what: verify, export."),

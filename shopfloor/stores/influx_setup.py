@@ -166,7 +166,7 @@ def _bucket(client: Any, organisation: Any, name: str, kept: tuple[int, int], do
     what = f"the bucket {name}, kept {f'{days} days' if days else 'for ever'}"
     if not found:
         done.append(Done("made", what))
-        return buckets.create_bucket(bucket_name=name, retention_rules=[rule], org_id=organisation.id)
+        return buckets.create_bucket(bucket_name=name, retention_rules=[rule], org=organisation.name)
     (bucket,) = found
     present = bucket.retention_rules[0] if bucket.retention_rules else None
     held = (present.every_seconds or 0, present.shard_group_duration_seconds) if present else (0, shard_seconds)

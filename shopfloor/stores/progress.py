@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -29,21 +30,21 @@ class Progress:
     def __init__(self, path: Path, what: str) -> None:
         self._newest: dict[tuple[str, int], Copied] = {}
         try:
-            lines = path.read_bytes().splitlines() if path.exists() else []
+            text = path.read_bytes() if path.exists() else b""
             self._file = path.open("ab")
         except OSError as error:
             raise ExpectedError(f"{path} cannot be used ({error.strerror}): name another file, --progress") from error
+        lines = text.splitlines()
         heading = msgspec.json.encode(what)
         if lines and lines[0] != heading:
             raise ExpectedError(f"{path} is of another copy ({lines[0].decode()}): name another file, --progress")
         if not lines:
             self._append(heading)
+        elif not text.endswith(b"\n"):
+            self._append(b"")
         for line in lines[1:]:
-            try:
+            with suppress(msgspec.DecodeError, TypeError):  # a line that was cut off: that day is copied again
                 self._keep(Copied(*msgspec.json.decode(line)))
-            except (msgspec.DecodeError, TypeError):
-                self._append(b"")  # the last line was cut off: that day is copied again
-                break
 
     @property
     def done(self) -> set[tuple[str, int, int]]:
