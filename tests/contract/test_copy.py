@@ -82,7 +82,7 @@ def test_everything_arrives_with_its_quality(source: SqliteStore, target: Store)
     assert sum(day.samples for day in done) == len(expected)
     assert len(done) == 6
     for machine in ("mc-1", "to-2"):
-        steps = {"step_seconds": 86_400}
+        steps = {"step_seconds": 60}
         (before,) = source.reduce(machine, ["spindle_load"], EVERYTHING, **steps).values()
         (after,) = target.reduce(machine, ["spindle_load"], EVERYTHING, **steps).values()
         assert [step[:2] for step in after] == [step[:2] for step in before]
