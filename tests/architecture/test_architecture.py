@@ -46,7 +46,9 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "api/records/*",
         "api/access/*",
+        "api/bookings/*",
         "api/edges/store.py",
+        "api/watch/leader.py",
         "api/*/tables.py",
         "api/*/service.py",
         "api/cli.py",
