@@ -43,7 +43,8 @@ class MissingTimeError(WallTimeError):
     def __init__(self, wall: datetime, before: datetime, after: datetime) -> None:
         super().__init__(
             wall,
-            f"{wall:%Y-%m-%d %H:%M} does not exist: clocks are set forward over it; write {before:%H:%M} or {after:%H:%M}",
+            f"{wall:%Y-%m-%d %H:%M} does not exist: clocks are set forward over it; write {before:%H:%M} or "
+            f"{after:%H:%M}",
         )
         self.before, self.after = before, after
 

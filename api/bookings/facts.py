@@ -1,5 +1,6 @@
-"""What became of a booking, from the facts that are stored of it: what it holds, what was given up late, whether it
-was used. Pure: the answer is the same whenever and however often somebody asks.
+"""What became of a booking, from stored facts: what it holds, what was given up late, whether it was used. Pure.
+
+The answer is the same whenever and however often somebody asks.
 """
 
 from __future__ import annotations

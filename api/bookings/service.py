@@ -90,10 +90,10 @@ def book(session: Session, clerk: Clerk, wish: Wish, *, weeks: int = 1) -> list[
         raise RefusedBookingError(Reason.WEEKS, sentence, limit=clerk.rules.series_weeks_max)
     series = new_id() if weeks > 1 else None
     made = []
-    for start, end in _repeated(wish.start, wish.end, weeks, clerk.zone):
-        period = _checked(session, clerk, machine, member, start, end)
+    for bounds in _repeated(wish.start, wish.end, weeks, clerk.zone):
+        period = _checked(session, clerk, machine, member, bounds)
         row = Booking(id=new_id(), member_id=member.id, note=wish.note, series_id=series, number=-1)
-        _put(session, clerk, row, machine.id, period, Kind.MADE)
+        _put(session, clerk, row, Kind.MADE, machine=machine.id, period=period)
         made.append(row)
     return made
 
@@ -134,8 +134,8 @@ def change(
         raise RefusedBookingError(Reason.STARTED, sentence, Period(row.starts, row.ends))
     member = session.get_one(Member, row.member_id)
     place = _machine_of(session, clerk.scope, wanted[0])
-    period = _checked(session, clerk, place, member, *wanted[1:], instead_of=row)
-    _put(session, clerk, row, place.id, period, Kind.CHANGED)
+    period = _checked(session, clerk, place, member, wanted[1:], instead_of=row)
+    _put(session, clerk, row, Kind.CHANGED, machine=place.id, period=period)
     return row
 
 
@@ -159,14 +159,14 @@ def cancel(session: Session, clerk: Clerk, booking_id: str, *, following: bool =
         later = select(Booking).where(Booking.series_id == first.series_id, Booking.starts > first.starts)
         rows += session.scalars(later.where(Booking.ends > Booking.starts).order_by(Booking.starts)).all()
     for row in rows:
-        _put(session, clerk, row, row.machine_id, _until(row, clerk.now), Kind.CANCELLED)
+        _put(session, clerk, row, Kind.CANCELLED, machine=row.machine_id, period=_until(row, clerk.now))
     return rows
 
 
 def free(session: Session, clerk: Clerk, row: Booking, locked: Period, reason: str) -> None:
     """Take a booking back, because the machine is locked: it keeps what it held before the lock alone."""
     end = max(row.starts, min(row.ends, locked.start))
-    _put(session, clerk, row, row.machine_id, Period(row.starts, end), Kind.FREED, reason)
+    _put(session, clerk, row, Kind.FREED, machine=row.machine_id, period=Period(row.starts, end), reason=reason)
 
 
 def own(session: Session, scope: Scope, booking_id: str) -> Booking:
@@ -197,7 +197,7 @@ def _refuse_over(row: Booking, *, now: int) -> None:
 
 
 def _put(
-    session: Session, clerk: Clerk, row: Booking, machine: str, period: Period, kind: Kind, reason: str = ""
+    session: Session, clerk: Clerk, row: Booking, kind: Kind, *, machine: str, period: Period, reason: str = ""
 ) -> None:
     """Keep what a booking holds from now on, with its history and an entry of the audit trail."""
     before = None if row.number < 0 else _shown(row)
@@ -247,15 +247,14 @@ def _checked(
     clerk: Clerk,
     machine: Machine,
     member: Member,
-    start: int,
-    end: int,
+    bounds: tuple[int, int],
     *,
     instead_of: Booking | None = None,
 ) -> Period:
     """Return a period that may be booked, or refuse it."""
     has_begun = instead_of is not None and instead_of.starts <= clerk.now
     is_staff = clerk.scope.role in DESK
-    period = check_period(start, end, clerk.rules, now=clerk.now, is_staff=is_staff, has_begun=has_begun)
+    period = check_period(*bounds, clerk.rules, now=clerk.now, is_staff=is_staff, has_begun=has_begun)
     _refuse_inactive(machine, member, period, clerk.zone)
     opening = reading.opening_of(session, machine.id)
     if opening is not None and not is_staff:

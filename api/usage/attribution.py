@@ -135,9 +135,7 @@ def _corrects(correction: Correction) -> Held:
 
 
 def _booked(bookings: Iterable[Booking]) -> list[Held]:
-    return [
-        Held(each.period, each.member, Claim.BOOKING, Source("booking", each.period.start)) for each in bookings
-    ]
+    return [Held(each.period, each.member, Claim.BOOKING, Source("booking", each.period.start)) for each in bookings]
 
 
 def _painted(held: Iterable[Held]) -> Layers[Held]:

@@ -52,7 +52,9 @@ def records(records_address: str) -> Iterator[Records]:
     opened.close()
 
 
-def clerk(member: str = "", *, now: int = NOW, sites: frozenset[str] | None = None, rules: Rules | None = None) -> Clerk:
+def clerk(
+    member: str = "", *, now: int = NOW, sites: frozenset[str] | None = None, rules: Rules | None = None
+) -> Clerk:
     """A member's person, or the administrator."""
     scope = Scope(Role.MEMBER, member, sites) if member else Scope(Role.ADMINISTRATOR, None, sites)
     return Clerk(ADA, scope, rules or Rules(), ROME, now)
@@ -267,7 +269,9 @@ def test_no_two_bookings_overlap_whatever_is_asked_in_whatever_order(records: Re
                     service.cancel(session, who, chance.choice(ids))
                 else:
                     wish = slot(hours, length, chance.choice(("mill-1", "mill-2")))
-                    service.change(session, who, chance.choice(ids), machine=wish.machine, start=wish.start, end=wish.end)
+                    service.change(
+                        session, who, chance.choice(ids), machine=wish.machine, start=wish.start, end=wish.end
+                    )
         except (RefusedBookingError, UnknownRecordError):
             continue
     for machine in ("mill-1", "mill-2"):

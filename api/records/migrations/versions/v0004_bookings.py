@@ -125,9 +125,7 @@ def _create_locks_and_feeds() -> None:
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("who", sa.String(80), nullable=False),
         sa.Column("revoked", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint(
-            "member_id IS NOT NULL OR machine_id IS NOT NULL", name=op.f("ck_booking_feeds_subject")
-        ),
+        sa.CheckConstraint("member_id IS NOT NULL OR machine_id IS NOT NULL", name=op.f("ck_booking_feeds_subject")),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_booking_feeds_member_id_members")),
         sa.ForeignKeyConstraint(["machine_id"], ["machines.id"], name=op.f("fk_booking_feeds_machine_id_machines")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_booking_feeds")),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random  # noqa: TC003 - hypothesis reads annotations
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,7 +115,9 @@ def test_nobody_at_the_machine_is_a_no_show() -> None:
     kept = history(made(10, 14))
 
     assert outcome(kept, [segment(0, 20, State.OFF)], now=20 * HOUR) is Outcome.NO_SHOW
-    assert outcome(kept, [segment(0, 10, State.IDLE, "A"), segment(10, 20, State.OFF)], now=20 * HOUR) is Outcome.NO_SHOW
+    assert (
+        outcome(kept, [segment(0, 10, State.IDLE, "A"), segment(10, 20, State.OFF)], now=20 * HOUR) is Outcome.NO_SHOW
+    )
 
 
 def test_a_machine_that_was_out_of_order_or_unseen_excuses() -> None:
@@ -143,7 +147,9 @@ _payers = st.sampled_from(["A", "B", UNATTRIBUTED, CONSORTIUM])
     st.integers(1, 4),
     st.randoms(use_true_random=False),
 )
-def test_the_outcome_is_what_somebody_says_who_looks_at_every_hour(hours, start, length, shuffled) -> None:
+def test_the_outcome_is_what_somebody_says_who_looks_at_every_hour(
+    hours: list[tuple[State, str, bool]], start: int, length: int, shuffled: random.Random
+) -> None:
     kept = history(made(start, start + length))
     segments = [
         segment(hour, hour + 1, state, payer, "A" if is_booked else None)
@@ -159,9 +165,7 @@ def test_the_outcome_is_what_somebody_says_who_looks_at_every_hour(hours, start,
     assert found is outcome(kept, segments, now=1000 * HOUR)
     in_use = [payer for state, payer, _ in inside if state in IN_USE]
     assert (found is Outcome.USED) == ("A" in in_use)
-    assert (found is Outcome.NO_SHOW) == (
-        not in_use and {state for state, _, _ in inside} <= {State.OFF}
-    )
+    assert (found is Outcome.NO_SHOW) == (not in_use and {state for state, _, _ in inside} <= {State.OFF})
 
 
 @given(st.data())
@@ -192,8 +196,10 @@ def test_nothing_is_booked_twice_and_every_second_held_or_given_up_late_has_its_
         late = [
             (each.changes[1].at, each.id, each.member)
             for each in histories
-            if len(each.changes) == 2 and each.changes[1].kind in {Kind.CANCELLED, Kind.CHANGED}
-            and each.changes[1].at >= 5 * HOUR and hour * HOUR in each.changes[0].period
+            if len(each.changes) == 2
+            and each.changes[1].kind in {Kind.CANCELLED, Kind.CHANGED}
+            and each.changes[1].at >= 5 * HOUR
+            and hour * HOUR in each.changes[0].period
         ]
         if hour in calendar:
             assert here == [Booking(here[0].period, calendar[hour])]

@@ -69,7 +69,7 @@ def test_every_instant_comes_back_from_what_its_wall_clock_shows(instant: int, w
     ],
 )
 def test_a_booking_that_breaks_a_rule_is_refused_by_its_name(start: int, end: int, reason: Reason) -> None:
-    with pytest.raises(RefusedBookingError, match="choose|book") as refused:
+    with pytest.raises(RefusedBookingError, match=r"choose|book") as refused:
         check_period(start, end, RULES, now=NOW)
 
     assert refused.value.reason is reason
