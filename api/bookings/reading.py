@@ -13,13 +13,15 @@ from api.bookings.facts import Change, History, Kind, booked
 from api.bookings.opening import Opening
 from api.bookings.tables import Booking, BookingChange, LockOut
 from api.records.tables import Calendar, CalendarDay, CalendarHours, CalendarMachine
-from shopfloor.periods import Period
+from shopfloor.periods import Period, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import date
 
     from sqlalchemy.orm import Session
 
+    from api.records.tables import Machine
     from api.usage import evidence
 
 
@@ -101,17 +103,30 @@ def locks_of(session: Session, machine: str, period: Period) -> list[LockOut]:
     )
 
 
+def is_shared(machine: Machine, period: Period) -> bool:
+    """Tell whether a machine is shared on every day, in UTC, of a period."""
+    first, last = to_datetime(period.start).date(), to_datetime(period.end - 1).date()
+    has_come = machine.active_from is None or machine.active_from <= first
+    return has_come and (machine.active_to is None or last < machine.active_to)
+
+
 def opening_of(session: Session, machine: str) -> Opening | None:
     """Return when a machine is open; None for one without a calendar, which always is."""
-    calendar = session.scalar(
-        select(Calendar)
-        .join(CalendarMachine, CalendarMachine.calendar_id == Calendar.id)
-        .where(CalendarMachine.machine_id == machine)
-    )
-    if calendar is None:
-        return None
-    week: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for hours in session.scalars(select(CalendarHours).where(CalendarHours.calendar_id == calendar.id)):
-        week[hours.weekday].append((hours.starts_minute, hours.ends_minute))
-    days = session.scalars(select(CalendarDay).where(CalendarDay.calendar_id == calendar.id))
-    return Opening(ZoneInfo(calendar.zone), week, {each.day: each.kind for each in days})
+    return openings(session, [machine]).get(machine)
+
+
+def openings(session: Session, machines: Collection[str]) -> dict[str, Opening]:
+    """Return when machines are open, without those that have no calendar and always are."""
+    kept = session.execute(
+        select(CalendarMachine.machine_id, Calendar).join(Calendar, Calendar.id == CalendarMachine.calendar_id)
+    ).all()
+    kept_to = {machine: calendar for machine, calendar in kept if machine in machines}
+    ids = {calendar.id for calendar in kept_to.values()}
+    weeks: dict[str, dict[int, list[tuple[int, int]]]] = {each: defaultdict(list) for each in ids}
+    for hours in session.scalars(select(CalendarHours).where(CalendarHours.calendar_id.in_(ids))):
+        weeks[hours.calendar_id][hours.weekday].append((hours.starts_minute, hours.ends_minute))
+    days: dict[str, dict[date, str]] = {each: {} for each in ids}
+    for day in session.scalars(select(CalendarDay).where(CalendarDay.calendar_id.in_(ids))):
+        days[day.calendar_id][day.day] = day.kind
+    found = {each.id: Opening(ZoneInfo(each.zone), weeks[each.id], days[each.id]) for each in kept_to.values()}
+    return {machine: found[calendar.id] for machine, calendar in kept_to.items()}

@@ -12,12 +12,12 @@ from api.access.tokens import new_id
 from api.audit.service import record
 from api.bookings import reading
 from api.bookings.civil import instant_of, wall_time
-from api.bookings.facts import Kind
+from api.bookings.facts import Change, Kind
 from api.bookings.rules import BookingConflictError, Reason, RefusedBookingError, check_open, check_period
 from api.bookings.tables import Booking, BookingChange
 from api.records.service import UnknownRecordError
 from api.records.tables import Machine, Member
-from shopfloor.periods import INSTANT_MAX, SECOND, Period, format_instant
+from shopfloor.periods import INSTANT_MAX, SECOND, Period, format_instant, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DESK = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 """Roles that book for any member."""
+_ACTIONS = {Kind.MADE: "add", Kind.CHANGED: "change", Kind.CANCELLED: "cancel", Kind.FREED: "free"}
 
 
 class Wish(NamedTuple):
@@ -68,6 +69,10 @@ class Clerk(NamedTuple):
     zone: ZoneInfo
     now: int
 
+    def change(self, kind: Kind, machine: str, period: Period) -> Change:
+        """Return the fact that a booking holds something from now on."""
+        return Change(self.now, kind, machine, period, self.rules.binds(period.start, now=self.now))
+
 
 def book(session: Session, clerk: Clerk, wish: Wish, *, weeks: int = 1) -> list[Booking]:
     """Book a machine, also for several weeks at the same time of the wall clock: all of it, or nothing.
@@ -93,7 +98,7 @@ def book(session: Session, clerk: Clerk, wish: Wish, *, weeks: int = 1) -> list[
     for bounds in _repeated(wish.start, wish.end, weeks, clerk.zone):
         period = _checked(session, clerk, machine, member, bounds)
         row = Booking(id=new_id(), member_id=member.id, note=wish.note, series_id=series, number=-1)
-        _put(session, clerk, row, Kind.MADE, machine=machine.id, period=period)
+        keep(session, clerk.actor, row, clerk.change(Kind.MADE, machine.id, period))
         made.append(row)
     return made
 
@@ -135,7 +140,7 @@ def change(
     member = session.get_one(Member, row.member_id)
     place = _machine_of(session, clerk.scope, wanted[0])
     period = _checked(session, clerk, place, member, wanted[1:], instead_of=row)
-    _put(session, clerk, row, Kind.CHANGED, machine=place.id, period=period)
+    keep(session, clerk.actor, row, clerk.change(Kind.CHANGED, place.id, period))
     return row
 
 
@@ -159,14 +164,8 @@ def cancel(session: Session, clerk: Clerk, booking_id: str, *, following: bool =
         later = select(Booking).where(Booking.series_id == first.series_id, Booking.starts > first.starts)
         rows += session.scalars(later.where(Booking.ends > Booking.starts).order_by(Booking.starts)).all()
     for row in rows:
-        _put(session, clerk, row, Kind.CANCELLED, machine=row.machine_id, period=_until(row, clerk.now))
+        keep(session, clerk.actor, row, clerk.change(Kind.CANCELLED, row.machine_id, _until(row, clerk.now)))
     return rows
-
-
-def free(session: Session, clerk: Clerk, row: Booking, locked: Period, reason: str) -> None:
-    """Take a booking back, because the machine is locked: it keeps what it held before the lock alone."""
-    end = max(row.starts, min(row.ends, locked.start))
-    _put(session, clerk, row, Kind.FREED, machine=row.machine_id, period=Period(row.starts, end), reason=reason)
 
 
 def own(session: Session, scope: Scope, booking_id: str) -> Booking:
@@ -196,12 +195,11 @@ def _refuse_over(row: Booking, *, now: int) -> None:
         raise RefusedBookingError(Reason.OVER, "this booking is over, and stays as it was", period)
 
 
-def _put(
-    session: Session, clerk: Clerk, row: Booking, kind: Kind, *, machine: str, period: Period, reason: str = ""
-) -> None:
+def keep(session: Session, actor: Actor, row: Booking, change: Change, *, reason: str = "") -> None:
     """Keep what a booking holds from now on, with its history and an entry of the audit trail."""
     before = None if row.number < 0 else _shown(row)
-    row.machine_id, row.starts, row.ends, row.kind = machine, period.start, period.end, kind.value
+    row.machine_id, row.kind = change.machine, change.kind.value
+    row.starts, row.ends = change.period.start, change.period.end
     row.number += 1
     session.add(row)
     session.flush()
@@ -209,19 +207,18 @@ def _put(
         BookingChange(
             booking_id=row.id,
             number=row.number,
-            at=clerk.now,
-            kind=kind.value,
-            machine_id=machine,
-            starts=period.start,
-            ends=period.end,
-            binds=clerk.rules.binds(period.start, now=clerk.now),
-            who=clerk.actor.id,
+            at=change.at,
+            kind=change.kind.value,
+            machine_id=change.machine,
+            starts=change.period.start,
+            ends=change.period.end,
+            binds=change.binds,
+            who=actor.id,
             reason=reason,
         )
     )
-    action = {Kind.MADE: "add", Kind.CHANGED: "change", Kind.CANCELLED: "cancel", Kind.FREED: "free"}[kind]
     after = _shown(row) | ({"reason": reason} if reason else {})
-    record(session, clerk.actor, action, f"bookings/{row.id}", now=clerk.now, before=before, after=after)
+    record(session, actor, _ACTIONS[change.kind], f"bookings/{row.id}", now=change.at, before=before, after=after)
 
 
 def _shown(row: Booking) -> dict[str, str]:
@@ -255,7 +252,7 @@ def _checked(
     has_begun = instead_of is not None and instead_of.starts <= clerk.now
     is_staff = clerk.scope.role in DESK
     period = check_period(*bounds, clerk.rules, now=clerk.now, is_staff=is_staff, has_begun=has_begun)
-    _refuse_inactive(machine, member, period, clerk.zone)
+    _refuse_inactive(machine, member, period)
     opening = reading.opening_of(session, machine.id)
     if opening is not None and not is_staff:
         check_open(period, opening.around(period))
@@ -273,13 +270,11 @@ def _checked(
     return period
 
 
-def _refuse_inactive(machine: Machine, member: Member, period: Period, zone: ZoneInfo) -> None:
-    """Refuse a day on which the machine is not shared, or the firm no member."""
-    first, last = (wall_time(bound, zone).date() for bound in (period.start, period.end - 1))
-    if (machine.active_from is not None and first < machine.active_from) or (
-        machine.active_to is not None and last >= machine.active_to
-    ):
+def _refuse_inactive(machine: Machine, member: Member, period: Period) -> None:
+    """Refuse a day, in UTC, on which the machine is not shared, or the firm no member."""
+    if not reading.is_shared(machine, period):
         raise RefusedBookingError(Reason.MACHINE, f"{machine.name} is not shared on that day: choose another", period)
+    first, last = to_datetime(period.start).date(), to_datetime(period.end - 1).date()
     if first < member.active_from or (member.active_to is not None and last >= member.active_to):
         raise RefusedBookingError(Reason.MEMBER, f"{member.id} is no member on that day: choose another", period)
 
