@@ -44,7 +44,7 @@ def italian() -> dict[str | tuple[str, str], tuple[str, ...]]:
                 if not message.id:
                     continue
                 key = message.id if isinstance(message.id, str) else (message.id[0], message.id[1])
-                text = (message.string,) if isinstance(message.string, str) else tuple(message.string)
+                text = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
                 assert found.setdefault(key, text) == text, f"{file.name}: {key} is translated in two ways"
                 assert not message.fuzzy, f"{file.name}: {key} is fuzzy"
     return found
