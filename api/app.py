@@ -31,9 +31,12 @@ from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
 from api.machines.ownership import NoSessions
 from api.machines.service import Machines
+from api.machines.today import Today
 from api.metrics import Metrics
+from api.pages import account, plant
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
+from api.pages.problems import problem_page
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
 from api.records import file_endpoints, files
@@ -73,15 +76,20 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     """Build the application; records and store are opened now, the broker is called when it starts.
+
+    Args:
+        settings: see there.
+        worker: which process of an API with several this is; the first alone writes the broker's files and makes the
+            first link. None for the only one.
 
     Raises:
         ExpectedError: something is not as it must be; the sentence says what to do.
     """
     check(settings)
     broker = settings.broker.open(now=clock.now())
-    metrics = Metrics()
+    metrics = Metrics(worker=worker)
     try:
         store = open_store(settings.store)
     except (StoreUnavailableError, StoreRefusedError) as error:
@@ -90,19 +98,17 @@ def create_app(settings: Settings) -> FastAPI:
     access = Access(records)
     sign_in = SignIn(records, second_factor_policy=settings.second_factor)
     letters = None if settings.mail is None else Letters(records, settings.mail, house=settings.house)
-    edges = None
-    if settings.edges is not None:
-        edges = Edges(settings.edges, EdgeStore(records))
-        edges.start()
+    edges = _edges(settings, records, worker)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sessions = NoSessions()
         live = Live(broker, store, records, access=access, sessions=sessions, metrics=metrics, settings=settings.live)
-        pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
+        pages = Pages(house=settings.house, time_zone=settings.time_zone)
+        today = Today(store, pages.zone)
         machines = Machines(live, store, sessions)
         app.state.services = Services(
-            settings, records, access, sign_in, store, live, machines, metrics, pages, edges, letters
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, letters
         )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
@@ -132,9 +138,19 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False},
     )
     app.state.failed = asyncio.Event()
-    app.state.first_link = _first_link(records)
+    app.state.first_link = "" if worker else _first_link(records)
     _install(app, metrics)
     return app
+
+
+def _edges(settings: Settings, records: Records, worker: int | None) -> Edges | None:
+    """Return what enrols agents, None where nothing does; the first worker writes the broker's files."""
+    if settings.edges is None:
+        return None
+    edges = Edges(settings.edges, EdgeStore(records))
+    if not worker:
+        edges.start(now=clock.now())
+    return edges
 
 
 def _first_link(records: Records) -> str:
@@ -149,6 +165,7 @@ def _first_link(records: Records) -> str:
 def _install(app: FastAPI, metrics: Metrics) -> None:
     """Give the application its errors, its routes and what every answer carries."""
     errors.install(app)
+    app.state.problem_page = problem_page
     for router in (
         health.router,
         record_endpoints.router,
@@ -160,6 +177,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         edge_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
+        account.router,
+        plant.router,
         _document(app),
     ):
         app.include_router(router)

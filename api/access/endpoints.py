@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import select
 
-from api.access import people, second_factor
+from api.access import own, people, second_factor
 from api.access.letters import Letter
-from api.access.passwords import BusyError, password_problem
 from api.access.schemas import (
     FactorCode,
     FactorOut,
@@ -44,7 +43,6 @@ from api.deps import (
     is_secure,
     tagged,
 )
-from api.errors import NotYoursError
 from api.machines.paging import page
 from api.records.rules import InvalidRecordError, Problem, site_problems
 from shopfloor.periods import format_instant
@@ -55,7 +53,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from api.access.scope import Caller
-    from api.audit.service import Actor
     from api.deps import Services
 
 PAGE_MAX = 500
@@ -230,18 +227,10 @@ async def get_me(caller: CallerDep, request: Request) -> Me:
     )
 
 
-def _person_id(caller: Caller) -> str:
-    """Return who is signed in; an API key has no account of its own."""
-    kind, _, person_id = caller.id.partition(":")
-    if kind != "person" or not caller.by_cookie:
-        raise NotYoursError
-    return person_id
-
-
 @router.get("/me/sessions", tags=["me"], response_model=SessionList)
 async def list_my_sessions(found: ServicesDep, caller: CallerDep) -> Any:
     """Where one is signed in."""
-    person_id = _person_id(caller)
+    person_id = own.person_id(caller)
     return await _read(
         found, lambda session: {"items": [_session(each, caller) for each in people.sessions_of(session, person_id)]}
     )
@@ -252,71 +241,13 @@ async def end_my_session(
     found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, session_id: SessionId
 ) -> None:
     """Sign one's own browser out, from wherever."""
-    person_id = _person_id(caller)
-    await _write(found, lambda session: people.end_session(session, actor, person_id, session_id, now=now))
+    await own.end_session(found, caller, actor, session_id, now=now)
 
 
 @router.delete("/me/sessions", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
 async def end_my_other_sessions(found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep) -> None:
     """Sign oneself out of every browser but this one."""
-    person_id = _person_id(caller)
-    await _write(
-        found, lambda session: people.end_other_sessions(session, actor, person_id, caller.credential, now=now)
-    )
-
-
-async def confirmed(found: Services, caller: Caller, field: str, password: str, *, now: int) -> Person:
-    """Return who is signed in, when the password is right: what proves who one is changes for nobody else.
-
-    Args:
-        found: the services.
-        caller: who is signed in.
-        field: where the password stands.
-        password: as it was typed.
-        now: the present.
-
-    Raises:
-        InvalidRecordError: it is not the present one, or was tried too often.
-        NotYoursError: nobody is signed in: an API key has no password.
-    """
-    person_id = _person_id(caller)
-    person = await _read(found, lambda session: people.find_person(session, person_id))
-    try:
-        is_right = await found.sign_in.is_right(person, password, caller.credential, now=now)
-    except BusyError:
-        is_right = False
-    if not is_right:
-        raise InvalidRecordError([Problem(field, "this is not the present password, or it was tried too often")])
-    return person
-
-
-async def choose_password(found: Services, caller: Caller, actor: Actor, old: str, new: str, *, now: int) -> None:
-    """Set the password that somebody who is signed in has chosen.
-
-    Raises:
-        InvalidRecordError: it may not be chosen, or the present one is wrong.
-        NotYoursError: nobody is signed in.
-    """
-    person = await confirmed(found, caller, "old", old, now=now)
-    problem = password_problem(new, email=person.email, house=found.settings.house)
-    if problem is not None:
-        raise InvalidRecordError([Problem("new", f"this password may not be chosen: {problem}")])
-    try:
-        kept = await found.sign_in.passwords.hash(new)
-    except BusyError as error:
-        raise InvalidRecordError([Problem("new", "too many passwords are being checked: try again")]) from error
-    await _write(found, lambda session: people.change_password(session, actor, person.id, kept, now=now))
-
-
-async def drop_factor(found: Services, caller: Caller, actor: Actor, password: str, *, now: int) -> None:
-    """Put the second factor of somebody who is signed in away.
-
-    Raises:
-        InvalidRecordError: the password is wrong.
-        NotYoursError: nobody is signed in.
-    """
-    person = await confirmed(found, caller, "password", password, now=now)
-    await _write(found, lambda session: people.remove_second_factor(session, actor, person.id, now=now))
+    await own.end_other_sessions(found, caller, actor, now=now)
 
 
 @router.post("/me/password", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
@@ -324,13 +255,13 @@ async def change_password(
     found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, fields: PasswordPost
 ) -> None:
     """Choose another password; every session ends, this one too."""
-    await choose_password(found, caller, actor, fields.old, fields.new, now=now)
+    await own.choose_password(found, caller, actor, fields.old, fields.new, now=now)
 
 
 @router.post("/me/second-factor", tags=["me"])
 async def begin_second_factor(found: ServicesDep, caller: CallerDep, now: NowDep, fields: PasswordAgain) -> FactorOut:
     """Begin to set up a second factor; the code of the app ends it, within ten minutes."""
-    person = await confirmed(found, caller, "password", fields.password, now=now)
+    person = await own.confirmed(found, caller, "password", fields.password, now=now)
     if person.totp_secret:
         raise InvalidRecordError([Problem("", "there is a second factor already: remove it first")])
     needed = found.sign_in.new_factor(person)
@@ -344,7 +275,7 @@ async def confirm_second_factor(
 ) -> None:
     """Set up the second factor whose code this is."""
     visitor = Visitor(client_address(request))
-    refusal = await found.sign_in.set_up_factor(_person_id(caller), fields.ticket, fields.code, visitor, now=now)
+    refusal = await found.sign_in.set_up_factor(own.person_id(caller), fields.ticket, fields.code, visitor, now=now)
     if isinstance(refusal, CodeNeeded):
         raise InvalidRecordError([Problem("code", "this code is not valid, or was used already")])
     if refusal is not None:
@@ -356,7 +287,7 @@ async def remove_second_factor(
     found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, fields: PasswordAgain
 ) -> None:
     """Put the second factor away, for another telephone; where one is required the next sign-in sets it up."""
-    await drop_factor(found, caller, actor, fields.password, now=now)
+    await own.drop_factor(found, caller, actor, fields.password, now=now)
 
 
 def _key(key: ApiKey, grant: Grant) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -249,3 +250,62 @@ def test_the_audit_trail_tells_who_came_in_and_what_was_changed(it: World) -> No
     assert [each["what"] for each in (came, added, removed)] == ["sign in", "add", "remove"]
     assert (came["address"], added["after"]["name"], removed["before"]["name"]) == ("127.0.0.1", "Trail", "Trail")
     assert len(it.get("/api/v1/audit.jsonl").text.splitlines()) == removed["number"]
+
+
+def field(text: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]+)"', text)
+    assert found is not None, text
+    return found[1]
+
+
+def test_the_account_page_ends_sessions_by_plain_forms_in_both_languages(it: World) -> None:
+    with signed_in(it.url, OPERATOR) as here, signed_in(it.url, OPERATOR) as there, signed_in(it.url, OPERATOR) as far:
+        there_id = next(each["id"] for each in there.get("/api/v1/me/sessions").json()["items"] if each["is_this"])
+        page = here.get("/account?lang=en", headers={"Accept": "text/html"}).text
+        assert "Where you are signed in" in page
+        assert "this browser" in page
+        assert "Dove hai fatto l" in here.get("/account?lang=it").text
+        form = {"csrf": field(page, "csrf"), "session": there_id}
+        assert here.post("/account/sessions/end", data=form | {"csrf": "x"}).status_code == 403
+        ended = here.post("/account/sessions/end", data=form)
+        assert (ended.status_code, ended.headers["location"]) == (303, "/account?done=ended")
+        assert there.get("/api/v1/me").status_code == 401
+        assert here.post("/account/sessions/end", data=form | {"others": "yes"}).status_code == 303
+        assert far.get("/api/v1/me").status_code == 401
+        assert here.get("/api/v1/me").status_code == 200
+    answer = httpx.get(f"{it.url}/account", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    assert it.get("/account", "operator").status_code == 404
+
+
+def test_password_and_second_factor_are_changed_by_plain_forms(it: World) -> None:
+    wanted = {"email": "dora@example.it", "name": "Dora", "roles": [{"role": "maintenance"}]}
+    link = it.send("POST", "/api/v1/users", json=wanted).json()["link"]["url"]
+    form = {"password": PASSWORD, "again": PASSWORD}
+    assert httpx.post(link, data=form, headers={"Origin": it.url}).status_code == 303
+    with signed_in(it.url, "dora@example.it") as browser:
+        csrf = {"csrf": field(browser.get("/account").text, "csrf")}
+        wrong = browser.post("/account/second-factor", data=csrf | {"factor_password": "x"})
+        assert (wrong.status_code, "aria-invalid" in wrong.text) == (422, True)
+        asked = browser.post("/account/second-factor", data=csrf | {"factor_password": PASSWORD}).text
+        secret = re.findall(r'id="secret">(\w+)<', asked)[0]
+        code = csrf | {"ticket": field(asked, "ticket"), "code": "000000"}
+        assert browser.post("/account/second-factor/confirm", data=code).status_code == 422
+        code["code"] = pyotp.TOTP(secret).now()
+        assert browser.post("/account/second-factor/confirm", data=code).headers["location"] == "/account?done=set-up"
+        assert "/account/second-factor/remove" in browser.get("/account").text
+        removed = browser.post("/account/second-factor/remove", data=csrf | {"factor_password": PASSWORD})
+        assert removed.headers["location"] == "/account?done=removed"
+        new = {"old": PASSWORD, "new": "tre torni e una pressa", "again": "tre torni e una pressa"}
+        for bad in ({"old": "x"}, {"again": "y"}, {"new": "short", "again": "short"}):
+            assert browser.post("/account/password", data=csrf | new | bad).status_code == 422
+        changed = browser.post("/account/password", data=csrf | new)
+        assert (changed.status_code, changed.headers["location"]) == (303, "/sign-in")
+        assert browser.get("/api/v1/me").status_code == 401
+    assert sign_in(it.url, "dora@example.it", "tre torni e una pressa").status_code == 303
+
+
+def test_without_a_mail_server_nobody_is_promised_a_letter(it: World) -> None:
+    assert httpx.get(f"{it.url}/forgotten").status_code == 404
+    assert httpx.post(f"{it.url}/forgotten", data={"email": MEMBER}, headers={"Origin": it.url}).status_code == 404
+    assert "/forgotten" not in httpx.get(f"{it.url}/sign-in").text
