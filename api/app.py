@@ -35,6 +35,8 @@ from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
 from api.records.database import open_records
 from api.settings import check
+from api.usage import endpoints as usage_endpoints
+from api.usage.kept import UsageDays
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
 from shopfloor.stores.open import open_store
@@ -92,7 +94,10 @@ def create_app(settings: Settings) -> FastAPI:
         live = Live(broker, store, records, access=access, metrics=metrics, settings=settings.live)
         pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
         machines = Machines(live, store)
-        app.state.services = Services(settings, records, access, sign_in, store, live, machines, metrics, pages, edges)
+        usage = UsageDays(records, store, settings.policy)
+        app.state.services = Services(
+            settings, records, access, sign_in, store, live, machines, metrics, pages, edges, usage
+        )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -144,6 +149,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
+        usage_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         _document(app),
