@@ -10,6 +10,7 @@ from sqlalchemy import or_, select, update
 
 from api.access.scope import Role
 from api.audit.service import record
+from api.bookings.reading import bookings_of
 from api.records.database import mark_changed
 from api.records.rules import InvalidRecordError, Problem
 from api.records.service import UnknownRecordError, values_of
@@ -444,6 +445,7 @@ def evidence_of(session: Session, machine: str, period: Period) -> Evidence:
             Badge(row.at, None if row.payer is None else payer_named(row.payer), row.is_out)
             for row in session.scalars(said)
         ],
+        bookings=bookings_of(session, machine, reach),
         maintenance=[
             Maintenance(Period(row.starts, INSTANT_MAX if row.ends is None else row.ends), Cause(row.cause))
             for row in session.scalars(kept)

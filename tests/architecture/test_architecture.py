@@ -46,6 +46,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "api/records/*",
         "api/access/*",
+        "api/bookings/*",
         "api/edges/store.py",
         "api/watch/leader.py",
         "api/*/tables.py",
