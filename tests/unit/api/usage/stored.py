@@ -14,7 +14,7 @@ from api.usage import service
 from api.usage.evidence import JobRule, RuleKind
 from api.usage.kept import UsageDays
 from api.usage.policy import Policy
-from shopfloor.periods import HOUR, SECOND, parse_instant
+from shopfloor.periods import HOUR, SECOND, Period, parse_instant
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
 from tests.services.records import firm
@@ -71,7 +71,7 @@ class House:
 
     def correct(self, machine: str, start: str, end: str, payer: str, *, now: str) -> None:
         """Ask for a correction as one person and approve it as another."""
-        wish = service.Wish(machine, service.Period(at(start), at(end)), payer, None, "the wrong badge was read")
+        wish = service.Wish(machine, Period(at(start), at(end)), payer, None, "the wrong badge was read")
         with self.records.writing() as session:
             row = service.ask_correction(session, Actor("person:anna"), STAFF, wish, now=at(now))
             service.decide_correction(session, Actor("person:bruno"), row.id, "", approve=True, now=at(now))
