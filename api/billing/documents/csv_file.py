@@ -12,10 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from api import formats
-from api.billing.documents.words import BASES, UNITS, WORDS
+from api.billing.documents.words import BASES, STATES, UNITS, WORDS
 from api.billing.documents.writing import corrects, in_price_units
 from api.billing.statements import SCALES, Unit
-from api.pages.words import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

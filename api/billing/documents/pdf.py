@@ -14,10 +14,9 @@ import typst
 
 from api import formats
 from api.billing.documents.document import Group
-from api.billing.documents.words import CLAIMS, PAYMENT_METHODS, QUALITIES, WORDS, said, what
+from api.billing.documents.words import CLAIMS, PAYMENT_METHODS, QUALITIES, STATES, WORDS, said, what
 from api.billing.documents.writing import corrects, decimal_hours, explanation, price, quantity, tax
 from api.billing.statements import Unit
-from api.pages.words import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

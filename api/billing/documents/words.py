@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from api.billing.statements import Basis, Rule
-from api.pages.words import STATES
 from api.usage.segments import Claim, Quality
+from shopfloor.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -246,6 +246,38 @@ BASES: Mapping[Language, Mapping[Basis, str]] = MappingProxyType(
     }
 )
 """What a basis is called."""
+
+STATES: Mapping[Language, Mapping[State, str]] = MappingProxyType(
+    {
+        "it": MappingProxyType(
+            {
+                State.PROCESSING: "In lavorazione",
+                State.SETUP: "Attrezzaggio",
+                State.IDLE: "In attesa",
+                State.INTERRUPTED: "Interrotta",
+                State.MAINTENANCE: "In manutenzione",
+                State.OUT_OF_SERVICE: "Fuori servizio",
+                State.OFF: "Spenta",
+                State.UNREACHABLE: "Spenta o non risponde",
+                State.UNKNOWN: "Senza dati",
+            }
+        ),
+        "en": MappingProxyType(
+            {
+                State.PROCESSING: "Running",
+                State.SETUP: "Setup",
+                State.IDLE: "Idle",
+                State.INTERRUPTED: "Interrupted",
+                State.MAINTENANCE: "In maintenance",
+                State.OUT_OF_SERVICE: "Out of service",
+                State.OFF: "Off",
+                State.UNREACHABLE: "Off or not answering",
+                State.UNKNOWN: "No data",
+            }
+        ),
+    }
+)
+"""What a state is called, as on the pages."""
 
 UNITS: Mapping[Language, Mapping[str, str]] = MappingProxyType(
     {"it": MappingProxyType({"h": "h", "kWh": "kWh", "pcs": "pz", "": ""}),

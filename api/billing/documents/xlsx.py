@@ -14,10 +14,9 @@ from xlsxwriter.utility import xl_col_to_name
 
 from api import formats
 from api.billing.documents.csv_file import harmless
-from api.billing.documents.words import BASES, CLAIMS, UNITS, WORDS, what
+from api.billing.documents.words import BASES, CLAIMS, STATES, UNITS, WORDS, what
 from api.billing.documents.writing import corrects, explanation, in_price_units
 from api.billing.statements import SCALES, Unit
-from api.pages.words import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

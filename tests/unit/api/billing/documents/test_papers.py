@@ -20,10 +20,13 @@ from api import formats
 from api.billing.documents.csv_file import harmless, to_csv
 from api.billing.documents.document import Document, Firm
 from api.billing.documents.pdf import to_pdf
+from api.billing.documents.words import STATES
 from api.billing.documents.writing import explanation
 from api.billing.documents.xlsx import to_xlsx
 from api.billing.money import exact
 from api.billing.statements import Basis, Line, Tax, compose
+from api.pages.words import STATES as PAGE_STATES
+from api.pages.words import Words
 from tests.unit.api.billing.documents.papers import CUSTOMER, ISSUER, document, every_case, of_case
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ LATE = ("14-late-data", "A", "2026-11")
 WRITERS: dict[str, Callable[[Document, Language], bytes]] = {"pdf": to_pdf, "xlsx": to_xlsx, "csv": to_csv}
 ELSEWHERE = """
 from hashlib import sha256
+from api.pages.words import STATES as PAGE_STATES
+from api.pages.words import Words
 from tests.unit.api.billing.documents.test_papers import CAPPED, WRITERS, of_case
 print(*(sha256(write(of_case(*CAPPED), "it")).hexdigest() for write in WRITERS.values()))
 """
@@ -224,6 +229,13 @@ def test_every_case_is_explained_in_both_languages(language: Language) -> None:
 
     assert len(said) > 50
     assert not [each for each in said if "{" in each or "None" in each or "  " in each]
+
+
+@pytest.mark.parametrize("language", ["it", "en"])
+def test_a_state_is_called_in_documents_as_it_is_on_pages(language: Language) -> None:
+    say = Words(language)
+
+    assert STATES[language] == {state: say(text) for state, text in PAGE_STATES.items()}
 
 
 def test_amounts_days_and_durations_are_written_as_italy_and_england_do() -> None:
