@@ -42,8 +42,6 @@ from shopfloor.periods import Period, format_instant, parse_instant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.orm import Session
-
     from api.usage.tables import BadgeOwner, CheckIn, CorrectionRequest, MaintenanceTime, MemberRule
 
 router = APIRouter(prefix="/api/v1", tags=["usage"])
@@ -54,7 +52,7 @@ TimeId = Annotated[str, Path(max_length=16, description="Identifier of the while
 OfMachine = Annotated[str | None, Query(alias="machine", max_length=63, description="Only of this machine.")]
 
 
-async def write(writer: Writer, change: Callable[[Session], Any]) -> Any:
+async def write(writer: Writer, change: Callable[[Any], Any]) -> Any:
     """Change records in a transaction of its own."""
 
     def run() -> Any:
