@@ -51,7 +51,8 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         return frozenset({CALENDAR})
     if parameter == "edge_id":
         return frozenset(machine["agent_id"] for machine in MACHINES if machine["site_id"] in sites)
-    nobodys = {"user_id", "session_id", "key_id", "file_id"}  # there is nobody, and a key has no sessions
+    # there is nobody, a key has no sessions, and nothing of these was added
+    nobodys = {"user_id", "session_id", "key_id", "file_id", "rule_id", "correction_id", "time_id"}
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
 
