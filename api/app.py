@@ -29,7 +29,6 @@ from api.live import endpoints as live_endpoints
 from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
-from api.machines.ownership import NoSessions
 from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
@@ -44,6 +43,7 @@ from api.records.database import open_records
 from api.settings import check
 from api.usage import endpoints as usage_endpoints
 from api.usage.kept import UsageDays
+from api.usage.ownership import KeptSessions
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
 from shopfloor.stores.open import open_store
@@ -104,12 +104,12 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        sessions = NoSessions()
+        usage = UsageDays(records, store, settings.policy)
+        sessions = KeptSessions(usage)
         live = Live(broker, store, records, access=access, sessions=sessions, metrics=metrics, settings=settings.live)
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
         today = Today(store, pages.zone)
         machines = Machines(live, store, sessions)
-        usage = UsageDays(records, store, settings.policy)
         app.state.services = Services(
             settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, letters, usage
         )

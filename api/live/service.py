@@ -43,6 +43,8 @@ DEAF_SECONDS = 15.0
 """Without hearing it for so long it takes its subscriptions for lost, and connects anew."""
 TICK_SECONDS = 1.0
 """How often silence is noticed, heartbeats are sent and files are looked at."""
+SESSIONS_SECONDS = 10.0
+"""How often it is asked whose sessions are going on."""
 MEMORY_MACHINES = 25
 """So many machines are read from the store in one step."""
 MEMORY_SECONDS_MIN, MEMORY_SECONDS_MAX = 0.5, 15.0
@@ -94,6 +96,8 @@ class Live:
         self._allowed = Allowed()
         self._changed: dict[str, set[str]] = {}
         self._foreign: dict[str, Counter[str]] = {}
+        self._sessions = sessions
+        self._sessions_at = 0.0
         self._woken = asyncio.Event()
         self._recall = asyncio.Event()
         self._data_mid: int | None = None
@@ -311,9 +315,20 @@ class Live:
                 if present.needs_evaluation(now):
                     self._mark(machine_id)
             await self._access.refresh(now=now)
+            await self._refresh_sessions(now)
             self.streams.beat(lambda caller: self._access.is_valid(caller, now=clock.now()), now=now)
             await self._refresh_park(now)
             await self._note_foreign(now)
+
+    async def _refresh_sessions(self, now: int) -> None:
+        """Learn whose work the machines are doing: what is not known yet is shown to no member."""
+        if clock.monotonic_seconds() - self._sessions_at < SESSIONS_SECONDS:
+            return
+        self._sessions_at = clock.monotonic_seconds()
+        try:
+            await asyncio.to_thread(self._sessions.refresh, now=now)
+        except RecordsUnavailableError as error:
+            log.warning("live.sessions_not_read", error=str(error))
 
     async def _note_foreign(self, now: int) -> None:
         """Put on record who spoke for a machine of another one; what was said is in the collector's quarantine."""

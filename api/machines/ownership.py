@@ -39,18 +39,8 @@ class Sessions(Protocol):
     def own(self, member: str, machine: str, period: Period) -> Sequence[Period]:
         """Return when a machine worked for a member within a period: sorted, disjoint, clipped to it. Blocks."""
 
-
-class NoSessions:
-    """Knows of no session: members see states alone."""
-
-    def running(self, machine: str) -> Running | None:
-        """Return None."""
-        del machine
-
-    def own(self, member: str, machine: str, period: Period) -> Sequence[Period]:
-        """Return nothing."""
-        del member, machine, period
-        return ()
+    def refresh(self, *, now: int) -> None:
+        """Learn what runs now. Blocks."""
 
 
 def visible_now(scope: Scope, running: Running | None) -> Period | None:

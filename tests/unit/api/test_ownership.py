@@ -8,7 +8,7 @@ import pytest
 
 from api.access.scope import Role, Scope
 from api.live.present import Present
-from api.machines.ownership import NoSessions, Running, visible_now, whole_minutes
+from api.machines.ownership import Running, visible_now, whole_minutes
 from api.machines.park import Machine, Park, UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.schemas import ReducedPoint
@@ -28,6 +28,20 @@ OWN, OTHER, STAFF = Scope(Role.MEMBER, "a"), Scope(Role.MEMBER, "b"), Scope(Role
 MILL = Machine(id="mill", name="M 1", kind="", site="nord", publisher="edge")
 FIRST = Period(START + 90 * SECOND, START + 5 * MINUTE + 30 * SECOND)
 LAST = Period(START + 40 * MINUTE, START + 50 * MINUTE)
+
+
+class NoSessions:
+    """Knows of no session."""
+
+    def running(self, machine: str) -> Running | None:
+        del machine
+
+    def own(self, member: str, machine: str, period: Period) -> Sequence[Period]:
+        del member, machine, period
+        return ()
+
+    def refresh(self, *, now: int) -> None:
+        del now
 
 
 class Known(NoSessions):

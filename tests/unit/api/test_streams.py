@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from api.access.scope import Caller, Role, Scope
 from api.live.present import Present
 from api.live.streams import FRAMES_MAX, Change, Stream, Streams, TooManyStreamsError, View
-from api.machines.ownership import NoSessions, Running
+from api.machines.ownership import Running
 from api.machines.park import Machine
 from shopfloor.periods import SECOND, Period
 from shopfloor.samples import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOW = 1_800_000_000 * SECOND
 NORTH = Machine(id="a", name="A", kind="mill", site="north", publisher="edge")
@@ -21,6 +24,20 @@ OPERATOR = Caller("op", "operator", Scope(Role.OPERATOR))
 MEMBER = Caller("me", "member", Scope(Role.MEMBER, "firm"))
 KIOSK = Caller("wall", "wall", Scope(Role.KIOSK))
 BOUND = Caller("no", "north", Scope(Role.OPERATOR, sites=frozenset({"north"})))
+
+
+class NoSessions:
+    """Knows of no session."""
+
+    def running(self, machine: str) -> Running | None:
+        del machine
+
+    def own(self, member: str, machine: str, period: Period) -> Sequence[Period]:
+        del member, machine, period
+        return ()
+
+    def refresh(self, *, now: int) -> None:
+        del now
 
 
 def present() -> Present:
