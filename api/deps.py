@@ -243,20 +243,3 @@ ActorDep = Annotated[Actor, Depends(actor)]
 EdgesDep = Annotated["Edges", Depends(edges)]
 GuardDep = Annotated[Guard, Depends(guard)]
 NowDep = Annotated[int, Depends(now)]
-
-
-class Writer(NamedTuple):
-    """Who changes records, when, and what they believe to change."""
-
-    found: Services
-    actor: Actor
-    now: int
-    guard: Guard
-
-
-def writer(found: ServicesDep, actor: ActorDep, now: NowDep, guard: GuardDep) -> Writer:
-    """Return who changes records with this request."""
-    return Writer(found, actor, now, guard)
-
-
-WriterDep = Annotated[Writer, Depends(writer)]

@@ -35,15 +35,16 @@ from api.access.tables import Session as SessionRow
 from api.deps import (
     ActorDep,
     CallerDep,
+    GuardDep,
     NowDep,
     ServicesDep,
-    WriterDep,
     client_address,
     csrf_token,
     is_secure,
     tagged,
 )
 from api.machines.paging import page
+from api.records.endpoints import WriterDep  # noqa: TC001 - read when routes are made
 from api.records.rules import InvalidRecordError, Problem, site_problems
 from shopfloor.periods import format_instant
 
@@ -152,9 +153,11 @@ async def get_user(found: ServicesDep, user_id: UserId, response: Response) -> A
 
 
 @router.patch("/users/{user_id}", tags=["users"], response_model=User)
-async def change_user(writer: WriterDep, user_id: UserId, fields: UserPatch, response: Response) -> Any:
+async def change_user(
+    writer: WriterDep, guard: GuardDep, user_id: UserId, fields: UserPatch, response: Response
+) -> Any:
     """Change somebody; a role that is taken away, or somebody who is kept out, loses what is open within seconds."""
-    found, actor, now, guard = writer
+    found, actor, now = writer
 
     def write(session: Session) -> Any:
         person = people.find_person(session, user_id)

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Path, Request, Response
 from api.deps import (
     ActorDep,
     EdgesDep,
+    GuardDep,
     NowDep,
     ScopeDep,
     Services,
     ServicesDep,
-    WriterDep,
     client_address,
 )
 from api.edges.schemas import EdgeFields, EdgeList, EdgeOut, EdgePut, EnrolledOut, EnrollIn, InvitationOut
@@ -24,6 +24,7 @@ from api.records import service
 from api.records.endpoints import (
     Cursor,
     Limit,
+    WriterDep,
     list_records,
     one_record,
     put_record,
@@ -58,17 +59,17 @@ async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId, respons
 
 
 @router.put("/{edge_id}", response_model=EdgeFields)
-async def put_edge(writer: WriterDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
+async def put_edge(writer: WriterDep, guard: GuardDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
     """Add an edge agent, or change it; one that is not active is disconnected, and what it says is refused."""
-    values = await put_record(writer, "edges", edge_id, fields, response)
+    values = await put_record(writer, guard, ("edges", edge_id), fields, response)
     await asyncio.to_thread(_tell_broker, writer.found)
     return values
 
 
 @router.delete("/{edge_id}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_edge(writer: WriterDep, edge_id: EdgeId) -> None:
+async def remove_edge(writer: WriterDep, guard: GuardDep, edge_id: EdgeId) -> None:
     """Remove an edge agent that nothing refers to, with its login and code: its connection ends."""
-    found, actor, now, guard = writer
+    found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
+from api.audit.service import Actor  # noqa: TC001 - read when routes are made
 from api.deps import (
+    ActorDep,
+    GuardDep,
+    NowDep,
     ScopeDep,
     Services,
     ServicesDep,
-    Writer,
-    WriterDep,
     tagged,
 )
 from api.machines.paging import page
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from api.access.scope import Scope
+    from api.records.versions import Guard
 
 PAGE_MAX = 500
 router = APIRouter(prefix="/api/v1")
@@ -65,9 +68,28 @@ async def one_record(found: Services, scope: Scope, kind: str, row_id: str, resp
     return tagged(service.values_of(row), response)
 
 
-async def put_record(writer: Writer, kind: str, row_id: str, fields: BaseModel, response: Response) -> dict[str, Any]:
-    """Keep a record; the answer is 201 when there was none."""
-    found, actor, now, guard = writer
+class Writer(NamedTuple):
+    """Who changes records, and when."""
+
+    found: Services
+    actor: Actor
+    now: int
+
+
+def writer_of(found: ServicesDep, actor: ActorDep, now: NowDep) -> Writer:
+    """Return who changes records with this request."""
+    return Writer(found, actor, now)
+
+
+WriterDep = Annotated[Writer, Depends(writer_of)]
+
+
+async def put_record(
+    writer: Writer, guard: Guard, record: tuple[str, str], fields: BaseModel, response: Response
+) -> dict[str, Any]:
+    """Keep a record, by its kind and id; the answer is 201 when there was none."""
+    found, actor, now = writer
+    kind, row_id = record
     values = fields.model_dump() | {"id": row_id}
 
     def write() -> tuple[str, dict[str, Any]]:
@@ -88,9 +110,9 @@ async def _written(found: Services, done: tuple[str, dict[str, Any]], response: 
     return tagged(values, response)
 
 
-async def remove_record(writer: Writer, kind: str, row_id: str) -> None:
+async def remove_record(writer: Writer, guard: Guard, kind: str, row_id: str) -> None:
     """Remove a record."""
-    found, actor, now, guard = writer
+    found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:
@@ -101,7 +123,7 @@ async def remove_record(writer: Writer, kind: str, row_id: str) -> None:
 
 
 async def _import(writer: Writer, kind: str, data: bytes, *, dry_run: bool) -> Any:
-    found, actor, now, _ = writer
+    found, actor, now = writer
     outcome = await asyncio.to_thread(sheets.read_in, found.records, actor, kind, data, now=now, dry_run=dry_run)
     await found.changed()
     return {
@@ -126,9 +148,9 @@ async def get_consortium(found: ServicesDep, response: Response) -> Any:
 
 
 @router.put("/consortium", tags=["consortium"], response_model=ConsortiumFields)
-async def put_consortium(writer: WriterDep, fields: ConsortiumFields, response: Response) -> Any:
+async def put_consortium(writer: WriterDep, guard: GuardDep, fields: ConsortiumFields, response: Response) -> Any:
     """Fill in what the consortium is as issuer."""
-    found, actor, now, guard = writer
+    found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:
@@ -162,9 +184,11 @@ async def get_calendar(found: ServicesDep, calendar_id: CalendarId, response: Re
 
 
 @router.put("/calendars/{calendar_id}", tags=["calendars"], response_model=CalendarFields)
-async def put_calendar(writer: WriterDep, calendar_id: CalendarId, fields: CalendarPut, response: Response) -> Any:
+async def put_calendar(
+    writer: WriterDep, guard: GuardDep, calendar_id: CalendarId, fields: CalendarPut, response: Response
+) -> Any:
     """Add a calendar, or change it: its hours and days are kept as they are given."""
-    found, actor, now, guard = writer
+    found, actor, now = writer
     values = fields.model_dump() | {"id": calendar_id}
 
     def write() -> tuple[str, dict[str, Any]]:
@@ -175,9 +199,9 @@ async def put_calendar(writer: WriterDep, calendar_id: CalendarId, fields: Calen
 
 
 @router.delete("/calendars/{calendar_id}", tags=["calendars"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_calendar(writer: WriterDep, calendar_id: CalendarId) -> None:
+async def remove_calendar(writer: WriterDep, guard: GuardDep, calendar_id: CalendarId) -> None:
     """Remove a calendar that no machine follows."""
-    found, actor, now, guard = writer
+    found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:
@@ -211,15 +235,17 @@ async def get_member(found: ServicesDep, scope: ScopeDep, member_id: MemberId, r
 
 
 @router.put("/members/{member_id}", tags=["members"], response_model=MemberFields)
-async def put_member(writer: WriterDep, member_id: MemberId, fields: MemberPut, response: Response) -> Any:
+async def put_member(
+    writer: WriterDep, guard: GuardDep, member_id: MemberId, fields: MemberPut, response: Response
+) -> Any:
     """Add a member firm, or change it: every field is kept as it is given."""
-    return await put_record(writer, "members", member_id, fields, response)
+    return await put_record(writer, guard, ("members", member_id), fields, response)
 
 
 @router.delete("/members/{member_id}", tags=["members"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_member(writer: WriterDep, member_id: MemberId) -> None:
+async def remove_member(writer: WriterDep, guard: GuardDep, member_id: MemberId) -> None:
     """Remove a firm that was added by mistake; one that leaves is ended by `active_to`."""
-    await remove_record(writer, "members", member_id)
+    await remove_record(writer, guard, "members", member_id)
 
 
 @router.get("/sites", tags=["sites"], response_model=SiteList)
@@ -235,15 +261,15 @@ async def get_site(found: ServicesDep, scope: ScopeDep, site_id: SiteId, respons
 
 
 @router.put("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
-async def put_site(writer: WriterDep, site_id: SiteId, fields: SitePut, response: Response) -> Any:
+async def put_site(writer: WriterDep, guard: GuardDep, site_id: SiteId, fields: SitePut, response: Response) -> Any:
     """Add a site, or change it."""
-    return await put_record(writer, "sites", site_id, fields, response)
+    return await put_record(writer, guard, ("sites", site_id), fields, response)
 
 
 @router.delete("/sites/{site_id}", tags=["sites"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_site(writer: WriterDep, site_id: SiteId) -> None:
+async def remove_site(writer: WriterDep, guard: GuardDep, site_id: SiteId) -> None:
     """Remove a site that nothing refers to."""
-    await remove_record(writer, "sites", site_id)
+    await remove_record(writer, guard, "sites", site_id)
 
 
 @router.get("/machines.csv", tags=["machines"], response_class=Response)
@@ -265,12 +291,14 @@ async def get_machine_record(found: ServicesDep, scope: ScopeDep, machine_id: Ma
 
 
 @router.put("/machines/{machine_id}", tags=["machines"], response_model=MachineFields)
-async def put_machine(writer: WriterDep, machine_id: MachineId, fields: MachinePut, response: Response) -> Any:
+async def put_machine(
+    writer: WriterDep, guard: GuardDep, machine_id: MachineId, fields: MachinePut, response: Response
+) -> Any:
     """Add a machine, or change it: every field is kept as it is given."""
-    return await put_record(writer, "machines", machine_id, fields, response)
+    return await put_record(writer, guard, ("machines", machine_id), fields, response)
 
 
 @router.delete("/machines/{machine_id}", tags=["machines"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_machine(writer: WriterDep, machine_id: MachineId) -> None:
+async def remove_machine(writer: WriterDep, guard: GuardDep, machine_id: MachineId) -> None:
     """Remove a machine that was added by mistake; one that is shared no more is ended by `active_to`."""
-    await remove_record(writer, "machines", machine_id)
+    await remove_record(writer, guard, "machines", machine_id)
