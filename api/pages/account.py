@@ -16,7 +16,7 @@ from api.access.scope import Role
 from api.access.sign_in import CodeNeeded, Visitor
 from api.deps import ServicesDep, client_address
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
-from api.pages.sign_in import MISTAKES, PASSWORD_MAX
+from api.pages.sign_in import PASSWORD_MAX, mistake
 from api.pages.times import moment
 from api.pages.words import mark
 from api.records.rules import InvalidRecordError
@@ -94,15 +94,15 @@ async def change_password(page: PageDep, found: ServicesDep) -> Response:
     form = await page.form()
     old, new, again = (form.raw(name, PASSWORD_MAX) for name in ("old", "new", "again"))
     if new != again:
-        return await _show(page, errors={"again": page.say(MISTAKES["differ"])})
+        return await _show(page, errors={"again": mistake(page, "differ")})
     person = await own.person_of(found, page.caller)
     problem = password_problem(new, email=person.email, house=found.settings.house)
     if problem is not None:
-        return await _show(page, errors={"new": page.say(MISTAKES[f"password_{problem}"])})
+        return await _show(page, errors={"new": mistake(page, f"password_{problem}")})
     try:
         await own.choose_password(found, page.caller, page.actor, old, new, now=page.now)
     except InvalidRecordError as error:
-        texts = {"old": page.say(_WRONG_PASSWORD), "new": page.say(MISTAKES["busy"])}
+        texts = {"old": page.say(_WRONG_PASSWORD), "new": mistake(page, "busy")}
         return await _show(page, errors={each.field: texts[each.field] for each in error.problems})
     return page.go("/sign-in")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from api.deps import Services
 
 PASSWORD_MAX = 1_000
-MISTAKES = {
+_MISTAKES = {
     "busy": mark("Too many passwords are being checked. Try again in a moment."),
     "bad_email": mark("This e-mail address cannot be used, or is taken."),
     "differ": mark("The two passwords are not the same."),
@@ -37,6 +37,12 @@ MISTAKES = {
     "password_own": mark("It is little more than your address or the consortium's name: choose another."),
 }
 """What is wrong with what was chosen."""
+
+
+def mistake(page: Page, name: str) -> str:
+    """Say what is wrong with what was chosen, by the name of the sentence."""
+    return page.say(_MISTAKES[name])
+
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Token = Annotated[str, Path(max_length=200)]
@@ -191,7 +197,7 @@ async def _invitation(page: Page, token: str, *, problem: str = "", typed: tuple
         is_first=not email,
         email=email or typed[0],
         typed_name=name or typed[1],
-        message=page.say(MISTAKES[problem]) if problem else "",
+        message=mistake(page, problem) if problem else "",
     )
 
 
