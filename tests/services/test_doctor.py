@@ -60,7 +60,7 @@ def diagnose(config: Path) -> tuple[int, dict[str, list[dict[str, Any]]]]:
 
 
 async def test_each_usual_fault_is_named_with_its_mend(tmp_path: Path) -> None:
-    machine = secured(tmp_path, counting.Counting(None, 2, 1)).secure()  # type: ignore[arg-type]
+    machine = secured(tmp_path, counting.Counting(None, 2, 1)).secure()
     await machine.start()
     import asyncio
 
