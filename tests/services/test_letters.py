@@ -18,6 +18,7 @@ from api.audit.service import CONSOLE
 from api.records.database import Records, open_records
 from shopfloor.periods import HOUR, SECOND
 from shopfloor.settings import SettingsError, write_secret
+from tests.services.stores import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +49,10 @@ class Mails:
 @pytest.fixture
 def mails(tmp_path: Path) -> Iterator[Mails]:
     kept = Mails()
-    server = Controller(kept, hostname="127.0.0.1", port=0)
+    port = free_port()
+    server = Controller(kept, hostname="127.0.0.1", port=port)
     server.start()
     try:
-        port = server.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
         write_secret(tmp_path / "server", f"mailto://127.0.0.1:{port}?from=officina@example.it&mode=insecure")
         yield kept
     finally:
