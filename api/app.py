@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from api import errors, health
 from api.access import endpoints as access_endpoints
 from api.access import people
-from api.access.letters import Letters
 from api.access.service import Access
 from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from api.access.letters import Letters
     from api.records.database import Records
     from api.settings import Settings
 
@@ -99,7 +99,7 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     records = open_records(settings.records)
     access = Access(records)
     sign_in = SignIn(records, second_factor_policy=settings.second_factor)
-    letters = None if settings.mail is None else Letters(records, settings.mail, house=settings.house)
+    letters = _letters(settings, records)
     edges = _edges(settings, records, worker)
 
     @asynccontextmanager
@@ -144,6 +144,15 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     app.state.first_link = "" if worker else _first_link(records)
     _install(app, metrics)
     return app
+
+
+def _letters(settings: Settings, records: Records) -> Letters | None:
+    """Return what sends links by e-mail, None where nothing does; what sends them is loaded where it is needed."""
+    if settings.mail is None:
+        return None
+    from api.access.letters import Letters
+
+    return Letters(records, settings.mail, house=settings.house)
 
 
 def _edges(settings: Settings, records: Records, worker: int | None) -> Edges | None:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from api.access.letters import MailSettings
 from api.edges.service import EdgesSettings
 from api.usage.policy import PRECEDENCE, Policy
 from api.usage.segments import Claim
@@ -45,6 +44,19 @@ class UsageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     inferred_off_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=3_600)] = 60
     estimate_gaps: bool = False
     estimate_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=604_800)] = 24 * 3600
+
+
+class MailSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How links are sent by e-mail.
+
+    Attributes:
+        server_file: a secret file with the mail server's address, `mailtos://user:password@host:port?from=address`.
+        pages: address of the pages as people reach it, `https://officina.example`; links begin with it, whatever a
+            request says it was sent to.
+    """
+
+    server_file: Path
+    pages: Annotated[str, msgspec.Meta(min_length=8, max_length=200)]
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

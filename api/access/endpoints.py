@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import select
 
 from api.access import own, people, second_factor
-from api.access.letters import Letter
 from api.access.schemas import (
     FactorCode,
     FactorOut,
@@ -110,8 +109,8 @@ async def _link(found: Services, request: Request, person: Person, link: people.
     letters = found.letters
     if letters is not None:
         pages = letters.pages
-        letter = Letter(person.email, person.language, link, is_first=not person.password_hash)
-        is_mailed = await asyncio.to_thread(letters.send, letter)
+        is_first = not person.password_hash
+        is_mailed = await asyncio.to_thread(letters.send, person.email, person.language, link, is_first=is_first)
     else:
         pages = f"{'https' if is_secure(request) else 'http'}://{request.headers.get('host', '')}"
         is_mailed = False

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import msgspec
 import structlog
 from sqlalchemy import select
 
@@ -24,9 +22,11 @@ from shopfloor.settings import SettingsError, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from api.access.people import Link
     from api.records.database import Records
+    from api.settings import MailSettings
 
 SECONDS_MAX = 15.0
 """How long the mail server has for its answer."""
@@ -36,35 +36,6 @@ WAITING_MAX = 50
 _CHANNEL = "mail"
 
 log = structlog.get_logger(__name__)
-
-
-class MailSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How links are sent by e-mail.
-
-    Attributes:
-        server_file: a secret file with the mail server's address, `mailtos://user:password@host:port?from=address`.
-        pages: address of the pages as people reach it, `https://officina.example`; links begin with it, whatever a
-            request says it was sent to.
-    """
-
-    server_file: Path
-    pages: Annotated[str, msgspec.Meta(min_length=8, max_length=200)]
-
-
-class Letter(NamedTuple):
-    """A link for somebody.
-
-    Attributes:
-        email: where it goes.
-        language: that its reader has chosen.
-        link: what it brings.
-        is_first: it invites; otherwise it lets somebody choose another password.
-    """
-
-    email: str
-    language: str
-    link: Link
-    is_first: bool
 
 
 _TEXTS: Mapping[tuple[str, bool], Words] = {
@@ -115,18 +86,28 @@ class Letters:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="letters")
 
-    def send(self, letter: Letter) -> bool:
-        """Send a link and wait for the mail server. Returns whether it took the letter."""
-        subject, body = _TEXTS[letter.language, letter.is_first]
-        words = Words(subject, body.format(house=self._house, address=f"{self.pages}{letter.link.path}"))
-        channel = Channel(f"{self._server}{'&' if '?' in self._server else '?'}{urlencode({'to': letter.email})}")
+    def send(self, email: str, language: str, link: Link, *, is_first: bool) -> bool:
+        """Send somebody a link and wait for the mail server.
+
+        Args:
+            email: where it goes.
+            language: that its reader has chosen.
+            link: what it brings.
+            is_first: it invites; otherwise it lets somebody choose another password.
+
+        Returns:
+            Whether the server took the letter.
+        """
+        subject, body = _TEXTS[language, is_first]
+        words = Words(subject, body.format(house=self._house, address=f"{self.pages}{link.path}"))
+        channel = Channel(f"{self._server}{'&' if '?' in self._server else '?'}{urlencode({'to': email})}")
         try:
-            reply = Channels({_CHANNEL: channel}, timeout_seconds=SECONDS_MAX).send(_CHANNEL, words, key=letter.link.id)
+            reply = Channels({_CHANNEL: channel}, timeout_seconds=SECONDS_MAX).send(_CHANNEL, words, key=link.id)
         except ChannelError:
-            log.warning("letters.not_sent", link=letter.link.id, said="the address cannot be written to")
+            log.warning("letters.not_sent", link=link.id, said="the address cannot be written to")
             return False
         if reply.answer is not Answer.ACCEPTED:
-            log.warning("letters.not_sent", link=letter.link.id, said=reply.words.replace(letter.email, "***"))
+            log.warning("letters.not_sent", link=link.id, said=reply.words.replace(email, "***"))
         return reply.answer is Answer.ACCEPTED
 
     def forgotten(self, email: str, address: str, *, now: int) -> float:
@@ -157,23 +138,21 @@ class Letters:
 
     def _find_and_send(self, email: str, address: str, now: int) -> None:
         try:
-            letter = self._write(email, address, now)
-            if letter is not None:
-                self.send(letter)
+            self._send_to_whoever(email, address, now)
         except RecordsUnavailableError as error:
             log.warning("letters.records_unavailable", error=str(error))
         finally:
             with self._lock:
                 self._waiting -= 1
 
-    def _write(self, email: str, address: str, now: int) -> Letter | None:
+    def _send_to_whoever(self, email: str, address: str, now: int) -> None:
         with self._records.writing() as session:
             person = session.scalars(select(Person).where(Person.email == email, Person.is_active)).one_or_none()
             if person is None or not email:
-                return None
+                return
             is_first = not person.password_hash
             link = people.new_link(session, Actor(NOBODY, address), person, now=now, keeps_factor=True)
-            return Letter(person.email, person.language, link, is_first)
+        self.send(person.email, person.language, link, is_first=is_first)
 
 
 def _server(file: Path) -> str:

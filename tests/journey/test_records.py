@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.services
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
-WEEK = {
+WEEK: dict[str, Any] = {
     "name": "Officina",
     "hours": [{"weekday": 0, "starts": "06:00", "ends": "24:00"}],
     "days": [{"day": "2026-12-25", "kind": "holiday", "name": "Natale"}],
@@ -48,7 +48,7 @@ def test_a_calendar_is_administered_and_read_by_who_works(it: World) -> None:
         assert it.get(path, holder).json() == WEEK | {"id": "officina", "zone": "Europe/Rome"}
         assert it.get("/api/v1/calendars", holder).json()["items"] == [it.get(path).json()]
         assert it.send("PUT", path, holder, json=WEEK).status_code == 404
-    wrong = WEEK | {"hours": WEEK["hours"] * 2, "zone": "Europe/Roma"}  # type: ignore[operator]
+    wrong = WEEK | {"hours": WEEK["hours"] * 2, "zone": "Europe/Roma"}
     assert {each["place"] for each in it.send("PUT", path, json=wrong).json()["errors"]} == {"hours", "zone"}
     assert it.send("DELETE", path).status_code == 204
     assert it.get(path).status_code == 404

@@ -11,11 +11,12 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from api.access import people
-from api.access.letters import Letter, Letters, MailSettings
+from api.access.letters import Letters
 from api.access.scope import Role
 from api.audit import service as audit
 from api.audit.service import CONSOLE
 from api.records.database import Records, open_records
+from api.settings import MailSettings
 from shopfloor.periods import HOUR, SECOND
 from shopfloor.settings import SettingsError, write_secret
 from tests.services.stores import free_port
@@ -93,7 +94,7 @@ def test_an_invitation_comes_in_the_readers_language_with_its_link(
 ) -> None:
     link = people.Link("id", "/invitation/token", NOW)
 
-    assert letters.send(Letter(ADA, language, link, is_first=True))
+    assert letters.send(ADA, language, link, is_first=True)
 
     ((to, _, body),) = mails.received
     assert to == [ADA]
@@ -142,7 +143,7 @@ def test_a_mail_server_that_does_not_answer_is_no_fault_of_who_is_invited(
     write_secret(tmp_path / "server", "mailto://user:hush-hush@127.0.0.1:1?from=officina@example.it&mode=insecure")
     letters = Letters(records, MailSettings(tmp_path / "server", PAGES), house="")
 
-    assert not letters.send(Letter(ADA, "it", people.Link("id", "/invitation/token", NOW), is_first=False))
+    assert not letters.send(ADA, "it", people.Link("id", "/invitation/token", NOW), is_first=False)
 
     letters.close()
     said = "".join(capfd.readouterr())

@@ -33,8 +33,11 @@ LAST = Period(START + 40 * MINUTE, START + 50 * MINUTE)
 class NoSessions:
     """Knows of no session."""
 
+    def __init__(self) -> None:
+        self.known: dict[str, Running] = {}
+
     def running(self, machine: str) -> Running | None:
-        del machine
+        return self.known.get(machine)
 
     def own(self, member: str, machine: str, period: Period) -> Sequence[Period]:
         del member, machine, period
@@ -48,10 +51,9 @@ class Known(NoSessions):
     """Sessions of firm `a` at the mill, and what runs there now."""
 
     def __init__(self, spans: Sequence[Period], now: Running | None = None) -> None:
-        self._spans, self._now = spans, now
-
-    def running(self, machine: str) -> Running | None:
-        return self._now if machine == "mill" else None
+        super().__init__()
+        self._spans = spans
+        self.known = {} if now is None else {"mill": now}
 
     def own(self, member: str, machine: str, period: Period) -> Sequence[Period]:
         clipped = (span.clip(period) for span in self._spans if (member, machine) == ("a", "mill"))
