@@ -8,6 +8,7 @@ import pytest
 
 from tests.journey.api_world import World, world
 from tests.journey.people import add_people, signed_in
+from tests.services.records import partita_iva
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ def test_a_calendar_is_administered_and_read_by_who_works(it: World) -> None:
 def test_two_administrators_do_not_overwrite_each_other(it: World, ada: httpx.Client) -> None:
     for path, fields in (
         ("/api/v1/sites/nord", {"name": "Nord"}),
-        ("/api/v1/consortium", {"legal_name": "Consorzio", "legal_form": "consorzio", "partita_iva": "12345678903"}),
+        ("/api/v1/consortium", {"legal_name": "Consorzio", "legal_form": "consorzio", "partita_iva": partita_iva(7)}),
         ("/api/v1/calendars/sede", WEEK),
     ):
         it.send("PUT", path, json=fields)
