@@ -37,7 +37,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "grafana_api": ("dashboards/publish.py",),
     "influxdb_client": ("shopfloor/stores/influx_server.py", "shopfloor/stores/influx_setup.py"),
     "itsdangerous": ("api/access/sign_in.py",),
-    "babel": ("api/pages/words.py", "api/pages/times.py"),
+    "babel": ("api/pages/words.py", "api/pages/times.py", "api/pages/figures.py"),
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
     "pymodbus": ("edge_agent/modbus.py",),
