@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from babel.numbers import format_decimal
-
-from api.pages.times import LOCALES
+from api import formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +29,11 @@ def unit(ucum: str) -> str:
 
 def number(value: float, say: Words, *, decimals: int | None = None) -> str:
     """Write a number, as precisely as it is read at one glance unless told how many decimals."""
+    least = decimals or 0
     if decimals is None:
-        whole = len(str(int(abs(value)))) if abs(value) >= 1 else 1
-        decimals = max(0, _SHOWN_DIGITS - whole)
-        text = f"#,##0.{'#' * decimals}" if decimals else "#,##0"
-    else:
-        text = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
-    return str(format_decimal(value, text, LOCALES[say.language])).replace("-", MINUS)
+        decimals = max(0, _SHOWN_DIGITS - len(str(int(abs(value)))))
+    written = formats.number(Decimal(repr(value)), say.language, least=least, most=decimals)
+    return written.replace("-", MINUS)
 
 
 def label(signal: Signal, say: Words) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from babel.dates import format_date
 
+from api.formats import LOCALES
 from api.pages.words import NB
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, to_datetime
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from api.pages.words import Words
 
-LOCALES = {"it": "it_IT", "en": "en_GB"}
-"""Whose habits are followed; English is that of Europe, so that a day comes before its month."""
 _DURATION_DAYS_FROM = 2 * DAY
 
 

@@ -43,7 +43,12 @@ def test_a_scale_holds_every_value_in_few_round_even_steps(one: float, other: fl
 
 @pytest.mark.parametrize(
     ("value", "it", "en"),
-    [(7441.7, "7.442", "7,442"), (24.93, "24,9", "24.9"), (1.724, "1,72", "1.72"), (-200.0, "\N{MINUS SIGN}200", "\N{MINUS SIGN}200")],
+    [
+        (7441.7, "7.442", "7,442"),
+        (24.93, "24,9", "24.9"),
+        (1.724, "1,72", "1.72"),
+        (-200.0, "\N{MINUS SIGN}200", "\N{MINUS SIGN}200"),
+    ],
 )
 def test_a_number_is_as_precise_as_it_is_read_at_one_glance(value: float, it: str, en: str) -> None:
     assert (number(value, words_of("it")), number(value, words_of("en"))) == (it, en)
