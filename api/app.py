@@ -31,13 +31,15 @@ from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
 from api.pages import endpoints as page_endpoints
-from api.pages import plant
+from api.pages import machine, plant, wall
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
 from api.records.database import open_records
 from api.settings import check
+from api.usage import endpoints as usage_endpoints
+from api.usage.kept import UsageDays
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
 from shopfloor.stores.open import open_store
@@ -102,8 +104,9 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
         today = Today(store, pages.zone)
         machines = Machines(live, store)
+        usage = UsageDays(records, store, settings.policy)
         app.state.services = Services(
-            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, usage
         )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
@@ -157,9 +160,12 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
+        usage_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         plant.router,
+        machine.router,
+        wall.router,
         _document(app),
     ):
         app.include_router(router)
