@@ -11,6 +11,7 @@ COMMANDS = {
     "edge": ("edge_agent.cli", "Read machines over OPC UA and publish what they say: init, check, run."),
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
+    "watch": ("api.watch.cli", "Keep what is derived current, judge the rules, send messages."),
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
     "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),
     "audit": ("api.audit.cli", "Who did what: verify, export."),

@@ -244,6 +244,7 @@ class Demo:
         await broker.started.wait()
         supervisor.start(program("api", *officina, "api", "--config", str(self._folder / "api.toml")))
         supervisor.start(program("collector", *officina, "collector", "--config", str(self._folder / "collector.toml")))
+        supervisor.start(program("watch", *officina, "watch", "--config", str(self._folder / "api.toml")))
         for site in (first, *others):  # the smallest first: the first live values do not wait for the last machine
             if site != first:
                 simulator = supervisor.start(self._simulator(site, program))

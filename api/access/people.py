@@ -333,6 +333,12 @@ def sessions_of(session: Session, person_id: str) -> list[SessionRow]:
     )
 
 
+def forget_ended(session: Session, *, now: int) -> None:
+    """Delete sessions that ran out and links that can no longer be taken up; the audit trail keeps what they did."""
+    session.execute(delete(SessionRow).where(SessionRow.expires <= now))
+    session.execute(delete(Invitation).where((Invitation.expires <= now) | Invitation.used.is_not(None)))
+
+
 def add_key(
     session: Session, actor: Actor, name: str, wanted: Wanted, *, writes: bool, days: int | None, now: int
 ) -> tuple[str, ApiKey]:

@@ -7,8 +7,9 @@ from api.audit import tables as audit
 from api.edges import tables as edges
 from api.records import tables as records
 from api.records.base import Base
+from api.watch import tables as watch
 
-__all__ = ["METADATA", "access", "audit", "edges", "records"]
+__all__ = ["METADATA", "access", "audit", "edges", "records", "watch"]
 
 METADATA = Base.metadata
 """What the newest version of the database looks like."""

@@ -47,6 +47,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/records/*",
         "api/access/*",
         "api/edges/store.py",
+        "api/watch/leader.py",
         "api/*/tables.py",
         "api/*/service.py",
         "api/cli.py",

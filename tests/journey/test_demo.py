@@ -153,7 +153,13 @@ def test_its_credentials_are_for_its_user_alone_and_name_everything(demo: Demo) 
     assert all(each.keys() == {"role", "email", "password", "member"} for each in credentials["users"])
     assert len({each["password"] for each in credentials["users"]}) == len(credentials["users"])
     assert credentials["mqtt"].keys() == {"host", "port", "username", "password", "publisher"}
-    assert credentials["pids"].keys() >= {"broker", "collector", "api", *(f"edge:{site}" for site in workshop.SITES)}
+    assert credentials["pids"].keys() >= {
+        "broker",
+        "collector",
+        "api",
+        "watch",
+        *(f"edge:{site}" for site in workshop.SITES),
+    }
     assert all(psutil.pid_exists(pid) for pid in credentials["pids"].values())
     assert [path for path in demo.folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077] == []
 
