@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         house: name of the consortium, as pages show it.
         language: of pages, where the browser asks for neither.
         time_zone: of the times on pages.
+        url: how people reach the pages, as https://officina.example.org; links of messages begin with it.
         second_factor: whether administrators have to show one.
         trusted_proxies: addresses of servers in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.
         live: how the present is sent out.
@@ -60,6 +61,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     house: str = ""
     language: Literal["it", "en"] = "it"
     time_zone: str = "Europe/Rome"
+    url: str = ""
     second_factor: Literal["required", "optional"] = "required"
     trusted_proxies: tuple[str, ...] = ()
     live: LiveSettings = LiveSettings()

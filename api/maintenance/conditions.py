@@ -1,10 +1,11 @@
 """What the control itself says is wrong, and which of it concerns maintenance. Pure.
 
 An agent tells everything that is active as one set (`alarms`), and everything that the control expects (`prognoses`):
-what the next set lacks is over. A recording of an MTConnect adapter tells each condition by itself. MTConnect's condition semantics (Part 2): `normal` without a code clears every code of the item, with a code that one;
-several codes are active at once; a fault may be said again and again; `unavailable` ends knowledge, not the alarm.
-The class map decides by maker, item, code and text together, because makers use numbers again and change texts. What
-it does not know is counted and listed, and wakes nobody.
+what the next set lacks is over. A recording of an MTConnect adapter tells each condition by itself, with that
+standard's semantics (Part 2): `normal` without a code clears every code of the item, with a code that one; several
+codes are active at once; a fault may be said again and again; `unavailable` ends knowledge, not the alarm. The class
+map decides by maker, item, code and text together, because makers use numbers again and change texts. What it does not
+know is counted and listed, and wakes nobody.
 """
 
 from __future__ import annotations
@@ -216,7 +217,9 @@ class ConditionsEvaluator(Evaluator):
         of_item = [subject for subject, (item, *_) in self.active.items() if item == condition.item]
         if condition.level == "unavailable":
             return [each for subject in of_item for each in self._say(stamp, subject, Verdict.UNKNOWN)]
-        return self._clear(stamp, [each for each in of_item if not condition.code or self.active[each][2] == condition.code])
+        return self._clear(
+            stamp, [each for each in of_item if not condition.code or self.active[each][2] == condition.code]
+        )
 
     def _set(self, sample: Sample, read: Callable[[str], tuple[list[Condition], int]]) -> Sequence[Judgement]:
         """Take everything that is there of one kind: what was there before and is not any more is over."""
@@ -288,7 +291,9 @@ def _prognosis(text: str) -> tuple[list[Condition], int]:
     """Read what the control expects, and how much was left out."""
     expected, more = decode_all(Prognosis, text)
     return [
-        Condition(PROGNOSIS, "warning", each.kind, ", ".join(each.details.values()) or each.kind, "", "", each.predicted)
+        Condition(
+            PROGNOSIS, "warning", each.kind, ", ".join(each.details.values()) or each.kind, "", "", each.predicted
+        )
         for each in expected
     ], more
 

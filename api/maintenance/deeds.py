@@ -1,4 +1,4 @@
-"""What people did with alarms, as it is taken in beside samples: at its time, and again whenever that is judged. Pure."""
+"""What people did with alarms, taken in beside samples: at its time, and again whenever that is judged. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from api.maintenance.alarms import ActionRefusedError, Alarm, Change
 from shopfloor.samples import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 DEED = "deed"
 """Signal of a deed: its value is a `Deed` as JSON, its stamp when it was done."""
@@ -41,9 +41,9 @@ class Deed(NamedTuple):
         return Sample(machine, DEED, stamp, json.dumps(self))
 
 
-def perform(text: str, alarms: Mapping[tuple[str, str], Alarm], stamp: int, worked: float) -> Iterator[
-    tuple[tuple[str, str], Change]
-]:
+def perform(
+    text: str, alarms: Mapping[tuple[str, str], Alarm], stamp: int, worked: float
+) -> Iterator[tuple[tuple[str, str], Change]]:
     """Do a deed to the alarms that are still open; what cannot be done to one any more is left out.
 
     Args:
@@ -67,20 +67,15 @@ def perform(text: str, alarms: Mapping[tuple[str, str], Alarm], stamp: int, work
 
 
 def _do(deed: Deed, alarm: Alarm, stamp: int, worked: float) -> Change | None:
-    match deed.kind:
-        case "take":
-            return alarm.acknowledge(stamp, deed.by, deed.note, worked)
-        case "confirm":
-            return alarm.confirm(stamp, deed.by, worked)
-        case "shelve":
-            return alarm.shelve(stamp, until=deed.until, by=deed.by, reason=deed.note, worked=worked)
-        case "unshelve":
-            return alarm.unshelve(stamp, deed.by, worked)
-        case "assign":
-            return alarm.assign(stamp, deed.to, deed.by, worked)
-        case "out_of_service":
-            return alarm.take_out_of_service(stamp, deed.by, worked)
-        case "in_service":
-            return alarm.put_in_service(stamp, deed.by, worked)
-        case _:
-            return alarm.close(stamp, worked, deed.by) if alarm.is_open else None
+    by = deed.by
+    deeds: dict[str, Callable[[], Change]] = {
+        "take": lambda: alarm.acknowledge(stamp, by, deed.note, worked),
+        "confirm": lambda: alarm.confirm(stamp, by, worked),
+        "shelve": lambda: alarm.shelve(stamp, until=deed.until, by=by, reason=deed.note, worked=worked),
+        "unshelve": lambda: alarm.unshelve(stamp, by, worked),
+        "assign": lambda: alarm.assign(stamp, deed.to, by, worked),
+        "out_of_service": lambda: alarm.take_out_of_service(stamp, by, worked),
+        "in_service": lambda: alarm.put_in_service(stamp, by, worked),
+        "close": lambda: alarm.close(stamp, worked, by),
+    }
+    return None if deed.kind == "close" and not alarm.is_open else deeds[deed.kind]()

@@ -79,6 +79,8 @@ class Feed:
         self._store = store
         self._batch: Batch | None = None
         self._minutes: dict[int, int] = {}
+        self._spans: list[tuple[int, int]] = []
+        self._read_until = 0
 
     def begins(self) -> int | None:
         """Return the first instant of which anything is stored, None for nothing at all."""
@@ -91,9 +93,11 @@ class Feed:
     def read(self, start: int, end: int) -> Iterable[Sample]:
         """Return what lies in a period, in the order of stamp and signal."""
         batch, self._batch = self._batch, None
-        for minute in [each for each in self._minutes if each >= start // MINUTE]:
-            if minute > start // MINUTE or start % MINUTE == 0:
-                del self._minutes[minute]
+        if start < self._read_until:  # it is read anew
+            self._minutes = {minute: each for minute, each in self._minutes.items() if minute * MINUTE < start}
+            self._spans = [(begin, min(until, start)) for begin, until in self._spans if begin < start]
+            self.proven_until = min(self.proven_until, start)
+        self._read_until = end
         period = Period(start, end)
         if batch is not None and batch.period == period:
             samples: Iterable[Sample] = self._of(batch)
@@ -109,7 +113,12 @@ class Feed:
             coverage: by machine, from `proven_until` on.
             position: up to where it was read.
         """
-        late = [span.start for span in self._proofs(coverage) if self.proven_until + SILENCE < span.start < position]
+        known_until = self.proven_until + SILENCE
+        late = [
+            max(span.start, self.proven_until)
+            for span in self._proofs(coverage)
+            if span.start < position and span.end > known_until and position > known_until
+        ]
         return min(late, default=0) if self.proven_until else 0
 
     def changed_since(self, start: int, end: int) -> int:
@@ -124,16 +133,16 @@ class Feed:
             for sample in self._store.read(list(self.machines), self.signals, Period(start, end), limit=DAY_LIMIT):
                 minute = sample.stamp // MINUTE
                 now[minute] = (now.get(minute, 0) + _digest(sample)) & _MASK
-        minutes = sorted(
-            minute
-            for minute in {*now, *(each for each in self._minutes if start // MINUTE <= each <= end // MINUTE)}
-            if now.get(minute, 0) != self._minutes.get(minute, 0)
-        )
-        return minutes[0] * MINUTE if minutes else 0
+        known = {minute: each for minute, each in self._minutes.items() if start // MINUTE <= minute <= end // MINUTE}
+        different = [minute * MINUTE for minute in {*now, *known} if now.get(minute, 0) != known.get(minute, 0)]
+        proven = [(span.start, span.end) for span in self._proofs(self._store.gaps(self.machines, Period(start, end)))]
+        different += [begin for begin, _ in _gaps(proven, start, end) ^ _gaps(self._spans, start, end)]
+        return max(min(different), 1) if different else 0
 
     def forget(self, before: int) -> None:
         """Forget the digests of what is long past."""
         self._minutes = {minute: digest for minute, digest in self._minutes.items() if minute >= before // MINUTE}
+        self._spans = [span for span in self._spans if span[1] >= before]
 
     def _from_store(self, period: Period) -> Iterator[Sample]:
         if self.signals:
@@ -161,10 +170,31 @@ class Feed:
                     if self.proven_until and sample.stamp > self.proven_until + SILENCE and not self.doubtful_since:
                         self.doubtful_since = self.proven_until
                     self.proven_until = max(self.proven_until, sample.value)
+                    if sample.value >= remembered:
+                        self._prove(sample.stamp, sample.value)
             elif sample.stamp >= remembered:
                 minute = sample.stamp // MINUTE
                 self._minutes[minute] = (self._minutes.get(minute, 0) + _digest(sample)) & _MASK
             yield sample
+
+    def _prove(self, start: int, end: int) -> None:
+        if self._spans and self._spans[-1][0] <= start <= self._spans[-1][1] + SILENCE:
+            begin, until = self._spans.pop()
+            start, end = begin, max(until, end)
+        self._spans.append((start, end))
+
+
+def _gaps(spans: Iterable[tuple[int, int]], start: int, end: int) -> set[tuple[int, int]]:
+    """Return the times within a period in which nothing was proven, but for short ones."""
+    found: set[tuple[int, int]] = set()
+    at = start
+    for begin, until in sorted(spans):
+        if begin > end:
+            break
+        if begin > at + SILENCE and until > start:
+            found.add((at, begin))
+        at = max(at, until)
+    return found
 
 
 def _digest(sample: Sample) -> int:

@@ -80,13 +80,16 @@ class LivesEvaluator(Evaluator):
 
     def _judge(self, stamp: int, subject: str, *, concerns: bool) -> Sequence[Judgement]:
         told = self.left.get(subject)
+        evidence: dict[str, Value] = {}
         if told is None or not concerns:
-            verdict, evidence = Verdict.UNKNOWN, {}
+            verdict = Verdict.UNKNOWN
         else:
             left, value, unit, warns = told
-            is_used_up = isinstance(left, float) and (left <= self.how.least_percent or (self.how.warns and bool(warns)))
+            is_used_up = isinstance(left, float) and (
+                left <= self.how.least_percent or (self.how.warns and bool(warns))
+            )
             verdict = Verdict.ACTIVE if is_used_up else Verdict.NORMAL
-            evidence: dict[str, Value] = {"left": left, "value": value, "unit": unit, "limit": self.how.least_percent}
+            evidence = {"left": left, "value": value, "unit": unit, "limit": self.how.least_percent}
         was = self.said.get(subject, str(Verdict.UNKNOWN))
         if verdict == was:
             return ()

@@ -1,9 +1,9 @@
 """Who is told of an incident, when, and how often. Pure: it decides; an outbox sends.
 
 What is grave is said at once. A slight incident waits half a minute, so that what has the same cause arrives in its
-message and what is over is not sent. An incident is said once; more of it at most hourly; again, while it is active and nobody has taken it, after a
-day, two, four and so on. A chain goes on from step to step while nobody answers. Quiet hours and shifts delay a
-message to a person; grave ones break through to those on call.
+message and what is over is not sent. An incident is said once; more of it at most hourly; again, while it is active and
+nobody has taken it, after a day, two, four and so on. A chain goes on from step to step while nobody answers. Quiet
+hours and shifts delay a message to a person; grave ones break through to those on call.
 """
 
 from __future__ import annotations
@@ -196,6 +196,11 @@ class NotificationFold:
     def deadline(self) -> int | None:
         """When time alone makes a message, None for never."""
         return min((due for each in self._told.values() for due in _dues(each) if due), default=None)
+
+    @property
+    def known(self) -> Sequence[str]:
+        """Ids of the incidents of which something has been said, or is to be."""
+        return list(self._told)
 
     def save(self, incident: str) -> dict[str, Any]:
         """Return what has been told of an incident as JSON can hold it; empty when nothing is under way."""

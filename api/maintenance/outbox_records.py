@@ -129,7 +129,9 @@ class RecordsOutbox:
             for number, each in enumerate(delivery.attempts):
                 if session.get(AttemptRow, (row.key, number)) is None:
                     session.add(
-                        AttemptRow(delivery=row.key, number=number, at=each.at, answer=str(each.answer), words=each.words)
+                        AttemptRow(
+                            delivery=row.key, number=number, at=each.at, answer=str(each.answer), words=each.words
+                        )
                     )
 
     def begun(self) -> list[Delivery]:
@@ -153,7 +155,7 @@ class RecordsOutbox:
         """Count deliveries by status."""
         wanted = select(DeliveryRow.status, func.count()).group_by(DeliveryRow.status)
         with self._records.reading() as session:
-            return {status: count for status, count in session.execute(wanted)}
+            return {str(status): int(count) for status, count in session.execute(wanted)}
 
 
 def _key(delivery: Delivery) -> str:

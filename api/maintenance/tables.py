@@ -28,7 +28,7 @@ class Watched(Base):
     Attributes:
         name: the machine's id, or `edge/` and the agent's.
         since: when the watching began; what was before is history, and wakes nobody.
-        rules: digest of the rules that it was judged by last.
+        arrived: everything that was marked as arrived up to then has been judged.
         unknown_codes: how often the control said what the class map does not know, by item, code and text.
     """
 
@@ -36,7 +36,7 @@ class Watched(Base):
 
     name: Mapped[str] = mapped_column(String(NAME_MAX), primary_key=True)
     since: Mapped[Stamp]
-    rules: Mapped[str] = mapped_column(String(64), default="")
+    arrived: Mapped[Stamp] = mapped_column(default=0)
     unknown_codes: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
 
 
@@ -115,6 +115,7 @@ class IncidentRow(Base):
         withdrawn: when later data took it back, None while it holds.
         alarms: the last change of each, as `Change` has it.
         hides: what it is the cause of.
+        payer: the firm whose job ran when it began, empty for none known.
         told: fourth stage: what has been said of it, as `NotificationFold` keeps it.
     """
 
@@ -138,6 +139,7 @@ class IncidentRow(Base):
     withdrawn: Mapped[Stamp | None]
     alarms: Mapped[list[Any]] = mapped_column(JSON)
     hides: Mapped[list[str]] = mapped_column(JSON)
+    payer: Mapped[str] = mapped_column(String(63), default="")
     told: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
@@ -236,7 +238,6 @@ class ChannelRow(Base):
     Attributes:
         address: in apprise's form; a secret, never shown.
         drops_repeats: see `api.maintenance.channels.Channel`.
-        tested: when a test was accepted last, 0 for never.
     """
 
     __tablename__ = "channels"
@@ -246,7 +247,6 @@ class ChannelRow(Base):
     name: Mapped[str] = mapped_column(String(120))
     address: Mapped[str] = mapped_column(String(1_000))
     drops_repeats: Mapped[bool] = mapped_column(default=False)
-    tested: Mapped[Stamp] = mapped_column(default=0)
 
 
 class Duty(Base):

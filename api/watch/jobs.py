@@ -5,19 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.access import people
+from api.access.service import shared_secret
+from api.maintenance import dispatch
+from api.maintenance.watching import EVERY_SECONDS, Watching
 from api.watch.service import Job
 
 if TYPE_CHECKING:
+    from api.records.database import Records
+    from api.settings import Settings
     from api.watch.leader import Leader
+    from shopfloor.stores.port import Store
 
 TIDY_SECONDS = 3_600.0
 
 
-def jobs_of(leader: Leader) -> list[Job]:
+def jobs_of(leader: Leader, records: Records, store: Store, settings: Settings) -> list[Job]:
     """Return what the leader does."""
 
     def tidy(now: int) -> None:
         with leader.writing() as session:
             people.forget_ended(session, now=now)
+            dispatch.tidy(session, now)
 
-    return [Job("access", TIDY_SECONDS, tidy)]
+    send = dispatch.Dispatch(
+        store, records, leader.writing, zone=settings.time_zone, url=settings.url,
+        secret=shared_secret(records, "links"),
+    )  # fmt: skip
+    maintenance = Watching(store, records, leader.writing, zone=settings.time_zone, deliver=send)
+    return [Job("access", TIDY_SECONDS, tidy), Job("maintenance", EVERY_SECONDS, maintenance.run)]
