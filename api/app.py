@@ -66,15 +66,20 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     """Build the application; records and store are opened now, the broker is called when it starts.
+
+    Args:
+        settings: see there.
+        worker: which process of an API with several this is; the first alone writes the broker's files and makes the
+            first link. None for the only one.
 
     Raises:
         ExpectedError: something is not as it must be; the sentence says what to do.
     """
     check(settings)
     broker = settings.broker.open(now=clock.now())
-    metrics = Metrics()
+    metrics = Metrics(worker=worker)
     try:
         store = open_store(settings.store)
     except (StoreUnavailableError, StoreRefusedError) as error:
@@ -85,7 +90,8 @@ def create_app(settings: Settings) -> FastAPI:
     edges = None
     if settings.edges is not None:
         edges = Edges(settings.edges, EdgeStore(records))
-        edges.start()
+        if not worker:
+            edges.start(now=clock.now())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -119,7 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False},
     )
     app.state.failed = asyncio.Event()
-    app.state.first_link = _first_link(records)
+    app.state.first_link = "" if worker else _first_link(records)
     _install(app, metrics)
     return app
 

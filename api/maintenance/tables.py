@@ -344,7 +344,8 @@ class WorkOrder(Base):
         done: when the work was done, also when entered late.
         minutes: of work.
         parts: objects with spare, name, quantity.
-        is_locked_out: whether the machine is out of use until it is released.
+        lock_out: what keeps the machine from being booked, None for nothing.
+        released: when the machine was given back, None while it was not.
         return_check: what was looked at before the machine was given back.
     """
 
@@ -366,9 +367,8 @@ class WorkOrder(Base):
     closed_by: Mapped[str] = mapped_column(String(40), default="")
     minutes: Mapped[int] = mapped_column(default=0)
     parts: Mapped[list[Any]] = mapped_column(JSON, default=list)
-    is_locked_out: Mapped[bool] = mapped_column(default=False)
-    locked_out_at: Mapped[Stamp | None]
-    released_at: Mapped[Stamp | None]
+    lock_out: Mapped[str | None] = mapped_column(ForeignKey("lock_outs.id"))
+    released: Mapped[Stamp | None]
     return_check: Mapped[str] = mapped_column(String(WORDS_MAX), default="")
 
 

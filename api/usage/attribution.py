@@ -14,7 +14,7 @@ from shopfloor.states import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from api.usage.evidence import Correction, Evidence, JobRules
+    from api.usage.evidence import Booking, Correction, Evidence, JobRules
     from api.usage.intervals import Interval
     from api.usage.policy import Policy
 
@@ -56,19 +56,17 @@ class _Judge:
         self._machine, self._precedence = machine, policy.payer_precedence
         approved = [each for each in evidence.corrections if each.approved_by is not None]
         approved.sort(key=lambda each: (each.at, each.period, each.payer or "", each.state or ""))
-        booked = [
-            Held(each.period, each.member, Claim.BOOKING, Source("booking", each.period.start))
-            for each in evidence.bookings
-        ]
         self._edits = Layers((each.period, each) for each in approved if each.state is not None)
         self._corrections = Layers((each.period, each) for each in approved if each.payer is not None)
         self._jobs = _painted(job_spans(evidence.jobs, rules))
         self._badges = _painted(presences(evidence.badges, off, policy))
-        self._bookings = _painted(booked)
+        self._bookings = _painted(_booked(each for each in evidence.bookings if not each.is_given_up))
+        self._given_up = _painted(_booked(each for each in evidence.bookings if each.is_given_up))
         self._orders = Layers((each.period, each) for each in evidence.maintenance if each.cause is Cause.WORK_ORDER)
         self._alarms = Layers((each.period, each) for each in evidence.maintenance if each.cause is Cause.ALARM)
         layers = (
-            self._edits, self._corrections, self._jobs, self._badges, self._bookings, self._orders, self._alarms,
+            self._edits, self._corrections, self._jobs, self._badges, self._bookings, self._given_up, self._orders,
+            self._alarms,
         )  # fmt: skip
         self._bounds = sorted({bound for layer in layers for bound in layer.bounds})
 
@@ -90,8 +88,8 @@ class _Judge:
         if edit is not None and edit.state is not None:
             state, quality = edit.state, Quality.EDITED
             sources = (*sources, Source("correction", edit.at))
-        booked = self._bookings.at(at)
-        best = self._best(at, state)
+        booked = self._bookings.at(at) or (self._given_up.at(at) if state is State.OFF else None)
+        best = self._best(at, state, booked)
         return Segment(
             machine=self._machine,
             period=period,
@@ -104,7 +102,7 @@ class _Judge:
             sources=sources if best is None else (*sources, best.source),
         )
 
-    def _best(self, at: int, state: State) -> Held | None:
+    def _best(self, at: int, state: State, booked: Held | None) -> Held | None:
         correction = self._corrections.at(at)
         badge = self._badges.at(at)
         claims = {
@@ -112,7 +110,7 @@ class _Judge:
             Claim.CONSORTIUM: self._house(at, state, badge),
             Claim.JOB: self._jobs.at(at),
             Claim.BADGE: badge,
-            Claim.BOOKING: self._bookings.at(at),
+            Claim.BOOKING: booked,
         }
         return next((claim for each in self._precedence if (claim := claims[each]) is not None), None)
 
@@ -134,6 +132,10 @@ class _Judge:
 def _corrects(correction: Correction) -> Held:
     payer = correction.payer or UNATTRIBUTED
     return Held(correction.period, payer, Claim.CORRECTION, Source("correction", correction.at))
+
+
+def _booked(bookings: Iterable[Booking]) -> list[Held]:
+    return [Held(each.period, each.member, Claim.BOOKING, Source("booking", each.period.start)) for each in bookings]
 
 
 def _painted(held: Iterable[Held]) -> Layers[Held]:

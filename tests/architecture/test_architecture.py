@@ -35,7 +35,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "apprise": ("api/maintenance/channels.py",),
     "asyncua": ("edge_agent/opcua_*.py", "simulators/*.py"),
     "grafana_api": ("dashboards/publish.py",),
-    "influxdb_client": ("shopfloor/stores/influx_server.py",),
+    "influxdb_client": ("shopfloor/stores/influx_server.py", "shopfloor/stores/influx_setup.py"),
     "itsdangerous": ("api/access/sign_in.py",),
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
@@ -46,6 +46,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "api/records/*",
         "api/access/*",
+        "api/bookings/*",
         "api/edges/store.py",
         "api/watch/leader.py",
         "api/*/tables.py",
@@ -65,7 +66,12 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "collector/quarantine.py",
     ),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
-    "urllib3": ("shopfloor/stores/influx_server.py", "edge_agent/enroll.py", "simulators/demo.py"),
+    "urllib3": (
+        "shopfloor/stores/influx_server.py",
+        "shopfloor/stores/influx_setup.py",
+        "edge_agent/enroll.py",
+        "simulators/demo.py",
+    ),
     "uvicorn": ("api/server.py",),
     "zxcvbn": ("api/access/passwords.py",),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -243,10 +243,10 @@ def upgrade() -> None:
         sa.Column("closed_by", sa.String(length=40), nullable=False),
         sa.Column("minutes", sa.Integer(), nullable=False),
         sa.Column("parts", sa.JSON(), nullable=False),
-        sa.Column("is_locked_out", sa.Boolean(), nullable=False),
-        sa.Column("locked_out_at", sa.BigInteger(), nullable=True),
-        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("lock_out", sa.String(length=16), nullable=True),
+        sa.Column("released", sa.BigInteger(), nullable=True),
         sa.Column("return_check", sa.String(length=4000), nullable=False),
+        sa.ForeignKeyConstraint(["lock_out"], ["lock_outs.id"], name=op.f("fk_work_orders_lock_out_lock_outs")),
         sa.ForeignKeyConstraint(["incident"], ["incidents.id"], name=op.f("fk_work_orders_incident_incidents")),
         sa.ForeignKeyConstraint(["machine"], ["machines.id"], name=op.f("fk_work_orders_machine_machines")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_work_orders")),
