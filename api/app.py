@@ -28,13 +28,18 @@ from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
+from api.machines.today import Today
 from api.metrics import Metrics
 from api.pages import endpoints as page_endpoints
+from api.pages import plant
 from api.pages import sign_in as sign_in_endpoints
+from api.pages.problems import problem_page
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
 from api.records.database import open_records
 from api.settings import check
+from api.usage import endpoints as usage_endpoints
+from api.usage.kept import UsageDays
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
 from shopfloor.stores.open import open_store
@@ -96,9 +101,13 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         live = Live(broker, store, records, access=access, metrics=metrics, settings=settings.live)
-        pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
+        pages = Pages(house=settings.house, time_zone=settings.time_zone)
+        today = Today(store, pages.zone)
         machines = Machines(live, store)
-        app.state.services = Services(settings, records, access, sign_in, store, live, machines, metrics, pages, edges)
+        usage = UsageDays(records, store, settings.policy)
+        app.state.services = Services(
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, usage
+        )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -142,6 +151,7 @@ def _first_link(records: Records) -> str:
 def _install(app: FastAPI, metrics: Metrics) -> None:
     """Give the application its errors, its routes and what every answer carries."""
     errors.install(app)
+    app.state.problem_page = problem_page
     for router in (
         health.router,
         record_endpoints.router,
@@ -150,8 +160,10 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
+        usage_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
+        plant.router,
         _document(app),
     ):
         app.include_router(router)

@@ -29,6 +29,7 @@ class Watched(Base):
         name: the machine's id, or `edge/` and the agent's.
         since: when the watching began; what was before is history, and wakes nobody.
         arrived: everything that was marked as arrived up to then has been judged.
+        plan: service work: rule, since, used, left, due, by, unit, as it stood a quarter of an hour ago at most.
         unknown_codes: how often the control said what the class map does not know, by item, code and text.
     """
 
@@ -38,6 +39,7 @@ class Watched(Base):
     since: Mapped[Stamp]
     arrived: Mapped[Stamp] = mapped_column(default=0)
     unknown_codes: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    plan: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
 
 
 class WatchState(Base):

@@ -343,11 +343,19 @@ class Watching:
         if row is not None:
             row.arrived = each.arrivals_judged(self._follower.newest_arrival)
             row.unknown_codes = each.watcher.fold.unknown_codes()
+            row.plan = [_planned(rule, work, each.watcher.position)
+                        for rule, work in each.watcher.fold.services().items()]  # fmt: skip
 
 
 def _place(row: Machine) -> _Place:
     added = tuple(name for name in row.signals if "." in name)
     return _Place(row.id, row.name, row.kind, row.maker, row.site_id, f"{EDGE}{row.agent_id}", added)
+
+
+def _planned(rule: str, work: ServiceEvaluator, stamp: int) -> dict[str, Any]:
+    due = work.due(stamp)
+    return {"rule": rule, "since": work.since, "used": due.used, "left": due.left, "due": due.at, "by": due.by,
+            "unit": work.rule.unit}  # fmt: skip
 
 
 def _has_left(row: Machine, now: int) -> bool:

@@ -32,7 +32,7 @@ def watch(
     store = open_store(settings.store)
     leader = Leader(records)
     try:
-        raise typer.Exit(lifecycle.run(Watch(leader, jobs_of(leader, records, store, settings)).run))
+        raise typer.Exit(lifecycle.run(Watch(leader, jobs_of(leader, settings, records, store)).run))
     finally:
         store.close()
         records.close()

@@ -8,6 +8,7 @@ from api.access import people
 from api.access.service import shared_secret
 from api.maintenance import dispatch
 from api.maintenance.watching import EVERY_SECONDS, Watching
+from api.usage.kept import UsageDays
 from api.watch.service import Job
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from shopfloor.stores.port import Store
 
 TIDY_SECONDS = 3_600.0
+USAGE_SECONDS = 60.0
 
 
-def jobs_of(leader: Leader, records: Records, store: Store, settings: Settings) -> list[Job]:
+def jobs_of(leader: Leader, settings: Settings, records: Records, store: Store) -> list[Job]:
     """Return what the leader does."""
 
     def tidy(now: int) -> None:
@@ -27,9 +29,14 @@ def jobs_of(leader: Leader, records: Records, store: Store, settings: Settings) 
             people.forget_ended(session, now=now)
             dispatch.tidy(session, now)
 
+    usage = UsageDays(records, store, settings.policy, writing=leader.writing)
     send = dispatch.Dispatch(
         store, records, leader.writing, zone=settings.time_zone, url=settings.url,
         secret=shared_secret(records, "links"),
     )  # fmt: skip
     maintenance = Watching(store, records, leader.writing, zone=settings.time_zone, deliver=send)
-    return [Job("access", TIDY_SECONDS, tidy), Job("maintenance", EVERY_SECONDS, maintenance.run)]
+    return [
+        Job("access", TIDY_SECONDS, tidy),
+        Job("usage", USAGE_SECONDS, usage.run),
+        Job("maintenance", EVERY_SECONDS, maintenance.run),
+    ]

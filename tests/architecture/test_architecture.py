@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 with (ROOT / "pyproject.toml").open("rb") as _file:
     PROJECT = tomllib.load(_file)
 PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-HEAVY = ("alembic", "amqtt", "apprise", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2",
-         "msgspec", "paho", "prometheus_client", "pydantic", "sqlalchemy", "sqlite3", "ssl", "structlog", "typer",
-         "uvicorn")  # fmt: skip
+HEAVY = ("alembic", "amqtt", "apprise", "asyncio", "asyncua", "babel", "cryptography", "fastapi", "influxdb_client",
+         "jinja2", "msgspec", "paho", "prometheus_client", "pydantic", "sqlalchemy", "sqlite3", "ssl", "structlog",
+         "typer", "typst", "uvicorn", "xlsxwriter")  # fmt: skip
 """What `officina --help` has no need of."""
 HELP_SECONDS_MAX = 0.3
 
@@ -37,6 +37,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "grafana_api": ("dashboards/publish.py",),
     "influxdb_client": ("shopfloor/stores/influx_server.py", "shopfloor/stores/influx_setup.py"),
     "itsdangerous": ("api/access/sign_in.py",),
+    "babel": ("api/formats.py", "api/pages/words.py", "api/pages/times.py"),
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
     "pymodbus": ("edge_agent/modbus.py",),
@@ -56,6 +57,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/maintenance/rulebook.py",
         "api/maintenance/watching.py",
         "api/*/service.py",
+        "api/usage/kept.py",
         "api/cli.py",
         "simulators/records.py",
     ),
@@ -66,6 +68,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "collector/quarantine.py",
     ),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
+    "typst": ("api/billing/documents/pdf.py",),
     "urllib3": (
         "shopfloor/stores/influx_server.py",
         "shopfloor/stores/influx_setup.py",
@@ -73,6 +76,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "simulators/demo.py",
     ),
     "uvicorn": ("api/server.py",),
+    "xlsxwriter": ("api/billing/documents/xlsx.py",),
     "zxcvbn": ("api/access/passwords.py",),
 }
 """Where each third-party client, and each file format, is known."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("arrived", sa.BigInteger(), nullable=False),
         sa.Column("unknown_codes", sa.JSON(), nullable=False),
+        sa.Column("plan", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_watched")),
     )
     op.create_table(
