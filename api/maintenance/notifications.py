@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 30
 """Before the first message of a slight incident; Alertmanager's group_wait. What is graver is said at once."""
+SOON_SECONDS = 1
+"""At once: what comes in the same second is in the same message."""
 MORE_SECONDS = 3600
 """Between messages about more alarms of one incident."""
 AGAIN_SECONDS = 86_400
@@ -240,11 +242,11 @@ class NotificationFold:
         if told is None:
             if change.what not in {What.RAISED, What.AGAIN}:
                 return found
-            wait = WAIT_SECONDS * SECOND if incident.severity == SEVERITIES[1] else 0
+            wait = (WAIT_SECONDS if incident.severity == SEVERITIES[1] else SOON_SECONDS) * SECOND
             told = self._told[incident.id] = _Told(incident, max(change.stamp + wait, expected_until))
             told.expected = bool(expected_until)
         elif told.first_due and not told.expected and incident.severity != SEVERITIES[1]:
-            told.first_due = min(told.first_due, change.stamp)
+            told.first_due = min(told.first_due, change.stamp + SOON_SECONDS * SECOND)
         if change.what is What.ACKNOWLEDGED:
             told.taken_by = change.by
             told.first_due = told.again_due = told.step_due = told.more_due = 0

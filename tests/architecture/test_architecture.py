@@ -52,6 +52,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/watch/leader.py",
         "api/*/tables.py",
         "api/maintenance/*_records.py",
+        "api/maintenance/dispatch.py",
         "api/maintenance/journal.py",
         "api/maintenance/roster.py",
         "api/maintenance/rulebook.py",
