@@ -19,6 +19,7 @@ from api.access.service import Access
 from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
+from api.bookings import endpoints as booking_endpoints
 from api.deps import Services, authorize
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
@@ -139,6 +140,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
     for router in (
         health.router,
         record_endpoints.router,
+        booking_endpoints.router,
         machine_endpoints.router,
         access_endpoints.router,
         audit_endpoints.router,

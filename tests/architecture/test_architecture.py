@@ -35,6 +35,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "apprise": ("api/maintenance/channels.py",),
     "asyncua": ("edge_agent/opcua_*.py", "simulators/*.py"),
     "grafana_api": ("dashboards/publish.py",),
+    "icalendar": ("api/bookings/ical.py",),
     "influxdb_client": ("shopfloor/stores/influx_server.py",),
     "itsdangerous": ("api/access/sign_in.py",),
     "jinja2": ("api/pages/service.py",),
