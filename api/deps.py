@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
+    from api.machines.today import Today
     from api.metrics import Metrics
     from api.pages.service import Pages
     from api.records.database import Records
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from shopfloor.stores.port import Store
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
-FORM_FIELDS_MAX = 16
+FORM_FIELDS_MAX = 256
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,6 +46,7 @@ class Services(NamedTuple):
     machines: Machines
     metrics: Metrics
     pages: Pages
+    today: Today
     edges: Edges | None
 
     async def changed(self) -> None:

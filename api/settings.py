@@ -27,7 +27,7 @@ class LiveSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     coalesce_milliseconds: Annotated[int, msgspec.Meta(ge=10, le=5_000)] = 100
-    heartbeat_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
+    heartbeat_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
     streams_per_caller_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 12
 
 

@@ -16,6 +16,9 @@ from shopfloor.mqtt import Broker, InsecureBrokerError, Tls, tls_context
 from shopfloor.periods import from_datetime
 
 T = TypeVar("T")
+_SAMPLES = frozenset(
+    {"admin", "changeme", "changethis", "default", "example", "officina", "password", "sample", "secret"}
+)
 
 
 class SettingsError(ExpectedError):
@@ -110,6 +113,8 @@ def read_secret(path: Path) -> str:
         raise SettingsError(f"everybody can read the secret {path}: chmod 600 {path}")
     if not text:
         raise SettingsError(f"the secret {path} is empty: an empty password lets everybody in")
+    if text.lower().replace("-", "").replace("_", "") in _SAMPLES:
+        raise SettingsError(f"the secret {path} is a sample that everybody knows: write a long, random one there")
     return text
 
 

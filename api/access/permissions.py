@@ -148,6 +148,9 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/invitation/{token}"): Rule.PUBLIC,
         ("POST", "/invitation/{token}"): Rule.PUBLIC,
         ("GET", "/static/{name}"): Rule.PUBLIC,
+        ("GET", "/service-worker.js"): Rule.PUBLIC,
+        ("GET", "/manifest.webmanifest"): Rule.PUBLIC,
+        ("GET", "/offline"): Rule.PUBLIC,
     },
 )
 """What each method and path template demands."""

@@ -282,7 +282,7 @@ def test_the_document_describes_every_route_and_the_events_of_the_stream(it: Wor
 
 
 def test_every_answer_protects_the_browser_that_reads_it(it: World) -> None:
-    for path in ("/", "/sign-in", "/api/v1/machines", "/nothing", "/static/live.js"):
+    for path in ("/", "/sign-in", "/api/v1/machines", "/nothing", "/static/officina.js"):
         headers = it.get(path).headers
 
         assert "default-src 'self'" in headers["content-security-policy"]
