@@ -31,6 +31,7 @@ from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
+from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import plant
 from api.pages import sign_in as sign_in_endpoints
@@ -162,6 +163,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         page_endpoints.router,
         sign_in_endpoints.router,
         plant.router,
+        booking_pages.router,
         _document(app),
     ):
         app.include_router(router)

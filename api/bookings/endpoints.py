@@ -36,8 +36,6 @@ from shopfloor.periods import DAY, INSTANT_MAX, Period, format_instant, parse_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.orm import Session
-
     from api.access.scope import Scope
     from api.audit.service import Actor
     from api.bookings.facts import History
@@ -78,7 +76,7 @@ class Desk:
         settings = self.found.settings
         return Clerk(self.actor, self.scope, settings.bookings.rules(), ZoneInfo(settings.time_zone), self.now)
 
-    async def reading(self, ask: Callable[[Session], Any]) -> Any:
+    async def reading(self, ask: Callable[[Any], Any]) -> Any:
         """Ask the records."""
 
         def run() -> Any:
@@ -87,7 +85,7 @@ class Desk:
 
         return await asyncio.to_thread(run)
 
-    async def writing(self, act: Callable[[Session], Any]) -> Any:
+    async def writing(self, act: Callable[[Any], Any]) -> Any:
         """Change the records: all of it, or nothing."""
 
         def run() -> Any:
@@ -144,7 +142,7 @@ async def add_bookings(desk: DeskDep, fields: BookingPost) -> Any:
     bounds = parse_instant(fields.start), parse_instant(fields.end)
     wish = Wish(fields.machine, fields.member or "", *bounds, fields.note)
 
-    def act(session: Session) -> list[Seen]:
+    def act(session: Any) -> list[Seen]:
         rows = service.book(session, desk.clerk, wish, weeks=fields.weeks)
         return [views.details(session, row, now=desk.now)[0] for row in rows]
 
@@ -169,7 +167,7 @@ async def list_free(
     wanted = views.Search(window, minutes, machine, kind, site)
     clerk = desk.clerk
 
-    def ask(session: Session) -> tuple[list[tuple[Found, Any]], str | None]:
+    def ask(session: Any) -> tuple[list[tuple[Found, Any]], str | None]:
         found = sorted(views.search(session, desk.scope, wanted, clerk.rules, now=desk.now), key=_free_order)
         items, following = page(found, _free_order, after=cursor, limit=limit)
         return [(each, None) for each in items], following
@@ -189,7 +187,7 @@ async def change_booking(desk: DeskDep, booking_id: BookingId, fields: BookingPa
     """Move a booking, make it longer or shorter, or change its note."""
     start, end = (None if text is None else parse_instant(text) for text in (fields.start, fields.end))
 
-    def act(session: Session) -> Any:
+    def act(session: Any) -> Any:
         row = service.change(
             session, desk.clerk, booking_id, machine=fields.machine, start=start, end=end, note=fields.note
         )
@@ -207,7 +205,7 @@ async def cancel_booking(
 ) -> Any:
     """Give a booking up; its answer says whether that was too late to be free."""
 
-    def act(session: Session) -> list[Seen]:
+    def act(session: Any) -> list[Seen]:
         rows = service.cancel(session, desk.clerk, booking_id, following=following)
         return [views.details(session, row, now=desk.now)[0] for row in rows]
 
@@ -229,7 +227,7 @@ async def add_lock_out(desk: DeskDep, fields: LockOutPost) -> Any:
     end = INSTANT_MAX if fields.end is None else parse_instant(fields.end)
     period = Period(start, max(start, end))
 
-    def act(session: Session) -> LockOut:
+    def act(session: Any) -> LockOut:
         service.machine_of(session, desk.scope, fields.machine)
         return lock_outs.lock_out(session, desk.actor, fields.machine, period, fields.reason, now=desk.now)
 
@@ -242,7 +240,7 @@ async def release_lock_out(
 ) -> None:
     """End a lock now; who lost a booking to it that can still be had is told."""
 
-    def act(session: Session) -> None:
+    def act(session: Any) -> None:
         lock_outs.lock_of(session, desk.scope, lock_out_id)
         lock_outs.release(session, desk.actor, lock_out_id, now=desk.now)
 
@@ -333,7 +331,7 @@ async def put_calendar(desk: DeskDep, calendar_id: CalendarId, fields: CalendarP
     """Add a calendar, or change it: every field is kept as it is given. Bookings that are made already stay."""
     values = fields.model_dump()
 
-    def act(session: Session) -> tuple[bool, Any]:
+    def act(session: Any) -> tuple[bool, Any]:
         is_new = calendars.put_calendar(session, desk.actor, desk.scope, calendar_id, values, now=desk.now)
         return is_new, calendars.calendar(session, desk.scope, calendar_id)
 
@@ -373,7 +371,7 @@ def _booking(seen: Seen) -> dict[str, Any]:
     }
 
 
-def _details(session: Session, desk: Desk, row: Any) -> dict[str, Any]:
+def _details(session: Any, desk: Desk, row: Any) -> dict[str, Any]:
     seen, history = views.details(session, row, now=desk.now)
     return _booking(seen) | {"changes": _changes(history, views.reasons(session, history.id))}
 

@@ -48,7 +48,11 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "api/records/*",
         "api/access/*",
-        "api/bookings/*",
+        "api/bookings/calendars.py",
+        "api/bookings/feeds.py",
+        "api/bookings/lock_outs.py",
+        "api/bookings/reading.py",
+        "api/bookings/views.py",
         "api/edges/store.py",
         "api/watch/leader.py",
         "api/*/tables.py",

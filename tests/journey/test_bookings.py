@@ -35,7 +35,8 @@ def slot(hours: float, length: float = 1, *, machine: str = "mill-2", **more: An
 def book(it: World, fields: dict[str, Any], holder: str = "member") -> dict[str, Any]:
     answer = it.send("POST", "/api/v1/bookings", holder, json=fields)
     assert answer.status_code == 201, answer.text
-    return answer.json()["items"][0]
+    made: dict[str, Any] = answer.json()["items"][0]
+    return made
 
 
 def test_a_member_books_moves_and_gives_up_and_others_see_that_the_machine_is_busy(it: World) -> None:
