@@ -40,6 +40,8 @@ from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
 from api.records.database import open_records
 from api.settings import check
+from api.usage import endpoints as usage_endpoints
+from api.usage.kept import UsageDays
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
 from shopfloor.stores.open import open_store
@@ -104,8 +106,9 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
         today = Today(store, pages.zone)
         machines = Machines(live, store)
+        usage = UsageDays(records, store, settings.policy)
         app.state.services = Services(
-            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, usage
         )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
@@ -160,6 +163,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
+        usage_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         plant.router,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from api.pages.service import Pages
     from api.records.database import Records
     from api.settings import Settings
+    from api.usage.kept import UsageDays
     from shopfloor.stores.port import Store
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
@@ -48,6 +49,7 @@ class Services(NamedTuple):
     pages: Pages
     today: Today
     edges: Edges | None
+    usage: UsageDays
 
     async def changed(self) -> None:
         """Let what was just changed in the records hold from the next request on."""
@@ -173,9 +175,15 @@ def caller(request: Request) -> Caller:
     Raises:
         SignInRequiredError: nobody is known to.
     """
-    found: Caller | None = request.state.caller
+    found = caller_if_known(request)
     if found is None:
         raise SignInRequiredError
+    return found
+
+
+def caller_if_known(request: Request) -> Caller | None:
+    """Return who asks; None also at an address that nobody serves, where nobody was asked who they are."""
+    found: Caller | None = getattr(request.state, "caller", None)
     return found
 
 

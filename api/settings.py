@@ -10,6 +10,8 @@ import msgspec
 
 from api.bookings.rules import Rules
 from api.edges.service import EdgesSettings
+from api.usage.policy import PRECEDENCE, Policy
+from api.usage.segments import Claim
 from shopfloor.mqtt import is_loopback
 from shopfloor.settings import BrokerSettings, SettingsError
 from shopfloor.settings import load as load_toml
@@ -51,6 +53,20 @@ class BookingSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return Rules(**msgspec.structs.asdict(self))
 
 
+class UsageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How time is metered and attributed, see `api.usage.policy.Policy`; the zone is that of the pages.
+
+    Closed months keep what they were closed by.
+    """
+
+    payer_precedence: tuple[Claim, ...] = PRECEDENCE
+    badge_off_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 15 * 60
+    badge_seconds_max: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 12 * 3600
+    inferred_off_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=3_600)] = 60
+    estimate_gaps: bool = False
+    estimate_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=604_800)] = 24 * 3600
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What the API needs to know.
 
@@ -70,6 +86,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         live: how the present is sent out.
         bookings: what members may book.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
+        usage: how time is metered and attributed.
     """
 
     store: str
@@ -87,6 +104,12 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     live: LiveSettings = LiveSettings()
     bookings: BookingSettings = BookingSettings()
     edges: EdgesSettings | None = None
+    usage: UsageSettings = UsageSettings()
+
+    @property
+    def policy(self) -> Policy:
+        """How time is metered and attributed."""
+        return Policy(zone=self.time_zone, **msgspec.structs.asdict(self.usage))
 
 
 def load_settings(path: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None) -> Settings:

@@ -41,6 +41,10 @@ class Rule(StrEnum):
     """Locking machines that have to be looked after."""
     FEED = "feed"
     """An unguessable address, which is the right to what it shows: nobody's session or key counts."""
+    EVIDENCE = "evidence"
+    """Who used a machine, and asking for corrections: each member for its own firm."""
+    DECISIONS = "decisions"
+    """Deciding what others asked for, and what is the consortium's."""
     PAGES = "pages"
     """A page that a person looks at; who is not signed in is led to the sign-in page."""
 
@@ -62,6 +66,8 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.BOOKING: frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.MEMBER}),
         Rule.LOCKS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.FEED: frozenset(),
+        Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
+        Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.PAGES: _EVERYBODY,
     },
 )
@@ -107,6 +113,20 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/machines/{machine_id}/record"): Rule.RECORDS,
         ("PUT", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
         ("DELETE", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/payer"): Rule.EVIDENCE,
+        ("GET", "/api/v1/check-ins"): Rule.EVIDENCE,
+        ("POST", "/api/v1/check-ins"): Rule.EVIDENCE,
+        ("GET", "/api/v1/corrections"): Rule.EVIDENCE,
+        ("POST", "/api/v1/corrections"): Rule.EVIDENCE,
+        ("POST", "/api/v1/corrections/{correction_id}/decision"): Rule.CHANGES,
+        ("GET", "/api/v1/job-rules"): Rule.CHANGES,
+        ("POST", "/api/v1/job-rules"): Rule.CHANGES,
+        ("DELETE", "/api/v1/job-rules/{rule_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/badges"): Rule.CHANGES,
+        ("POST", "/api/v1/badges"): Rule.CHANGES,
+        ("GET", "/api/v1/maintenance-times"): Rule.DECISIONS,
+        ("POST", "/api/v1/maintenance-times"): Rule.DECISIONS,
+        ("POST", "/api/v1/maintenance-times/{time_id}/end"): Rule.DECISIONS,
         ("GET", "/api/v1/users"): Rule.CHANGES,
         ("POST", "/api/v1/users"): Rule.CHANGES,
         ("GET", "/api/v1/users/{user_id}"): Rule.CHANGES,

@@ -17,6 +17,7 @@ from api.bookings.rules import BookingConflictError, Reason, RefusedBookingError
 from api.bookings.tables import Booking, BookingChange
 from api.records.service import UnknownRecordError
 from api.records.tables import Machine, Member
+from api.usage.service import concern
 from shopfloor.periods import INSTANT_MAX, SECOND, Period, format_instant, to_datetime
 
 if TYPE_CHECKING:
@@ -198,6 +199,9 @@ def _refuse_over(row: Booking, *, now: int) -> None:
 def keep(session: Session, actor: Actor, row: Booking, change: Change, *, reason: str = "") -> None:
     """Keep what a booking holds from now on, with its history and an entry of the audit trail."""
     before = None if row.number < 0 else _shown(row)
+    if before is not None:
+        concern(session, row.machine_id, Period(row.starts, row.ends))
+    concern(session, change.machine, change.period)
     row.machine_id, row.kind = change.machine, change.kind.value
     row.starts, row.ends = change.period.start, change.period.end
     row.number += 1

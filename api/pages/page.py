@@ -18,8 +18,16 @@ from fastapi.responses import HTMLResponse
 
 from api.access.scope import Role
 from api.audit.service import Actor
-from api.deps import FORM_FIELDS_MAX, NowDep, ServicesDep, client_address, csrf_token, is_secure
-from api.errors import SignInRequiredError
+from api.deps import (
+    FORM_FIELDS_MAX,
+    NowDep,
+    ServicesDep,
+    caller,
+    caller_if_known,
+    client_address,
+    csrf_token,
+    is_secure,
+)
 from api.pages import navigation
 from api.pages.service import Look
 from api.pages.words import choose_language, words_of
@@ -89,10 +97,7 @@ class Page:
         Raises:
             SignInRequiredError: nobody is known to.
         """
-        caller: Caller | None = self._request.state.caller
-        if caller is None:
-            raise SignInRequiredError
-        return caller
+        return caller(self._request)
 
     @property
     def scope(self) -> Scope:
@@ -148,13 +153,13 @@ class Page:
 
     def _frame(self) -> dict[str, Any]:
         """Return what every page shows around its own."""
-        caller: Caller | None = self._request.state.caller
-        role = caller.scope.role if caller is not None else None
+        known = caller_if_known(self._request)
+        role = known.scope.role if known is not None else None
         rest = [(name, value) for name, value in self._request.query_params.multi_items() if name not in _LOOK_NAMES]
         return {
             "path": self.path,
             "rest": rest,
-            "name": caller.name if caller is not None else "",
+            "name": known.name if known is not None else "",
             "bar": [] if role is None else navigation.entries(navigation.BAR, role, self.path, self.say),
             "parts": []
             if role is None or not self.path.startswith("/administration")

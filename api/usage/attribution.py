@@ -12,7 +12,7 @@ from shopfloor.periods import Period
 from shopfloor.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from api.usage.evidence import Booking, Correction, Evidence, JobRules
     from api.usage.intervals import Interval
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 def attribute(
-    machine: str, intervals: Sequence[Interval], evidence: Evidence, rules: JobRules, policy: Policy
+    machine: str,
+    intervals: Sequence[Interval],
+    evidence: Evidence,
+    rules: JobRules,
+    policy: Policy,
+    *,
+    cuts: Collection[int] = (),
 ) -> list[Segment]:
     """Give every second of a machine its payer.
 
@@ -30,6 +36,7 @@ def attribute(
         evidence: of this machine; may reach beyond the intervals. Each boundary is cut to its second.
         rules: which member a job id means.
         policy: precedence of claims, and when badges end.
+        cuts: where segments are never joined, such as the midnights at which intervals were cut.
 
     Returns:
         Adjoining segments that tile what the intervals tile; the same whatever order the evidence is in.
@@ -43,7 +50,7 @@ def attribute(
     segments: list[Segment] = []
     for interval in intervals:
         for period in judge.cut(interval.period):
-            _append(segments, judge.segment(interval, period))
+            _append(segments, judge.segment(interval, period), cuts)
     return segments
 
 
@@ -142,9 +149,9 @@ def _painted(held: Iterable[Held]) -> Layers[Held]:
     return Layers((each.period, each) for each in sorted(held))
 
 
-def _append(segments: list[Segment], segment: Segment) -> None:
+def _append(segments: list[Segment], segment: Segment, cuts: Collection[int]) -> None:
     """Join neighbours that differ in nothing, whatever evidence without effect begins between them."""
-    if segments:
+    if segments and segment.period.start not in cuts:
         last = segments[-1]
         alike = last._replace(period=segment.period, sources=segment.sources)
         if alike == segment and last.period.end == segment.period.start:

@@ -57,6 +57,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/watch/leader.py",
         "api/*/tables.py",
         "api/*/service.py",
+        "api/usage/kept.py",
         "api/cli.py",
         "simulators/records.py",
     ),

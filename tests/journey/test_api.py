@@ -193,6 +193,8 @@ def test_a_machine_that_does_not_exist_is_not_found(it: World, machine: str) -> 
 def test_every_error_is_a_problem_document(it: World) -> None:
     is_problem(it.get("/api/v1/nothing"), 404)
     is_problem(it.get("/nothing", None), 404)
+    page = httpx.get(f"{it.url}/nothing", headers=it.headers("operator") | {"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     is_problem(it.get("/api/v1/machines", None), 401)
     is_problem(it.get("/api/v1/machines", limit="many"), 422)
     answer = httpx.delete(f"{it.url}/api/v1/machines", headers=it.headers("administrator"))

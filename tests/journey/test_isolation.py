@@ -53,6 +53,9 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         "user_id",
         "session_id",
         "key_id",
+        "rule_id",
+        "correction_id",
+        "time_id",
     }  # there is nobody, and a key has no sessions
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
