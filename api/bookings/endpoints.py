@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.bookings import calendars, estimates, feeds, ical, lock_outs, service, views
+from api.bookings.desk import Desk
 from api.bookings.schemas import (
     BookingDetails,
     BookingList,
@@ -27,17 +27,13 @@ from api.bookings.schemas import (
     NewFeedOut,
     NoticeList,
 )
-from api.bookings.service import Clerk, Wish
+from api.bookings.service import Wish
 from api.deps import ActorDep, NowDep, ScopeDep, Services, ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.paging import page
 from api.pages.words import choose_language
 from shopfloor.periods import DAY, INSTANT_MAX, Period, format_instant, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from api.access.scope import Scope
-    from api.audit.service import Actor
     from api.bookings.facts import History
     from api.bookings.tables import BookingFeed, BookingNotice, LockOut
     from api.bookings.views import Found, Seen
@@ -55,44 +51,6 @@ To = Annotated[str | None, Query(alias="to", max_length=40, description="RFC 333
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 Named = Annotated[str, Query(max_length=120)]
-
-
-class Desk:
-    """Who asks, when, and what the process serves with: made for each request.
-
-    Args:
-        found: the services of the process.
-        actor: as the audit trail has it.
-        scope: what the caller may see.
-        now: the present.
-    """
-
-    def __init__(self, found: Services, actor: Actor, scope: Scope, now: int) -> None:
-        self.found, self.actor, self.scope, self.now = found, actor, scope, now
-
-    @property
-    def clerk(self) -> Clerk:
-        """Who books, by the rules of this house."""
-        settings = self.found.settings
-        return Clerk(self.actor, self.scope, settings.bookings.rules(), ZoneInfo(settings.time_zone), self.now)
-
-    async def reading(self, ask: Callable[[Any], Any]) -> Any:
-        """Ask the records."""
-
-        def run() -> Any:
-            with self.found.records.reading() as session:
-                return ask(session)
-
-        return await asyncio.to_thread(run)
-
-    async def writing(self, act: Callable[[Any], Any]) -> Any:
-        """Change the records: all of it, or nothing."""
-
-        def run() -> Any:
-            with self.found.records.writing() as session:
-                return act(session)
-
-        return await asyncio.to_thread(run)
 
 
 def desk_of(found: ServicesDep, actor: ActorDep, scope: ScopeDep, now: NowDep) -> Desk:

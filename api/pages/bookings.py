@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
@@ -14,9 +14,10 @@ from api.access.scope import Role
 from api.billing.calendars import civil_day
 from api.bookings import feeds, lock_outs, reading, service, views
 from api.bookings.civil import DoubtfulTimeError, MissingTimeError, Which, instant_of, wall_time
+from api.bookings.desk import Desk
 from api.bookings.facts import Kind
 from api.bookings.rules import Reason, RefusedBookingError, check_period
-from api.bookings.service import DESK, Clerk, Wish
+from api.bookings.service import DESK, Wish
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.pages import booking_rows as rows
 from api.pages import times
@@ -26,8 +27,6 @@ from api.records.service import UnknownRecordError, visible
 from shopfloor.periods import DAY, INSTANT_MAX, Period
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from api.bookings.tables import BookingNotice
     from api.bookings.views import Found, Place, Seen
     from api.deps import Services
@@ -41,45 +40,22 @@ LENGTHS = (30, 60, 90, 120, 180, 240, 360, 480, 720, 1440)
 """Lengths in minutes that can be looked for."""
 
 
-class Desk(NamedTuple):
-    """A page about bookings: who asks, and how times are written."""
+class View(Desk):
+    """A page about bookings: who asks, and how times are written.
 
-    page: Page
-    found: Services
+    Args:
+        page: the request.
+        found: the services of the process.
+    """
+
+    def __init__(self, page: Page, found: Services) -> None:
+        super().__init__(found, page.actor, page.scope, page.now)
+        self.page = page
 
     @property
     def clock(self) -> rows.Clockwork:
         """What times are written with."""
         return rows.Clockwork(self.page.now, self.page.zone, self.page.say)
-
-    @property
-    def clerk(self) -> Clerk:
-        """Who books, by the rules of this house."""
-        page = self.page
-        return Clerk(page.actor, page.scope, self.found.settings.bookings.rules(), page.zone, page.now)
-
-    @property
-    def may_book(self) -> bool:
-        """Whether the reader books at all."""
-        return self.page.scope.role in {Role.MEMBER, *DESK}
-
-    async def reading(self, ask: Callable[[Any], Any]) -> Any:
-        """Ask the records."""
-
-        def run() -> Any:
-            with self.found.records.reading() as session:
-                return ask(session)
-
-        return await asyncio.to_thread(run)
-
-    async def writing(self, act: Callable[[Any], Any]) -> Any:
-        """Change the records: all of it, or nothing."""
-
-        def run() -> Any:
-            with self.found.records.writing() as session:
-                return act(session)
-
-        return await asyncio.to_thread(run)
 
     def today(self) -> date:
         """The civil day of now."""
@@ -97,12 +73,12 @@ class Desk(NamedTuple):
 @router.get("/bookings")
 async def bookings_page(page: PageDep, found: ServicesDep) -> Response:
     """A day of the machines that can stand in for one another, what is free, and what is one's own."""
-    desk = Desk(page, found)
+    desk = View(page, found)
     day = desk.day(page.asked("day"))
     return page.show("bookings/day.html", **await desk.reading(lambda session: _day(session, desk, day)))
 
 
-def _day(session: Any, desk: Desk, day: date) -> dict[str, Any]:
+def _day(session: Any, desk: View, day: date) -> dict[str, Any]:
     page = desk.page
     period = civil_day(day, page.zone)
     every = views.places(session, page.scope, on=period)
@@ -160,7 +136,7 @@ def _done(page: Page) -> str:
     return said.get(page.asked("done"), "")
 
 
-def _search_of(desk: Desk, day: date) -> views.Search:
+def _search_of(desk: View, day: date) -> views.Search:
     """Return what the form of free hours asks for: from that day on, for two weeks."""
     page = desk.page
     minutes = page.asked("minutes")
@@ -171,7 +147,7 @@ def _search_of(desk: Desk, day: date) -> views.Search:
     )
 
 
-def _results(session: Any, desk: Desk, wanted: views.Search) -> list[dict[str, Any]]:
+def _results(session: Any, desk: View, wanted: views.Search) -> list[dict[str, Any]]:
     try:
         found = views.search(session, desk.page.scope, wanted, desk.clerk.rules, now=desk.page.now)
     except RefusedBookingError:
@@ -179,7 +155,7 @@ def _results(session: Any, desk: Desk, wanted: views.Search) -> list[dict[str, A
     return [_result(desk, each) for each in found[:FOUND_MAX]]
 
 
-def _result(desk: Desk, found: Found) -> dict[str, Any]:
+def _result(desk: View, found: Found) -> dict[str, Any]:
     return {
         "name": found.place.name,
         "site": found.place.site_name,
@@ -189,7 +165,7 @@ def _result(desk: Desk, found: Found) -> dict[str, Any]:
     }
 
 
-def _upcoming(session: Any, desk: Desk) -> list[dict[str, Any]]:
+def _upcoming(session: Any, desk: View) -> list[dict[str, Any]]:
     """Return the reader's own bookings that are not over; who looks after machines has none."""
     page = desk.page
     if page.scope.role is not Role.MEMBER:
@@ -200,7 +176,7 @@ def _upcoming(session: Any, desk: Desk) -> list[dict[str, Any]]:
     return [_entry(desk, each, names.get(each.machine, each.machine)) for each in own[:UPCOMING_MAX]]
 
 
-def _entry(desk: Desk, seen: Seen, name: str) -> dict[str, Any]:
+def _entry(desk: View, seen: Seen, name: str) -> dict[str, Any]:
     return {
         "href": f"/bookings/{seen.id}" if seen.id else "",
         "name": name,
@@ -211,7 +187,7 @@ def _entry(desk: Desk, seen: Seen, name: str) -> dict[str, Any]:
     }
 
 
-def _notice(session: Any, desk: Desk, notice: BookingNotice) -> dict[str, Any]:
+def _notice(session: Any, desk: View, notice: BookingNotice) -> dict[str, Any]:
     say, period = desk.page.say, Period(notice.starts, notice.ends)
     every = {each.id: each.name for each in views.places(session, desk.page.scope, on=period)}
     name = every.get(notice.machine_id, notice.machine_id)
@@ -233,7 +209,7 @@ def _notice(session: Any, desk: Desk, notice: BookingNotice) -> dict[str, Any]:
     }
 
 
-def _line(session: Any, desk: Desk, place: Place, day: date, *, name: str, detail: str, remark: str = "") -> rows.Line:
+def _line(session: Any, desk: View, place: Place, day: date, *, name: str, detail: str, remark: str = "") -> rows.Line:
     page = desk.page
     period = civil_day(day, page.zone)
     opening = reading.opening_of(session, place.id)
@@ -252,12 +228,12 @@ def _line(session: Any, desk: Desk, place: Place, day: date, *, name: str, detai
 @router.get("/bookings/machines/{machine_id}")
 async def week_page(page: PageDep, found: ServicesDep, machine_id: str) -> Response:
     """A week of one machine."""
-    desk = Desk(page, found)
+    desk = View(page, found)
     day = desk.day(page.asked("day"))
     return page.show("bookings/week.html", **await desk.reading(lambda session: _week(session, desk, machine_id, day)))
 
 
-def _week(session: Any, desk: Desk, machine_id: str, day: date) -> dict[str, Any]:
+def _week(session: Any, desk: View, machine_id: str, day: date) -> dict[str, Any]:
     page = desk.page
     first = day - timedelta(days=day.weekday())
     days = [first + timedelta(days=number) for number in range(7)]
@@ -296,7 +272,7 @@ FIELDS = ("machine", "member", "day", "start", "end_day", "end", "start_which", 
 @router.get("/bookings/new")
 async def new_page(page: PageDep, found: ServicesDep) -> Response:
     """The form with which a machine is booked, with what it comes to."""
-    desk = Desk(page, found)
+    desk = View(page, found)
     values = {name: page.asked(name) for name in FIELDS}
     return await _form(desk, values, {}, template="bookings/new.html")
 
@@ -304,7 +280,7 @@ async def new_page(page: PageDep, found: ServicesDep) -> Response:
 @router.post("/bookings/new")
 async def book(page: PageDep, found: ServicesDep) -> Response:
     """Book a machine, or say what stands against it."""
-    desk, form = Desk(page, found), await page.form()
+    desk, form = View(page, found), await page.form()
     values = _typed(form)
     errors: dict[str, str] = {}
     bounds = _bounds(desk, values, errors)
@@ -324,7 +300,7 @@ def _typed(form: Form) -> dict[str, str]:
     return {name: form.text(name, 120) for name in FIELDS}
 
 
-async def _form(desk: Desk, values: dict[str, str], errors: dict[str, str], **more: Any) -> Response:
+async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **more: Any) -> Response:
     """Show a form of a booking: what was typed, what is wrong with it, and what it comes to."""
     page = desk.page
     if not values["day"]:
@@ -353,7 +329,7 @@ async def _form(desk: Desk, values: dict[str, str], errors: dict[str, str], **mo
     )  # fmt: skip
 
 
-def _summary(desk: Desk, period: Period) -> dict[str, str] | None:
+def _summary(desk: View, period: Period) -> dict[str, str] | None:
     """Say what a booking comes to, before it is made."""
     rules, page = desk.clerk.rules, desk.page
     try:
@@ -368,7 +344,7 @@ def _summary(desk: Desk, period: Period) -> dict[str, str] | None:
     }
 
 
-def _bounds(desk: Desk, values: dict[str, str], errors: dict[str, str]) -> Period | None:
+def _bounds(desk: View, values: dict[str, str], errors: dict[str, str]) -> Period | None:
     """Return what a form's civil times mean, and note what is wrong with them by field."""
     instants = []
     for name, day in (("start", "day"), ("end", "end_day")):
@@ -409,7 +385,7 @@ def _doubt(page: Page) -> str:
     return page.say("This time exists twice that night, because the clocks are set back: choose which one.")
 
 
-def _why(desk: Desk, error: Exception) -> dict[str, str]:
+def _why(desk: View, error: Exception) -> dict[str, str]:
     """Say by field why a booking is refused, and the mend."""
     page = desk.page
     if isinstance(error, MissingTimeError):
@@ -448,10 +424,10 @@ _REFUSALS = {
 @router.get("/bookings/calendars")
 async def calendars_page(page: PageDep, found: ServicesDep) -> Response:
     """The addresses with which calendar programs show bookings."""
-    return await _calendars(Desk(page, found))
+    return await _calendars(View(page, found))
 
 
-async def _calendars(desk: Desk, *, address: str = "", message: str = "") -> Response:
+async def _calendars(desk: View, *, address: str = "", message: str = "") -> Response:
     page = desk.page
 
     def ask(session: Any) -> dict[str, Any]:
@@ -479,7 +455,7 @@ async def _calendars(desk: Desk, *, address: str = "", message: str = "") -> Res
 @router.post("/bookings/calendars")
 async def add_calendar(page: PageDep, found: ServicesDep) -> Response:
     """Make an address, and show it this once."""
-    desk, form = Desk(page, found), await page.form()
+    desk, form = View(page, found), await page.form()
     machine = form.text("machine", 63) or None
     try:
         _, token = await desk.writing(
@@ -493,7 +469,7 @@ async def add_calendar(page: PageDep, found: ServicesDep) -> Response:
 @router.post("/bookings/calendars/{feed_id}")
 async def revoke_calendar(page: PageDep, found: ServicesDep, feed_id: str) -> Response:
     """Let an address show nothing from now on."""
-    desk = Desk(page, found)
+    desk = View(page, found)
     await desk.writing(lambda session: feeds.revoke_feed(session, page.actor, page.scope, feed_id, now=page.now))
     return page.go("/bookings/calendars?done=revoked")
 
@@ -501,7 +477,7 @@ async def revoke_calendar(page: PageDep, found: ServicesDep, feed_id: str) -> Re
 @router.post("/bookings/notices/{notice_id}")
 async def note_notice(page: PageDep, found: ServicesDep, notice_id: str) -> Response:
     """Note that the owner of a booking knows."""
-    desk = Desk(page, found)
+    desk = View(page, found)
     await desk.writing(lambda session: lock_outs.note_read(session, page.actor, page.scope, notice_id, now=page.now))
     return page.go("/bookings")
 
@@ -509,13 +485,13 @@ async def note_notice(page: PageDep, found: ServicesDep, notice_id: str) -> Resp
 @router.get("/bookings/{booking_id}")
 async def booking_page(page: PageDep, found: ServicesDep, booking_id: str) -> Response:
     """One booking: what it holds, what was done with it, and how to change it or give it up."""
-    return await _booking(Desk(page, found), booking_id, {}, {})
+    return await _booking(View(page, found), booking_id, {}, {})
 
 
 @router.post("/bookings/{booking_id}")
 async def change_booking(page: PageDep, found: ServicesDep, booking_id: str) -> Response:
     """Change a booking, or say what stands against it."""
-    desk, form = Desk(page, found), await page.form()
+    desk, form = View(page, found), await page.form()
     values = _typed(form)
     errors: dict[str, str] = {}
     bounds = _bounds(desk, values, errors)
@@ -537,7 +513,7 @@ async def change_booking(page: PageDep, found: ServicesDep, booking_id: str) -> 
 @router.post("/bookings/{booking_id}/cancel")
 async def cancel_booking(page: PageDep, found: ServicesDep, booking_id: str) -> Response:
     """Give a booking up, with those of its series that follow where that was asked for."""
-    desk, form = Desk(page, found), await page.form()
+    desk, form = View(page, found), await page.form()
     following = form.has("following")
     try:
         await desk.writing(lambda session: service.cancel(session, desk.clerk, booking_id, following=following))
@@ -546,7 +522,7 @@ async def cancel_booking(page: PageDep, found: ServicesDep, booking_id: str) -> 
     return page.go("/bookings?done=given_up")
 
 
-async def _booking(desk: Desk, booking_id: str, typed: dict[str, str], errors: dict[str, str]) -> Response:
+async def _booking(desk: View, booking_id: str, typed: dict[str, str], errors: dict[str, str]) -> Response:
     page = desk.page
 
     def ask(session: Any) -> tuple[dict[str, str], dict[str, Any]]:

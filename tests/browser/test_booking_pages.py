@@ -59,7 +59,7 @@ async def test_a_member_finds_free_hours_books_and_gives_up_without_a_script(it:
     async with chromium(tmp_path) as page:
         await sign_in(page, it, "member")
         await page.disable_script()
-        await page.open(f"{it.url}/bookings?day={DAY_OF_START}&minutes=120&like=mill-1")
+        await page.open(f"{it.url}/bookings?day={DAY_OF_START}&minutes=120&like=mill-1&lang=it")
         assert "Cerca ore libere" in await page.text()
         await page.evaluate("document.querySelector('.side .list a.btn').click()")
         await page.until("document.querySelector('#weeks')")
@@ -124,8 +124,9 @@ async def test_an_hour_that_exists_twice_is_asked_about(it: World, tmp_path: Pat
             f"{it.url}/bookings/new?machine=mill-1&day={night}&end_day={night}&start=02:15&end=04:00&lang=it"
         )
         await fill_in(page, member="firm-a")
+        assert await page.evaluate("Boolean(document.querySelector('#start_which'))")
         await page.evaluate("document.querySelector('.btn.main').click()")
-        await page.until("document.querySelector('#start_which')")
+        await page.until("document.querySelector('.field.bad')")
         assert "questa ora c'è due volte" in await page.text()
 
         await fill_in(page, start_which="second", member="firm-a")
