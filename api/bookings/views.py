@@ -13,8 +13,8 @@ from api.bookings.facts import stage
 from api.bookings.rules import Reason, RefusedBookingError
 from api.bookings.slots import Free, Likeness, find_free
 from api.bookings.tables import Booking, BookingChange, LockOut
-from api.records.tables import Machine, Site
-from shopfloor.periods import DAY, INSTANT_MAX, MINUTE, Period, subtract
+from api.records.tables import Machine, Member, Site
+from shopfloor.periods import DAY, INSTANT_MAX, MINUTE, Period, subtract, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -101,6 +101,13 @@ def places(session: Session, scope: Scope, *, on: Period) -> list[Place]:
         if scope.sees(row.site_id) and any(reading.is_shared(row, Period(at, at + 1)) for at in (on.start, on.end - 1))
     ]
     return sorted(found, key=lambda each: (each.site_name, each.name, each.id))
+
+
+def members(session: Session, *, on: Period) -> list[tuple[str, str]]:
+    """Return the firms that are members at some time of a period, with their names: for who works at the desk."""
+    first, last = to_datetime(on.start).date(), to_datetime(on.end - 1).date()
+    rows = session.scalars(select(Member).where(Member.active_from <= last).order_by(Member.legal_name, Member.id))
+    return [(row.id, row.legal_name) for row in rows if row.active_to is None or first < row.active_to]
 
 
 def bounded(period: Period, *, days: int) -> Period:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from api.pages import booking_rows as rows
 from api.pages import times
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.words import mark
-from api.records.service import UnknownRecordError, visible
+from api.records.service import UnknownRecordError
 from shopfloor.periods import DAY, INSTANT_MAX, Period
 
 if TYPE_CHECKING:
@@ -310,16 +309,17 @@ async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **mo
     template = more.pop("template")
 
     def ask(session: Any) -> dict[str, Any]:
-        places = views.places(session, page.scope, on=bounds or Period(page.now, page.now + 1))
+        on = bounds or Period(page.now, page.now + 1)
+        places = views.places(session, page.scope, on=on)
+        firms = views.members(session, on=on) if page.scope.role in DESK else []
         return {
+            "members": [("", page.say("choose")), *((each, f"{name} ({each})") for each, name in firms)]
+            if firms
+            else [],
             "machines": [("", page.say("choose")), *((each.id, f"{each.name}, {each.site_name}") for each in places)],
             "summary": _summary(desk, bounds) if bounds is not None and not errors else None,
         }
 
-    members = []
-    if page.scope.role in DESK:
-        listed = await asyncio.to_thread(visible, desk.found.records, page.scope, "members")
-        members = [("", page.say("choose")), *((each.id, f"{each.legal_name} ({each.id})") for each in listed)]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     shown = await desk.reading(ask)
     doubtful = {name for name, error in unsaid.items() if name in {"start", "end"} and error == _doubt(page)}
