@@ -324,7 +324,7 @@ async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **mo
     shown = await desk.reading(ask)
     doubtful = {name for name, error in unsaid.items() if name in {"start", "end"} and error == _doubt(page)}
     return page.show(
-        template, status, values=values, errors=errors, members=members, weeks_max=desk.clerk.rules.series_weeks_max,
+        template, status, values=values, errors=errors, weeks_max=desk.clerk.rules.series_weeks_max,
         step=desk.clerk.rules.step_minutes * 60, doubtful=doubtful, **shown, **more,
     )  # fmt: skip
 
