@@ -313,9 +313,7 @@ async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **mo
         places = views.places(session, page.scope, on=on)
         firms = views.members(session, on=on) if page.scope.role in DESK else []
         return {
-            "members": [("", page.say("choose")), *((each, f"{name} ({each})") for each, name in firms)]
-            if firms
-            else [],
+            "members": [("", page.say("choose")), *((each, f"{name} ({each})") for each, name in firms)],
             "machines": [("", page.say("choose")), *((each.id, f"{each.name}, {each.site_name}") for each in places)],
             "summary": _summary(desk, bounds) if bounds is not None and not errors else None,
         }
