@@ -48,6 +48,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/records/*",
         "api/access/*",
         "api/bookings/*",
+        "api/backup/records.py",
         "api/edges/store.py",
         "api/watch/leader.py",
         "api/*/tables.py",
