@@ -53,6 +53,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/bookings/lock_outs.py",
         "api/bookings/reading.py",
         "api/bookings/views.py",
+        "api/backup/records.py",
         "api/edges/store.py",
         "api/watch/leader.py",
         "api/*/tables.py",
