@@ -119,6 +119,11 @@ class Page:
         """The address of the page, without its question."""
         return self._request.url.path
 
+    @property
+    def origin(self) -> str:
+        """The beginning of every address of this server, as the reader's browser knows it."""
+        return f"{'https' if is_secure(self._request) else 'http'}://{self._request.headers.get('host', '')}"
+
     def asked(self, name: str, longest: int = 120) -> str:
         """Return a parameter of the address; empty when it is not there."""
         return self._request.query_params.get(name, "")[:longest]

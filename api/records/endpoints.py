@@ -19,11 +19,8 @@ from api.deps import (
     tagged,
 )
 from api.machines.paging import page
-from api.records import calendars, service, sheets
+from api.records import service, sheets
 from api.records.schemas import (
-    CalendarFields,
-    CalendarList,
-    CalendarPut,
     ConsortiumFields,
     ImportOutcome,
     MachineFields,
@@ -48,7 +45,6 @@ router = APIRouter(prefix="/api/v1")
 MemberId = Annotated[str, Path(max_length=63, description="Code of the firm.")]
 SiteId = Annotated[str, Path(max_length=63, description="Identifier of the site.")]
 MachineId = Annotated[str, Path(max_length=63, description="Identifier of the machine.")]
-CalendarId = Annotated[str, Path(max_length=63, description="Identifier of the calendar.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 DryRun = Annotated[bool, Query(description="Find every problem, and write nothing.")]
@@ -158,56 +154,6 @@ async def put_consortium(writer: WriterDep, guard: GuardDep, fields: ConsortiumF
 
     await asyncio.to_thread(write)
     return tagged(await asyncio.to_thread(service.consortium, found.records), response)
-
-
-@router.get("/calendars", tags=["calendars"], response_model=CalendarList)
-async def list_calendars(found: ServicesDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
-    """Working hours and holidays, by id."""
-
-    def read() -> list[dict[str, Any]]:
-        with found.records.reading() as session:
-            return calendars.every(session)
-
-    items, following = page(await asyncio.to_thread(read), lambda each: str(each["id"]), after=cursor, limit=limit)
-    return {"items": items, "next_cursor": following}
-
-
-@router.get("/calendars/{calendar_id}", tags=["calendars"], response_model=CalendarFields)
-async def get_calendar(found: ServicesDep, calendar_id: CalendarId, response: Response) -> Any:
-    """One calendar."""
-
-    def read() -> dict[str, Any]:
-        with found.records.reading() as session:
-            return calendars.one(session, calendar_id)
-
-    return tagged(await asyncio.to_thread(read), response)
-
-
-@router.put("/calendars/{calendar_id}", tags=["calendars"], response_model=CalendarFields)
-async def put_calendar(
-    writer: WriterDep, guard: GuardDep, calendar_id: CalendarId, fields: CalendarPut, response: Response
-) -> Any:
-    """Add a calendar, or change it: its hours and days are kept as they are given."""
-    found, actor, now = writer
-    values = fields.model_dump() | {"id": calendar_id}
-
-    def write() -> tuple[str, dict[str, Any]]:
-        with found.records.writing() as session:
-            return calendars.put(session, actor, values, now=now, guard=guard)
-
-    return await _written(found, await asyncio.to_thread(write), response)
-
-
-@router.delete("/calendars/{calendar_id}", tags=["calendars"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_calendar(writer: WriterDep, guard: GuardDep, calendar_id: CalendarId) -> None:
-    """Remove a calendar that no machine follows."""
-    found, actor, now = writer
-
-    def write() -> None:
-        with found.records.writing() as session:
-            calendars.remove(session, actor, calendar_id, now=now, guard=guard)
-
-    await asyncio.to_thread(write)
 
 
 @router.get("/members", tags=["members"], response_model=MemberList)

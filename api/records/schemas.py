@@ -131,42 +131,6 @@ class MachineFields(MachinePut):
     id: Id
 
 
-Clock: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
-
-
-class HoursFields(Closed):
-    """Hours that are worked on each such day of the week, by the wall clock."""
-
-    weekday: Annotated[int, Field(ge=0, le=6, description="0 is Monday.")]
-    starts: Clock
-    ends: Clock = Field(description="First minute not worked; 24:00 is the end of the day.")
-
-
-class DayFields(Closed):
-    """A day that is unlike its day of the week."""
-
-    day: date
-    kind: Literal["holiday", "closed", "worked"]
-    name: Text = ""
-
-
-class CalendarPut(Closed):
-    """Working hours and holidays, without the identifier, which stands in the address."""
-
-    name: Name
-    zone: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+\-/]+$")] = Field(
-        default="Europe/Rome", description="IANA name of its civil time."
-    )
-    hours: Annotated[list[HoursFields], Field(max_length=100)] = []
-    days: Annotated[list[DayFields], Field(max_length=2_000)] = []
-
-
-class CalendarFields(CalendarPut):
-    """A calendar."""
-
-    id: Id
-
-
 class FileOut(BaseModel):
     """A manual or the photo of a machine."""
 
@@ -201,12 +165,6 @@ class SiteList(Page):
     """Sites, a page of them."""
 
     items: list[SiteFields]
-
-
-class CalendarList(Page):
-    """Calendars, a page of them."""
-
-    items: list[CalendarFields]
 
 
 class LineProblem(BaseModel):

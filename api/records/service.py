@@ -108,7 +108,7 @@ def put(
     kind = KINDS[kind_name]
     problems = kind.problems(values)
     if not is_identifier(values["id"]):  # nothing else is looked at: no database is asked for what cannot be an id
-        raise InvalidRecordError(problems)
+        raise InvalidRecordError(problems or [Problem("id", "a record has an id")])
     row = session.get(kind.table, values["id"])
     guard.check(values_of(row) if row is not None else None)
     problems += _broken_references(session, kind, values) + _doubles(session, kind, values)

@@ -24,7 +24,7 @@ from shopfloor.runtime import clock
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
 from shopfloor.wire import messages, topics
-from tests.services.records import Holder, fill
+from tests.services.records import Holder, add_bookings, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -194,7 +194,9 @@ def write_files(
         f'port = 0\nhouse = "Consorzio Prova"\n{more}\n'
         f'[broker]\nhost = "{broker.host}"\nport = {broker.port}\n[live]\n{live}\n',
     )
-    return fill(records, sites=SITES, machines=MACHINES, holders=HOLDERS)
+    keys = fill(records, sites=SITES, machines=MACHINES, holders=HOLDERS)
+    add_bookings(records)
+    return keys
 
 
 @contextlib.contextmanager

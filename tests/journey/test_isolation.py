@@ -19,14 +19,13 @@ from shopfloor.periods import HOUR
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample
 from tests.journey.api_world import EDGE, HOLDERS, MACHINES, SITES, World, follow, until, world
-from tests.services.records import partita_iva
+from tests.services.records import BOOKINGS, CALENDAR, partita_iva
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.services
 
-CALENDAR = "officina"
 BAD_IDS = ("", "*", "%25", "0", "none", "x" * 200, "..%2F..", "%00", "'", "a%2Fb", "-1", "null", "mill_1")
 SITE_OF = {machine["id"]: machine["site_id"] for machine in MACHINES}
 NOBODYS = frozenset[str]()
@@ -47,14 +46,32 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         return frozenset(machine for machine, site in SITE_OF.items() if site in sites)
     if parameter == "site_id":
         return sites
-    if parameter == "calendar_id":
-        return frozenset({CALENDAR})
     if parameter == "edge_id":
         return frozenset(machine["agent_id"] for machine in MACHINES if machine["site_id"] in sites)
-    # there is nobody, a key has no sessions, and nothing of these was added
-    nobodys = {"user_id", "session_id", "key_id", "file_id", "rule_id", "correction_id", "time_id"}
+    if parameter in {"booking_id", "calendar_id"}:
+        return NOBODYS if holder == "kiosk" else _of_bookings(parameter, member, sites)
+    nobodys = {
+        "file_id",
+        "lock_out_id",
+        "notice_id",
+        "feed_id",
+        "user_id",
+        "session_id",
+        "key_id",
+        "rule_id",
+        "correction_id",
+        "time_id",
+    }  # there is nobody, a key has no sessions, and nothing of the others was added
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
+
+
+def _of_bookings(parameter: str, member: str | None, sites: frozenset[str]) -> frozenset[str]:
+    if parameter == "calendar_id":
+        return frozenset({CALENDAR})
+    return frozenset(
+        each for each, (machine, firm) in BOOKINGS.items() if SITE_OF[machine] in sites and member in {None, firm}
+    )
 
 
 def everything(parameter: str) -> frozenset[str]:
@@ -64,7 +81,6 @@ def everything(parameter: str) -> frozenset[str]:
 @pytest.fixture(scope="module")
 def it(tmp_path_factory: pytest.TempPathFactory, kept_in: str) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("isolation"), records=kept_in) as made:
-        made.send("PUT", f"/api/v1/calendars/{CALENDAR}", json={"name": "Officina"})
         yield made
 
 

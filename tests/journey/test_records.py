@@ -1,4 +1,4 @@
-"""Calendars, files of machines, and two administrators at one record, over HTTP."""
+"""Files of machines, and two administrators at one record, over HTTP."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ pytestmark = pytest.mark.services
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 WEEK: dict[str, Any] = {
     "name": "Officina",
-    "hours": [{"weekday": 0, "starts": "06:00", "ends": "24:00"}],
+    "zone": "Europe/Rome",
+    "hours": [{"weekday": 0, "starts_minute": 360, "ends_minute": 1440}],
     "days": [{"day": "2026-12-25", "kind": "holiday", "name": "Natale"}],
+    "machines": [],
 }
 FILES = "/api/v1/machines/mill-1/files"
 
@@ -40,19 +42,6 @@ def ada(it: World) -> Iterator[httpx.Client]:
     with signed_in(it.url, "administrator@example.it") as browser:
         browser.headers["X-CSRF-Token"] = browser.get("/api/v1/me").json()["csrf_token"]
         yield browser
-
-
-def test_a_calendar_is_administered_and_read_by_who_works(it: World) -> None:
-    path = "/api/v1/calendars/officina"
-    assert it.send("PUT", path, json=WEEK).status_code == 201
-    for holder in ("operator of Sud", "maintenance", "member"):
-        assert it.get(path, holder).json() == WEEK | {"id": "officina", "zone": "Europe/Rome"}
-        assert it.get("/api/v1/calendars", holder).json()["items"] == [it.get(path).json()]
-        assert it.send("PUT", path, holder, json=WEEK).status_code == 404
-    wrong = WEEK | {"hours": WEEK["hours"] * 2, "zone": "Europe/Roma"}
-    assert {each["place"] for each in it.send("PUT", path, json=wrong).json()["errors"]} == {"hours", "zone"}
-    assert it.send("DELETE", path).status_code == 204
-    assert it.get(path).status_code == 404
 
 
 def test_two_administrators_do_not_overwrite_each_other(it: World, ada: httpx.Client) -> None:

@@ -1,4 +1,4 @@
-"""Calendars, files of machines, and versions of records, alike on SQLite and on PostgreSQL."""
+"""Files of machines and versions of records, alike on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from api.access.tokens import new_id
 from api.audit import service as audit
 from api.audit.service import CONSOLE
-from api.records import calendars, files, service
+from api.records import files, service
 from api.records.database import Records, open_records
 from api.records.rules import InvalidRecordError
-from api.records.versions import ChangedMeanwhileError, Guard, VersionNeededError, guard_of, version_of
+from api.records.versions import ANYHOW, ChangedMeanwhileError, Guard, VersionNeededError, guard_of, version_of
 from shopfloor.periods import SECOND
 
 if TYPE_CHECKING:
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000 * SECOND
 PDF, PNG, JPEG = b"%PDF-1.7 ...", b"\x89PNG\r\n\x1a\n...", b"\xff\xd8\xff\xe0..."
-WEEK: dict[str, Any] = {
-    "id": "officina",
-    "name": "Officina",
-    "zone": "Europe/Rome",
-    "hours": [
-        {"weekday": 0, "starts": "13:00", "ends": "24:00"},
-        {"weekday": 0, "starts": "06:00", "ends": "12:00"},
-    ],
-    "days": [{"day": "2026-12-25", "kind": "holiday", "name": "Natale"}],
-}
 
 
 @pytest.fixture
@@ -46,13 +36,14 @@ def records(records_address: str) -> Iterator[Records]:
     opened.close()
 
 
-def put(records: Records, guard: Guard = Guard(), **other: Any) -> tuple[str, dict[str, Any]]:  # noqa: B008 - immutable
-    from datetime import date
-
-    values = WEEK | other
-    values["days"] = [each | {"day": date.fromisoformat(each["day"])} for each in values["days"]]
+def put(records: Records, name: str, guard: Guard = ANYHOW, **more: Any) -> str:
     with records.writing() as session:
-        return calendars.put(session, CONSOLE, values, now=NOW, guard=guard)
+        return service.put(session, CONSOLE, "sites", {"id": "nord", "name": name, **more}, now=NOW, guard=guard)
+
+
+def seen(records: Records) -> str:
+    with records.reading() as session:
+        return version_of(service.values_of(service.find(session, "sites", "nord")))
 
 
 def add(records: Records, content: bytes, purpose: str = "manual", name: str = "Manuale") -> dict[str, Any]:
@@ -65,47 +56,24 @@ def newest(records: Records) -> dict[str, Any]:
     return dict(document)
 
 
-def test_a_calendar_is_kept_in_order_changed_and_removed_and_the_trail_tells(records: Records) -> None:
-    action, kept = put(records)
-    assert action == "add"
-    assert [each["starts"] for each in kept["hours"]] == ["06:00", "13:00"]
-    assert put(records)[0] == "same"
-    assert put(records, days=[])[0] == "change"
-    assert (newest(records)["before"], newest(records)["after"]) == ({"days": WEEK["days"]}, {"days": []})
-    with records.writing() as session:
-        calendars.remove(session, CONSOLE, "officina", now=NOW)
-    with records.reading() as session:
-        assert calendars.every(session) == []
-
-
-@pytest.mark.parametrize(
-    ("other", "says"),
-    [
-        ({"hours": [{"weekday": 1, "starts": "08:00", "ends": "08:00"}]}, "ends before it begins"),
-        ({"hours": WEEK["hours"] + [{"weekday": 0, "starts": "11:59", "ends": "12:30"}]}, "overlap"),
-        ({"days": WEEK["days"] * 2}, "named twice"),
-        ({"zone": "Europe/Roma"}, "time zone"),
-        ({"id": "A b"}, "id"),
-    ],
-)
-def test_a_calendar_that_contradicts_itself_is_refused(records: Records, other: dict[str, Any], says: str) -> None:
-    with pytest.raises(InvalidRecordError, match=says):
-        put(records, **other)
-
-
 def test_who_changes_what_another_one_has_just_changed_is_told(records: Records) -> None:
-    _, seen = put(records)
-    mine = guard_of(f'"{version_of(seen)}"', None, is_needed=True)
-    put(records, mine, name="Sede")
-    with pytest.raises(ChangedMeanwhileError):
-        put(records, mine, name="Capannone")
+    mine = guard_of(f'"{seen(records)}"', None, is_needed=True)
+    assert put(records, "Sede", mine) == "change"
+    for stale in (mine, guard_of(None, "*", is_needed=True), guard_of("no tag", None, is_needed=True)):
+        with pytest.raises(ChangedMeanwhileError):
+            put(records, "Capannone", stale)
     with pytest.raises(VersionNeededError):
-        put(records, Guard(is_needed=True), name="Capannone")
-    with pytest.raises(ChangedMeanwhileError):
-        put(records, guard_of(None, "*", is_needed=True), name="Capannone")
+        put(records, "Capannone", Guard(is_needed=True))
     with records.reading() as session:
-        assert calendars.one(session, "officina")["name"] == "Sede"
-    assert put(records, guard_of("*", None, is_needed=True), name="Capannone")[0] == "change"
+        assert service.values_of(service.find(session, "sites", "nord"))["name"] == "Sede"
+    assert put(records, "Capannone", guard_of("*", None, is_needed=True)) == "change"
+    assert put(records, "Nord") == "change"  # a program that owns what it writes says nothing
+
+
+@pytest.mark.parametrize("name", ["A", "*", "%", "a\0", "a" * 64, "", "x/y"])
+def test_nothing_is_kept_under_what_is_no_identifier(records: Records, name: str) -> None:
+    with pytest.raises(InvalidRecordError), records.writing() as session:
+        service.put(session, CONSOLE, "sites", {"id": name, "name": "X"}, now=NOW)
 
 
 def test_a_version_is_the_same_however_often_a_record_is_read(records: Records) -> None:
