@@ -42,7 +42,6 @@ ADMINISTRATION = (
     Place("/administration/sites", mark("Sites"), _ADMINISTRATOR),
     Place("/administration/machines", mark("Machines"), _ADMINISTRATOR),
     Place("/administration/agents", mark("Agents"), _ADMINISTRATOR),
-    Place("/administration/people", mark("People"), _ADMINISTRATOR),
     Place("/administration/audit", mark("Audit trail"), _ADMINISTRATOR),
 )
 """The parts of the administration."""
