@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -17,7 +18,7 @@ from api.edges.schemas import EdgePut
 from api.errors import NotYoursError
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.records_form import ID_HINT, PARTS, SCREENS, Screen, typed
-from api.pages.times import local, moment
+from api.pages.times import full_day, local, moment
 from api.records import service
 from api.records.endpoints import Writer, WriterDep, put_record
 from api.records.rules import InvalidRecordError
@@ -232,13 +233,13 @@ def _shown(page: Page, names: Mapping[str, Mapping[str, str]], name: str, row: M
         return names["sites"].get(str(value), str(value))
     if name == "agent_id":
         return names["edges"].get(str(value), str(value))
-    return _text(value)
+    return full_day(value, page.say) if isinstance(value, date) else _text(value)
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return "\n".join(value) if isinstance(value, list) else str(value)
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _change(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
