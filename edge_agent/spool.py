@@ -1,7 +1,7 @@
 """The spool: one SQLite file between the machines and the network.
 
 What is in it survives a power cut. A row is one encoded NetworkMessage of one machine and class, and leaves only when a
-collector has stored it. In the same transaction the last value of each signal is kept, so that after a restart an
+collector has stored it. Bodies of more than a sample or two are kept compressed, full ones to a tenth of what they are sent as. In the same transaction the last value of each signal is kept, so that after a restart an
 initial value that is already known is not taken for a new one.
 """
 
@@ -42,6 +42,18 @@ REFILLS_MAX = 256
 """Holes of one machine that wait to be filled from its server's history; the oldest are given up first."""
 HISTORY_ROWS_MAX = 64
 """Rows of history that may wait; more is not read before they are stored."""
+COMPRESSED_FROM = 300
+"""Least bytes of a body that is compressed; less is not worth the time."""
+_COMPRESSION = 1
+"""The fastest level: the best one takes twice the time for a tenth of the bytes."""
+_DICTIONARY = (
+    b'"IsHistorical":true,"Status":{"Code":2147483648}"SourcePicoseconds":"Value":true}"Value":false}'
+    b'"MessageType":"ua-data","PublisherId":"","WriterGroupName":"gauge","Messages":[{"DataSetWriterId":1,'
+    b'"WriterGroupName":"record","Messages":[{"DataSetWriterId":1,"DataSetWriterName":"","MessageType":"ua-deltaframe",'
+    b'"Payload":{"":{"SourceTimestamp":"2026-01-01T00:00:00.0000000Z","Value":"1"},'
+    b'".double":{"SourceTimestamp":"2026-01-01T00:00:00.0000000Z","Value":100.0}}}]}'
+)
+"""What every body holds, so that a small one needs not spell it. Spools were written with it: it never changes."""
 HISTORY_SHARE_MAX = 0.5
 """History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
 _MACHINE_ID = Path("/etc/machine-id")
@@ -52,7 +64,7 @@ CREATE TABLE IF NOT EXISTS row (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
-    history INTEGER NOT NULL DEFAULT 0, crc INTEGER);
+    history INTEGER NOT NULL DEFAULT 0, crc INTEGER, whole INTEGER);
 CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
 CREATE TABLE IF NOT EXISTS refill (
     machine TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, spans TEXT NOT NULL,
@@ -125,7 +137,7 @@ class Spool:
 
     Args:
         path: the file; made when missing.
-        bytes_max: bound of all bodies together.
+        bytes_max: bound of all bodies together, as they are kept.
         age_days_max: bound of the age of a row's newest sample.
         host: identity of this computer; another one than last time means that the disk was cloned: a new epoch begins.
         durable: False lets a test run without waiting for the disk.
@@ -186,12 +198,12 @@ class Spool:
 
     @property
     def bytes_held(self) -> int:
-        """How large they are together."""
+        """How large they are together, as they are kept."""
         return self._bytes
 
     @property
     def bytes_in(self) -> int:
-        """How much was put since the spool was opened."""
+        """How many bytes were put since the spool was opened, as they are kept."""
         return self._bytes_in
 
     def put(
@@ -233,7 +245,7 @@ class Spool:
         """Return rows with `after < n <= until`, lowest first: those of history, or all others."""
         which = "history" if history else "NOT history"
         found = self._db.execute(
-            f"SELECT n, size FROM row WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
+            f"SELECT n, coalesce(whole, size) FROM row WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
             (after, until, limit),
         )
         return [SpoolRow(*row) for row in found]
@@ -273,15 +285,18 @@ class Spool:
 
         One whose checksum does not fit is dead from now on, and its hole waits in `take_damage`.
         """
-        row = self._db.execute("SELECT machine, class, body, crc, first, last FROM row WHERE n = ?", (n,)).fetchone()
+        row = self._db.execute(
+            "SELECT machine, class, body, whole, crc, first, last FROM row WHERE n = ?", (n,)
+        ).fetchone()
         if row is None:
             return None
-        machine, kind, body, crc, first, last = row
+        machine, kind, body, whole, crc, first, last = row
         if crc is not None and zlib.crc32(body) != crc:
             self.kill(n, "damaged on the disk")
             self._damage.append(Hole(machine, Period(first, max(first, last) + 1), (), "damaged"))
             return None
-        return machine, _signal_class(kind), messages.with_id(messages.RowId(publisher, self._epoch, n), body)
+        row_id = messages.RowId(publisher, self._epoch, n)
+        return machine, _signal_class(kind), messages.with_id(row_id, unpacked(body, whole))
 
     def take_damage(self) -> list[Hole]:
         """Return the holes that damaged rows have left since the last call."""
@@ -308,19 +323,22 @@ class Spool:
         """Move a row to the dead table and count its samples. On a full disk it stays a row, for the next run."""
         with contextlib.suppress(sqlite3.Error), self._transaction():
             row = self._db.execute(
-                "DELETE FROM row WHERE n = ? RETURNING machine, class, first, last, samples, body",
+                "DELETE FROM row WHERE n = ? RETURNING machine, class, first, last, samples, body, whole",
                 (n,),
             ).fetchone()
             if row is None:
                 return
-            self._db.execute("INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?,?,?,?)", (n, *row, reason))
+            *told, body, whole = row
+            self._db.execute(
+                "INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?,?,?,?)", (n, *told, unpacked(body, whole), reason)
+            )
             self._db.execute(
                 "DELETE FROM dead WHERE n IN (SELECT n FROM dead ORDER BY n DESC LIMIT -1 OFFSET ?)",
                 (DEAD_ROWS_MAX,),
             )
             self._count(row[0], "dead_samples", row[4])
             self._rows -= 1
-            self._bytes -= len(row[5])
+            self._bytes -= len(body)
 
     def dead(self) -> list[Dead]:
         """Return the dead rows, without their bodies."""
@@ -414,20 +432,23 @@ class Spool:
 
     def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
         numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
+        bodies = [packed(each.body) for each in rows]
         self._db.executemany(
-            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc, whole) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
                     n,
                     each.machine,
                     "hole" if each.is_hole else each.signal_class,
-                    len(each.body),
-                    *each[2:6],
+                    len(body),
+                    *each[2:5],
+                    body,
                     each.is_history,
-                    zlib.crc32(each.body),
+                    zlib.crc32(body),
+                    whole,
                 )
-                for n, each in zip(numbers, rows, strict=True)
+                for n, each, (body, whole) in zip(numbers, rows, bodies, strict=True)
             ],
         )
         self._db.executemany(
@@ -436,8 +457,9 @@ class Spool:
         )
         self._newest += len(rows)
         self._rows += len(rows)
-        self._bytes += sum(len(each.body) for each in rows)
-        self._bytes_in += sum(len(each.body) for each in rows)
+        size = sum(len(body) for body, _ in bodies)
+        self._bytes += size
+        self._bytes_in += size
         return numbers
 
     def _excess(self, spare: frozenset[int], incoming_bytes: int) -> int:
@@ -465,11 +487,11 @@ class Spool:
     def _drop(self, numbers: list[int], cause: str) -> list[Evicted]:
         losses: dict[tuple[str, SignalClass], _Loss] = {}
         for n in numbers:
-            machine, kind, size, *row = self._db.execute(
-                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, n, first, last, samples, body", (n,)
+            machine, kind, size, body, whole, *row = self._db.execute(
+                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, body, whole, n, first, last, samples", (n,)
             ).fetchone()
             loss = losses.setdefault((machine, _signal_class(kind)), _Loss(machine))
-            self._count(machine, f"{cause}_samples", loss.add(*row))
+            self._count(machine, f"{cause}_samples", loss.add(*row, unpacked(body, whole)))
             self._rows -= 1
             self._bytes -= size
         return [
@@ -490,7 +512,7 @@ class Spool:
     def _add_columns(self) -> None:
         """Give a spool of an older version its missing columns, and every spool the index."""
         present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")}
-        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER")):
+        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER"), ("whole", "INTEGER")):
             if name not in present:
                 self._db.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
         self._db.execute("CREATE INDEX IF NOT EXISTS row_history ON row (n) WHERE history")
@@ -525,6 +547,22 @@ class Spool:
                 self._db.execute("ROLLBACK")
             self._newest, self._rows, self._bytes = held
             raise
+
+
+def packed(body: bytes) -> tuple[bytes, int | None]:
+    """Return a body as it is kept, and how large it is whole; None when it is kept whole."""
+    if len(body) < COMPRESSED_FROM:
+        return body, None
+    packer = zlib.compressobj(_COMPRESSION, zdict=_DICTIONARY)
+    return packer.compress(body) + packer.flush(), len(body)
+
+
+def unpacked(body: bytes, whole: int | None) -> bytes:
+    """Return a body as it is sent; one that was damaged on the disk as it is."""
+    try:
+        return body if whole is None else zlib.decompressobj(zdict=_DICTIONARY).decompress(body)
+    except zlib.error:
+        return body
 
 
 def _signal_class(kind: str) -> SignalClass:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import urllib3
 
 from api.access import scope
+from edge_agent.spool import unpacked
 from shopfloor import broker_files, mqtt
 from shopfloor.periods import parse_instant
 from shopfloor.settings import write_secret
@@ -182,8 +183,8 @@ class Chain:
             shutil.copy(file, copy)
         database = sqlite3.connect(copy / "spool.db")
         found = set()
-        for (body,) in database.execute("SELECT body FROM row"):
-            message = messages.decode(messages.with_id(messages.RowId(AGENT, "0", 1), body))
+        for body, whole in database.execute("SELECT body, whole FROM row"):
+            message = messages.decode(messages.with_id(messages.RowId(AGENT, "0", 1), unpacked(body, whole)))
             assert isinstance(message.Messages, list)
             for each in message.Messages:
                 for name, field in (each.Payload or {}).items():
