@@ -1,8 +1,9 @@
 """The spool: one SQLite file between the machines and the network.
 
 What is in it survives a power cut. A row is one encoded NetworkMessage of one machine and class, and leaves only when a
-collector has stored it. Bodies of more than a sample or two are kept compressed, full ones to a tenth of what they are sent as. In the same transaction the last value of each signal is kept, so that after a restart an
-initial value that is already known is not taken for a new one.
+collector has stored it. Bodies of more than a sample or two are kept compressed, full ones to a tenth of what they are
+sent as. In the same transaction the last value of each signal is kept, so that after a restart an initial value that is
+already known is not taken for a new one.
 """
 
 from __future__ import annotations
@@ -487,11 +488,11 @@ class Spool:
     def _drop(self, numbers: list[int], cause: str) -> list[Evicted]:
         losses: dict[tuple[str, SignalClass], _Loss] = {}
         for n in numbers:
-            machine, kind, size, body, whole, *row = self._db.execute(
-                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, body, whole, n, first, last, samples", (n,)
+            machine, kind, size, body, whole, first, last, samples = self._db.execute(
+                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, body, whole, first, last, samples", (n,)
             ).fetchone()
             loss = losses.setdefault((machine, _signal_class(kind)), _Loss(machine))
-            self._count(machine, f"{cause}_samples", loss.add(*row, unpacked(body, whole)))
+            self._count(machine, f"{cause}_samples", loss.add(n, first, last, samples, unpacked(body, whole)))
             self._rows -= 1
             self._bytes -= size
         return [

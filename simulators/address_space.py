@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from asyncua import ua
 
 from simulators.jobs import dice
-from simulators.tree import ADD_INS, CNC_OBJECTS, NAMESPACES, OBJECTS, ORDER_OBJECTS, PLAN_OBJECTS, has_plan, object_type
+from simulators.tree import (
+    ADD_INS,
+    CNC_OBJECTS,
+    NAMESPACES,
+    OBJECTS,
+    ORDER_OBJECTS,
+    PLAN_OBJECTS,
+    has_plan,
+    object_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What asyncua's server leaves out and a machine's server does: overflow bit, limits of calls, history in pages, alarms.
+"""What asyncua's server leaves out and a machine's does: overflow bit, limits of calls, paged history, repeated alarms.
 
 OPC 10000-4: 5.13.1.5 (queue and overflow bit), 5.14.1.2 (MaxNotificationsPerPublish), 7.38.1 (info bits); OPC 10000-5,
 6.3.11 (OperationLimits).

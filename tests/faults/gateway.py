@@ -73,7 +73,8 @@ class Figures(NamedTuple):
         return (
             f"{self.samples} samples of an outage of {OUTAGE_HOURS} h in {self.bytes_held / 1e6:.2f} MB "
             f"({per_sample:.1f} B each; at 1 Hz {BYTES_MAX / 1e9:g} GB hold {hours:.1f} h, and after "
-            f"{max(self.hours_left):.0f} h {list(self.hours_left.values())[-1]:.1f} h were said to be left), memory grew by {self.memory_grown / 1e6:.1f} MB; caught up in {self.catch_up_seconds:.1f} s, "
+            f"{max(self.hours_left):.0f} h {list(self.hours_left.values())[-1]:.1f} h were said to be left), "
+            f"memory grew by {self.memory_grown / 1e6:.1f} MB; caught up in {self.catch_up_seconds:.1f} s, "
             f"{rate:,.0f} samples/s; live rows were stored within {max(self.live_seconds):.2f} s"
         )
 
