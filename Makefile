@@ -15,11 +15,15 @@ export PORT DEMO_DIR DEMO_SECONDS
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
-$(STAMP): requirements.txt pyproject.toml
+LIBRARIES := api/pages/libraries/files.txt api/pages/libraries/package-lock.json
+
+$(STAMP): requirements.txt pyproject.toml $(LIBRARIES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Officina needs Python 3.11 or newer; $$($(PYTHON) --version) is what $(PYTHON) starts. Set PYTHON=python3.11 or install it."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "The virtual environment could not be made: on Debian, 'apt-get install python3-venv' first."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.txt
+	@$(BIN)/python -m api.pages.libraries # what pages load in a browser, by recorded checksums
 	@$(BIN)/python -m compileall -q shopfloor edge_agent collector api dashboards simulators # else the first start does it, in each program
 	@touch $@
 

@@ -28,13 +28,18 @@ from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
+from api.machines.today import Today
 from api.metrics import Metrics
 from api.pages import endpoints as page_endpoints
+from api.pages import plant
 from api.pages import sign_in as sign_in_endpoints
+from api.pages.problems import problem_page
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
 from api.records.database import open_records
 from api.settings import check
+from api.usage import endpoints as usage_endpoints
+from api.usage.kept import UsageDays
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
 from shopfloor.stores.open import open_store
@@ -66,15 +71,20 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     """Build the application; records and store are opened now, the broker is called when it starts.
+
+    Args:
+        settings: see there.
+        worker: which process of an API with several this is; the first alone writes the broker's files and makes the
+            first link. None for the only one.
 
     Raises:
         ExpectedError: something is not as it must be; the sentence says what to do.
     """
     check(settings)
     broker = settings.broker.open(now=clock.now())
-    metrics = Metrics()
+    metrics = Metrics(worker=worker)
     try:
         store = open_store(settings.store)
     except (StoreUnavailableError, StoreRefusedError) as error:
@@ -85,14 +95,19 @@ def create_app(settings: Settings) -> FastAPI:
     edges = None
     if settings.edges is not None:
         edges = Edges(settings.edges, EdgeStore(records))
-        edges.start()
+        if not worker:
+            edges.start(now=clock.now())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         live = Live(broker, store, records, access=access, metrics=metrics, settings=settings.live)
-        pages = Pages(live, store, house=settings.house, time_zone=settings.time_zone)
+        pages = Pages(house=settings.house, time_zone=settings.time_zone)
+        today = Today(store, pages.zone)
         machines = Machines(live, store)
-        app.state.services = Services(settings, records, access, sign_in, store, live, machines, metrics, pages, edges)
+        usage = UsageDays(records, store, settings.policy)
+        app.state.services = Services(
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, usage
+        )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -119,7 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False},
     )
     app.state.failed = asyncio.Event()
-    app.state.first_link = _first_link(records)
+    app.state.first_link = "" if worker else _first_link(records)
     _install(app, metrics)
     return app
 
@@ -136,6 +151,7 @@ def _first_link(records: Records) -> str:
 def _install(app: FastAPI, metrics: Metrics) -> None:
     """Give the application its errors, its routes and what every answer carries."""
     errors.install(app)
+    app.state.problem_page = problem_page
     for router in (
         health.router,
         record_endpoints.router,
@@ -144,8 +160,10 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
+        usage_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
+        plant.router,
         _document(app),
     ):
         app.include_router(router)

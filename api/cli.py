@@ -35,20 +35,29 @@ def api(
     tls: Annotated[
         bool, typer.Option("--tls", help="Speak HTTPS with a certificate that is made and kept beside the settings.")
     ] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer, behind one port.")] = 1,
+    worker: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Serve until told to stop."""
     if context.invoked_subcommand is not None:
         return
     if config is None:
         raise typer.BadParameter("name the settings file: officina api --config FILE", param_hint="--config")
-    from api.server import run
+    from api.server import Worker, run
 
     if tls:
         from api.certificate import own_certificate
         from shopfloor.runtime import clock
 
         tls_cert, tls_key = own_certificate(config.parent, now=clock.now())
-    raise typer.Exit(run(config, tls_cert=tls_cert, tls_key=tls_key))
+    if workers > 1:
+        from api import workers as group
+
+        certificate = ["--tls-cert", str(tls_cert), "--tls-key", str(tls_key)] if tls_cert and tls_key else []
+        arguments = ["--config", str(config), *certificate]
+        raise typer.Exit(group.run(config, arguments, workers=workers, tls_cert=tls_cert, tls_key=tls_key))
+    one = Worker(*(int(part) for part in worker.split(","))) if worker else None
+    raise typer.Exit(run(config, tls_cert=tls_cert, tls_key=tls_key, worker=one))
 
 
 @app.command("registry")

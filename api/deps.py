@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
+    from api.machines.today import Today
     from api.metrics import Metrics
     from api.pages.service import Pages
     from api.records.database import Records
     from api.settings import Settings
+    from api.usage.kept import UsageDays
     from shopfloor.stores.port import Store
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
-FORM_FIELDS_MAX = 16
+FORM_FIELDS_MAX = 256
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,7 +47,9 @@ class Services(NamedTuple):
     machines: Machines
     metrics: Metrics
     pages: Pages
+    today: Today
     edges: Edges | None
+    usage: UsageDays
 
     async def changed(self) -> None:
         """Let what was just changed in the records hold from the next request on."""
@@ -171,9 +175,15 @@ def caller(request: Request) -> Caller:
     Raises:
         SignInRequiredError: nobody is known to.
     """
-    found: Caller | None = request.state.caller
+    found = caller_if_known(request)
     if found is None:
         raise SignInRequiredError
+    return found
+
+
+def caller_if_known(request: Request) -> Caller | None:
+    """Return who asks; None also at an address that nobody serves, where nobody was asked who they are."""
+    found: Caller | None = getattr(request.state, "caller", None)
     return found
 
 

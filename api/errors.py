@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -154,13 +153,16 @@ def problem(
     if errors:
         document["errors"] = errors
     if _is_page(request):
-        return Response(_page(status, title, detail), status, headers, "text/html; charset=utf-8")
+        shown: Response = request.app.state.problem_page(request, status, headers or {})
+        return shown
     return Response(msgspec.json.encode(document), status, headers, MEDIA_TYPE)
 
 
 def _known(request: Request, error: Exception) -> Response:
     status, title = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
     if isinstance(error, SignInRequiredError) and _is_page(request):
+        if "hx-request" in request.headers:  # a part of a page: the whole page goes there, not the part
+            return Response(headers={"HX-Redirect": "/sign-in"})
         return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
     headers: dict[str, str] = {}
     if status is HTTPStatus.UNAUTHORIZED:
@@ -198,14 +200,3 @@ def _unexpected(request: Request, error: Exception) -> Response:
 def _is_page(request: Request) -> bool:
     """Tell whether a person looks at the answer in a browser."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
-
-
-def _page(status: HTTPStatus, title: str, detail: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{int(status)} · Officina</title>"
-        '<link rel="stylesheet" href="/static/tokens.css"><link rel="stylesheet" href="/static/officina.css"></head>'
-        '<body><main class="sheet notice"><h1>'
-        f'{html.escape(title)}</h1><p>{html.escape(detail)}</p><p><a href="/">Officina</a></p></main></body></html>'
-    )

@@ -15,7 +15,9 @@ from prometheus_client import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client import Metric
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -26,7 +28,8 @@ _DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 class Metrics:
     """What the API counts of itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, worker: int | None = None) -> None:
+        self._worker = worker
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "officina_api_requests",
@@ -61,4 +64,18 @@ class Metrics:
 
     def render(self) -> bytes:
         """Write everything in the text format of Prometheus."""
-        return generate_latest(self._registry)
+        return generate_latest(self._registry if self._worker is None else _Labelled(self._registry, self._worker))
+
+
+class _Labelled:
+    """The same counters with the number of the process: each answer holds those of whichever process gave it."""
+
+    def __init__(self, registry: CollectorRegistry, worker: int) -> None:
+        self._registry = registry
+        self._worker = str(worker)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every counter, labelled."""
+        for metric in self._registry.collect():
+            metric.samples = [each._replace(labels={**each.labels, "worker": self._worker}) for each in metric.samples]
+            yield metric

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 import uvicorn
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 4
 """How long requests in work may take after a stop; streams are ended at once."""
 
+ORPHAN_SECONDS = 1.0
+"""How often a worker looks whether who started it is still there."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,13 +37,30 @@ class LiveViewEndedError(Exception):
     """The live view ended by itself: the process ends too, so that whatever looks after it starts it again."""
 
 
-def run(config: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None) -> int:
+class Worker(NamedTuple):
+    """One process of an API that has several.
+
+    Attributes:
+        number: from 0; the first one does what is to be done once.
+        listening: file descriptor of the socket that all of them share.
+        ready: file descriptor that hears when this one serves.
+    """
+
+    number: int
+    listening: int
+    ready: int
+
+
+def run(
+    config: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None, worker: Worker | None = None
+) -> int:
     """Serve until told to stop.
 
     Args:
         config: the settings file.
         tls_cert: takes the place of the file's.
         tls_key: takes the place of the file's.
+        worker: which of several processes this is, None for the only one.
 
     Returns:
         Exit code: 0 after an orderly stop.
@@ -48,19 +70,22 @@ def run(config: Path, *, tls_cert: Path | None = None, tls_key: Path | None = No
     """
     logs.configure(program="api")
     settings = load_settings(config, tls_cert=tls_cert, tls_key=tls_key)
-    app = create_app(settings)
-    return lifecycle.run(lambda stop: serve(app, settings, stop))
+    app = create_app(settings, worker=worker.number if worker is not None else None)
+    return lifecycle.run(lambda stop: serve(app, settings, stop, worker))
 
 
-async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:
+async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event, worker: Worker | None = None) -> None:
     """Serve an application until `stop` is set.
 
     Raises:
         LiveViewEndedError: the live view ended by itself.
     """
-    server = Server(app, settings)
-    serving = asyncio.create_task(server.serve(), name="api.serve")
+    server = Server(app, settings, worker)
+    sockets = [socket.socket(fileno=worker.listening)] if worker is not None else None
+    serving = asyncio.create_task(server.serve(sockets), name="api.serve")
     waiting = [asyncio.create_task(event.wait()) for event in (stop, app.state.failed)]
+    if worker is not None:
+        waiting.append(asyncio.create_task(_orphaned()))
     await asyncio.wait([serving, *waiting], return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
@@ -72,6 +97,14 @@ async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:
         raise LiveViewEndedError
 
 
+async def _orphaned() -> Literal[True]:
+    """Return when the process that started this one is gone: nobody would stop it."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - nobody tells a process that its parent died
+        await asyncio.sleep(ORPHAN_SECONDS)
+    return True
+
+
 class Server(uvicorn.Server):
     """A uvicorn that leaves signals to the program, and says when and where it serves.
 
@@ -79,7 +112,7 @@ class Server(uvicorn.Server):
         address: where it serves, empty until it does.
     """
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, worker: Worker | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -98,20 +131,24 @@ class Server(uvicorn.Server):
         )
         self.address = ""
         self._first_link: str = app.state.first_link
+        self._worker = worker
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the program."""
         yield
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and say so."""
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             scheme = "https" if self.config.ssl_certfile else "http"
             self.address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
             log.info("api.ready", url=self.address, port=port)
+            if self._worker is not None:
+                os.write(self._worker.ready, b"1")
+                os.close(self._worker.ready)
             if self._first_link:
                 sys.stderr.write(
                     "\nThere is no administrator yet. Open this link once to become it:\n"

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from api.edges.service import EdgesSettings
+from api.usage.policy import PRECEDENCE, Policy
+from api.usage.segments import Claim
 from shopfloor.mqtt import is_loopback
 from shopfloor.settings import BrokerSettings, SettingsError
 from shopfloor.settings import load as load_toml
@@ -26,8 +28,22 @@ class LiveSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     coalesce_milliseconds: Annotated[int, msgspec.Meta(ge=10, le=5_000)] = 100
-    heartbeat_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
+    heartbeat_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
     streams_per_caller_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 12
+
+
+class UsageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How time is metered and attributed, see `api.usage.policy.Policy`; the zone is that of the pages.
+
+    Closed months keep what they were closed by.
+    """
+
+    payer_precedence: tuple[Claim, ...] = PRECEDENCE
+    badge_off_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 15 * 60
+    badge_seconds_max: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 12 * 3600
+    inferred_off_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=3_600)] = 60
+    estimate_gaps: bool = False
+    estimate_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=604_800)] = 24 * 3600
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -48,6 +64,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         trusted_proxies: addresses of servers in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.
         live: how the present is sent out.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
+        usage: how time is metered and attributed.
     """
 
     store: str
@@ -64,6 +81,12 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     trusted_proxies: tuple[str, ...] = ()
     live: LiveSettings = LiveSettings()
     edges: EdgesSettings | None = None
+    usage: UsageSettings = UsageSettings()
+
+    @property
+    def policy(self) -> Policy:
+        """How time is metered and attributed."""
+        return Policy(zone=self.time_zone, **msgspec.structs.asdict(self.usage))
 
 
 def load_settings(path: Path, *, tls_cert: Path | None = None, tls_key: Path | None = None) -> Settings:

@@ -43,7 +43,7 @@ def run(context: typer.Context, config: Config = DEFAULT) -> None:
     if settings.metrics_port:
         from prometheus_client import start_http_server
 
-        start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
+        start_http_server(settings.metrics_port, settings.metrics_bind, metrics.registry)
 
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()

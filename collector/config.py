@@ -23,7 +23,8 @@ class CollectorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
             which know no acknowledgement: the broker then keeps what they send while this collector is away.
         name: client id of a persistent session.
         writers: batches written at the same time.
-        metrics_port: where /metrics is served on loopback; 0 for nowhere.
+        metrics_port: where /metrics is served; 0 for nowhere.
+        metrics_bind: address for that; what is served there is for monitoring alone and asks for no login.
     """
 
     broker: BrokerSettings
@@ -34,6 +35,7 @@ class CollectorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
     name: str = "collector"
     writers: int = 2
     metrics_port: int = 0
+    metrics_bind: str = "127.0.0.1"
 
 
 def load_settings(path: Path) -> CollectorSettings:

@@ -32,6 +32,7 @@ class Metrics:
         self.dropped = Counter(
             "officina_dropped_messages", "Messages that no memory was left for; they come again", registry=self.registry
         )
+        self.ready = Gauge("officina_collector_ready", "1 while it hears and the store takes", registry=self.registry)
         self.pending = Gauge("officina_pending_messages", "Received and not yet in work", registry=self.registry)
         self.quarantine_entries = Gauge("officina_quarantine_entries", "Messages in quarantine", registry=self.registry)
         self.quarantine_samples = Gauge("officina_quarantine_samples", "Samples in quarantine", registry=self.registry)

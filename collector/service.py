@@ -98,6 +98,7 @@ class Collector:
         self._registered = False
         self._listening = False
         self._store_lost = False
+        metrics.ready.set_function(lambda: not self.problems)
 
     @property
     def problems(self) -> list[str]:

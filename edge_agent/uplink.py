@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STATUS_SECONDS = 30
 """How often the status is reported; the next report is announced for twice as long."""
 IDLE_SECONDS_MAX = 1.0
+GOODBYE_SECONDS = 2.0
+"""How long a stopping agent waits for the broker to take in that it stops."""
 SPOOLED_SECONDS = 0.02
 """Rows that are spooled within this time are sent together."""
 
@@ -105,9 +107,20 @@ class Uplink:
             finally:
                 for task in (listening, reporting):
                     task.cancel()
-                if client.is_connected:
-                    goodbye = messages.encode_status(self._publisher, messages.STATUS_DISABLED)
-                    client.publish(topics.status(self._publisher), goodbye, retain=True)
+                await self._say_goodbye(client)
+
+    async def _say_goodbye(self, client: mqtt.Client) -> None:
+        """Say that this agent is stopped by intent, and wait until the broker has taken that in.
+
+        A broker that reads a DISCONNECT may drop what it had not worked on yet; amqtt does.
+        """
+        goodbye = messages.encode_status(self._publisher, messages.STATUS_DISABLED)
+        mid = client.publish(topics.status(self._publisher), goodbye, retain=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                while mid is not None and mqtt.Published(mid) not in (events := await client.events()):
+                    if any(type(event) is mqtt.Disconnected for event in events):
+                        return
 
     async def _listen(self) -> None:
         while True:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import sys
 
 COMMANDS = {
+    "init": ("shopfloor.installation.cli", "Make an installation: secrets, certificates and settings, in one folder."),
     "edge": ("edge_agent.cli", "Read machines over OPC UA and publish what they say: init, check, run."),
+    "doctor": ("edge_agent.doctor.cli", "What keeps an edge agent from working, and what mends it."),
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
+    "store": ("shopfloor.stores.cli", "The telemetry store: prepare InfluxDB 2.x, move what a store holds."),
     "watch": ("api.watch.cli", "Keep what is derived current, judge the rules, send messages."),
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
     "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),

@@ -33,6 +33,10 @@ class Rule(StrEnum):
     """The programs that speak for machines: for who looks after them."""
     CHANGES = "changes"
     """Changing records, people and keys, and looking at them."""
+    EVIDENCE = "evidence"
+    """Who used a machine, and asking for corrections: each member for its own firm."""
+    DECISIONS = "decisions"
+    """Deciding what others asked for, and what is the consortium's."""
     PAGES = "pages"
     """A page that a person looks at; who is not signed in is led to the sign-in page."""
 
@@ -50,6 +54,8 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.RECORDS: _EVERYBODY - {Role.KIOSK},
         Rule.EDGES: STAFF,
         Rule.CHANGES: frozenset({Role.ADMINISTRATOR}),
+        Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
+        Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.PAGES: _EVERYBODY,
     },
 )
@@ -95,6 +101,20 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/machines/{machine_id}/record"): Rule.RECORDS,
         ("PUT", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
         ("DELETE", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/payer"): Rule.EVIDENCE,
+        ("GET", "/api/v1/check-ins"): Rule.EVIDENCE,
+        ("POST", "/api/v1/check-ins"): Rule.EVIDENCE,
+        ("GET", "/api/v1/corrections"): Rule.EVIDENCE,
+        ("POST", "/api/v1/corrections"): Rule.EVIDENCE,
+        ("POST", "/api/v1/corrections/{correction_id}/decision"): Rule.CHANGES,
+        ("GET", "/api/v1/job-rules"): Rule.CHANGES,
+        ("POST", "/api/v1/job-rules"): Rule.CHANGES,
+        ("DELETE", "/api/v1/job-rules/{rule_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/badges"): Rule.CHANGES,
+        ("POST", "/api/v1/badges"): Rule.CHANGES,
+        ("GET", "/api/v1/maintenance-times"): Rule.DECISIONS,
+        ("POST", "/api/v1/maintenance-times"): Rule.DECISIONS,
+        ("POST", "/api/v1/maintenance-times/{time_id}/end"): Rule.DECISIONS,
         ("GET", "/api/v1/users"): Rule.CHANGES,
         ("POST", "/api/v1/users"): Rule.CHANGES,
         ("GET", "/api/v1/users/{user_id}"): Rule.CHANGES,
@@ -116,6 +136,9 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/invitation/{token}"): Rule.PUBLIC,
         ("POST", "/invitation/{token}"): Rule.PUBLIC,
         ("GET", "/static/{name}"): Rule.PUBLIC,
+        ("GET", "/service-worker.js"): Rule.PUBLIC,
+        ("GET", "/manifest.webmanifest"): Rule.PUBLIC,
+        ("GET", "/offline"): Rule.PUBLIC,
     },
 )
 """What each method and path template demands."""

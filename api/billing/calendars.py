@@ -215,7 +215,7 @@ def _bands_of(calendar: Calendar, day: date, zone: ZoneInfo) -> tuple[tuple[Peri
     hours = calendar.days[HOLIDAY if calendar.is_holiday(day) else WEEKDAYS[day.weekday()]]
     starts = [each.start * 60 for each in hours]
     found: list[tuple[Period, str]] = []
-    for span, offset in _offsets(civil_day(day, zone), zone):
+    for span, offset in offsets(civil_day(day, zone), zone):
         at = span.start
         while at < span.end:
             wall = (at // SECOND + offset) % _DAY_SECONDS
@@ -227,8 +227,8 @@ def _bands_of(calendar: Calendar, day: date, zone: ZoneInfo) -> tuple[tuple[Peri
     return tuple(found)
 
 
-def _offsets(period: Period, zone: ZoneInfo) -> Iterator[tuple[Period, int]]:
-    """Cut a day where its offset from UTC changes, which it does once at most."""
+def offsets(period: Period, zone: ZoneInfo) -> Iterator[tuple[Period, int]]:
+    """Cut a civil day where its offset from UTC, in seconds, changes, which it does once at most."""
 
     def offset(second: int) -> int:
         local = datetime.fromtimestamp(second, UTC).astimezone(zone)

@@ -13,13 +13,13 @@ import msgspec
 import structlog
 
 from api.access.throttle import CODE, Spent, network_of
-from api.audit.service import NOBODY, Actor
+from api.audit.service import CONSOLE, NOBODY, Actor
 from api.edges.codes import InvalidCodeError, make_code, read_code
 from shopfloor import broker_files
 from shopfloor.broker_files import BrokerFilesError, Login
 from shopfloor.errors import ExpectedError
 from shopfloor.periods import HOUR
-from shopfloor.settings import SettingsError
+from shopfloor.settings import SettingsError, read_secret
 from shopfloor.signals import is_identifier
 from shopfloor.wire.rights import Kind, Principal
 
@@ -29,6 +29,18 @@ if TYPE_CHECKING:
     from api.edges.store import EdgeStore, KeptLogin
 
 log = structlog.get_logger(__name__)
+
+
+class ProgramLogin(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A login whose password stands in a file: the API gives the broker that password whenever it starts.
+
+    Attributes:
+        kind: what it is; its rights follow from that.
+        password_file: the same file that the program's own settings name.
+    """
+
+    kind: Kind
+    password_file: Path
 
 
 class EdgesSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -42,6 +54,7 @@ class EdgesSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         insecure: agents connect in plain text, knowingly.
         pid_file: of the broker, to tell it of new logins; None where something else reloads it.
         code_hours: how long a code waits for its agent.
+        programs: logins, by name, whose passwords stand in files.
     """
 
     broker_files: Path
@@ -51,6 +64,7 @@ class EdgesSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     insecure: bool = False
     pid_file: Path | None = None
     code_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
+    programs: dict[str, ProgramLogin] = {}
 
 
 class LoginNameError(ExpectedError):
@@ -208,15 +222,23 @@ class Edges:
             if self._settings.pid_file is not None:
                 broker_files.reload(self._settings.pid_file)
 
-    def start(self) -> None:
+    def start(self, *, now: int) -> None:
         """Write the broker's files as the API starts; a broker that does not run yet reads them when it does.
 
         Raises:
             BrokerFilesError: they could not be written, or nobody has a login yet.
+            SettingsError: a password that the settings name cannot be read.
         """
+        kept = {each.login.principal: each.login.password_hash for each in self._store.logins()}
+        for name, program in self._settings.programs.items():
+            who, password = Principal(name, program.kind), read_secret(program.password_file)
+            self.check_name(name, program.kind)
+            if not broker_files.is_password(password, kept.get(who, "")):
+                self._store.put_login(CONSOLE, Login(who, broker_files.hash_password(password)), now=now)
         if not self._store.logins():
             raise BrokerFilesError(
-                "the broker has no login yet: add those of the programs with `officina api login add FILE NAME --kind`"
+                "the broker has no login yet: name those of the programs in [edges.programs], or add them with "
+                "`officina api login add FILE NAME --kind`"
             )
         try:
             self.write()

@@ -1,45 +1,21 @@
-"""The routes of the pages."""
+"""The routes of what every page loads: files, the manifest of the web app, its service worker, the offline page."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from api.deps import CallerDep, NowDep, ServicesDep, csrf_token
+from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.errors import NotYoursError
-from api.pages.service import Look
-from api.pages.words import choose_language
+from api.pages.page import PageDep  # noqa: TC001 - read when routes are made
 
 if TYPE_CHECKING:
-    from api.deps import Services
-
-LOOK_SECONDS = 365 * 24 * 3600
-"""How long a browser remembers language and theme."""
-_THEMES = ("light", "night")
+    from api.pages.service import Asset
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-
-Site = Annotated[str | None, Query(max_length=120)]
-
-
-@router.get("/")
-async def machines_page(
-    found: ServicesDep, caller: CallerDep, now: NowDep, request: Request, *, site: Site = None
-) -> Response:
-    """All machines, live."""
-    look = look_of(request, found)
-    text = await found.pages.machines(caller.scope, look, caller=caller.name, site=site or None, now=now)
-    return remember(request, HTMLResponse(text), look)
-
-
-@router.get("/fragments/machines")
-async def machines_fragment(
-    found: ServicesDep, caller: CallerDep, now: NowDep, request: Request, *, site: Site = None
-) -> Response:
-    """The part of the machines page that changes by itself."""
-    return HTMLResponse(await found.pages.fragment(caller.scope, look_of(request, found), site=site or None, now=now))
 
 
 @router.get("/static/{name}")
@@ -49,21 +25,43 @@ async def asset(found: ServicesDep, name: str, request: Request) -> Response:
     if file is None:
         raise NotYoursError
     is_versioned = request.query_params.get("v") == file.version
-    keep = "public, max-age=31536000, immutable" if is_versioned else "no-cache"
+    return _file(file, "public, max-age=31536000, immutable" if is_versioned else "no-cache")
+
+
+@router.get("/service-worker.js")
+async def service_worker(found: ServicesDep) -> Response:
+    """The service worker, served from the root so that it may look after every page."""
+    return _file(found.pages.assets["service-worker.js"], "no-cache")
+
+
+@router.get("/manifest.webmanifest")
+async def manifest(page: PageDep, found: ServicesDep) -> Response:
+    """What an installed web app is called and looks like."""
+    address = found.pages.address
+    document = {
+        "name": f"Officina {found.pages.house}".strip(),
+        "short_name": "Officina",
+        "lang": page.look.language,
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": "#ECEEF0",
+        "theme_color": "#CBD0D4",
+        "icons": [
+            {"src": address("icon.svg"), "sizes": "any", "type": "image/svg+xml"},
+            {"src": address("icon-192.png"), "sizes": "192x192", "type": "image/png"},
+            {"src": address("icon-512.png"), "sizes": "512x512", "type": "image/png"},
+            {"src": address("icon-maskable.png"), "sizes": "512x512", "type": "image/png", "purpose": "maskable"},
+        ],
+    }
+    return Response(json.dumps(document), media_type="application/manifest+json")
+
+
+@router.get("/offline")
+async def offline(page: PageDep) -> Response:
+    """What is shown while the server cannot be reached; the service worker keeps it."""
+    return page.show("offline.html")
+
+
+def _file(file: Asset, keep: str) -> Response:
     return Response(file.data, media_type=file.media_type, headers={"Cache-Control": keep, "ETag": f'"{file.version}"'})
-
-
-def look_of(request: Request, found: Services) -> Look:
-    """Return how the person wants pages: as just chosen, as chosen before, else as the browser says."""
-    asked = request.query_params.get("lang") or request.cookies.get("officina_lang")
-    language = choose_language(asked, request.headers.get("accept-language", ""), found.settings.language)
-    theme = request.query_params.get("theme") or request.cookies.get("officina_theme")
-    return Look(language, theme if theme in _THEMES else _THEMES[0], csrf_token(request))
-
-
-def remember(request: Request, response: Response, look: Look) -> Response:
-    """Let the browser remember what was chosen with this request."""
-    for name, value in (("lang", look.language), ("theme", look.theme)):
-        if name in request.query_params:
-            response.set_cookie(f"officina_{name}", value, max_age=LOOK_SECONDS, samesite="lax", httponly=True)
-    return response

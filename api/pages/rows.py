@@ -1,28 +1,27 @@
-"""Rows of the machines page as texts and numbers, in order of need; templates get nothing else."""
+"""Rows of the machines page as texts and numbers, in order of need; templates get nothing else. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.pages import words
-from shopfloor.periods import MINUTE, SECOND, Period, to_datetime
+from api.pages.strips import COLUMNS, Strip, Tick, strip, ticks
+from api.pages.times import ago, clock, duration, local, since
+from api.pages.words import NB, STATES
+from shopfloor.periods import MINUTE, SECOND, Period
 from shopfloor.states import SILENCE_SECONDS_MAX, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from api.pages.words import Language
+    from api.pages.words import Words
     from shopfloor.samples import Value
     from shopfloor.states import Stretch
 
 WINDOW_MINUTES = 480
 """What a strip shows."""
-COLUMNS = ("processing", "setup", "idle", "interrupted", "maintenance", "off", "unknown")
-"""Columns of totals; a state without its own goes to the one that it looks like."""
-_COLUMN = {State.OUT_OF_SERVICE: "maintenance", State.UNREACHABLE: "off"}
-_NEEDS = (State.INTERRUPTED, State.UNKNOWN)
+NEEDS = (State.INTERRUPTED, State.UNKNOWN)
+"""States that want a person."""
 _ORDER = (
     State.INTERRUPTED,
     State.UNKNOWN,
@@ -34,7 +33,6 @@ _ORDER = (
     State.UNREACHABLE,
     State.OFF,
 )
-_NOTCH_PERCENT = 2.2  # about 6 px of a strip: hatching would not be seen
 
 
 class Facts(NamedTuple):
@@ -65,17 +63,6 @@ class Facts(NamedTuple):
     parts_today: int | None
 
 
-class Shape(NamedTuple):
-    """A piece of a strip: x and width in percent."""
-
-    state: str
-    x: str
-    width: str
-    end: str
-    is_now: bool
-    is_notch: bool
-
-
 class Row(NamedTuple):
     """One machine as the page shows it."""
 
@@ -84,6 +71,7 @@ class Row(NamedTuple):
     word: str
     since: str
     duration: str
+    since_milliseconds: int | None
     name: str
     kind: str
     site: str
@@ -91,8 +79,7 @@ class Row(NamedTuple):
     now_detail: str
     age: str
     is_stale: bool
-    shapes: list[Shape]
-    strip: str
+    strip: Strip
     totals: list[str]
 
 
@@ -101,59 +88,51 @@ class Table(NamedTuple):
 
     needs: list[Row]
     fine: list[Row]
-    hours: list[tuple[str, str]]
+    ticks: list[Tick]
     totals: list[str]
     length: str
     window: str
     fresh: str
+    clock: str
 
 
-def table(facts: Iterable[Facts], *, now: int, zone: ZoneInfo, language: Language) -> Table:
+def table(facts: Iterable[Facts], *, now: int, zone: ZoneInfo, say: Words) -> Table:
     """Lay out the page: what wants a person first, what is off last."""
     window = Period(now - WINDOW_MINUTES * MINUTE, now)
     ordered = sorted(facts, key=lambda each: (_ORDER.index(each.state), each.name))
-    minutes = {each.id: _minutes(each.stretches, window) for each in ordered}
-    rows = {each.id: _row(each, minutes[each.id], window, zone, language) for each in ordered}
-    sums = [sum(each[column] for each in minutes.values()) for column in COLUMNS]
-    start, end = _local(window.start, zone), _local(now, zone)
+    rows = {each.id: row(each, window, zone, say) for each in ordered}
+    sums = [sum(each.strip.minutes[column] for each in rows.values()) for column in COLUMNS]
+    start, end = local(window.start, zone), local(now, zone)
+    newest = _newest(ordered, now)
     return Table(
-        needs=[rows[each.id] for each in ordered if each.state in _NEEDS],
-        fine=[rows[each.id] for each in ordered if each.state not in _NEEDS],
-        hours=_hours(window, zone),
-        totals=[words.clock(each) if each else "" for each in sums],
-        length=words.clock(sum(sums)),
+        needs=[rows[each.id] for each in ordered if each.state in NEEDS],
+        fine=[rows[each.id] for each in ordered if each.state not in NEEDS],
+        ticks=ticks(window, zone),
+        totals=[clock(each) if each else "" for each in sums],
+        length=clock(sum(sums)),
         window=f"{start:%H:%M}\N{EN DASH}{end:%H:%M}",
-        fresh=f"{_local(newest, zone):%H:%M:%S}" if (newest := _newest(ordered, now)) is not None else "\N{EN DASH}",
+        fresh=f"{local(newest, zone):%H:%M:%S}" if newest is not None else "\N{EN DASH}",
+        clock=f"{end:%H:%M}",
     )
 
 
-def _newest(facts: Sequence[Facts], now: int) -> int | None:
-    return max((min(each.seen, now) for each in facts if each.seen is not None), default=None)
-
-
-def _local(stamp: int, zone: ZoneInfo) -> datetime:
-    return to_datetime(stamp).astimezone(zone)
-
-
-def _row(facts: Facts, minutes: Mapping[str, int], window: Period, zone: ZoneInfo, language: Language) -> Row:
-    text = words.WORDS[language]
-    states = words.STATES[language]
+def row(facts: Facts, window: Period, zone: ZoneInfo, say: Words) -> Row:
+    """Lay out one machine."""
     now = window.end
-    today = _local(now, zone)
     if facts.since is not None:
-        since = words.since(_local(facts.since, zone), today, language)
-        lasts = words.duration(now - facts.since, language)
+        began, lasts = since(facts.since, now, zone, say), duration(now - facts.since, say)
     else:
-        since, lasts = text["never" if facts.seen is None else "long_ago"], ""
-    age, is_stale = _age(facts, now, zone, language)
-    title, detail = _work(facts, language)
-    spoken = ", ".join(f"{text['col_' + name]} {words.clock(minutes[name])}" for name in COLUMNS if minutes[name])
+        began, lasts = say("no data received yet") if facts.seen is None else say("for more than 32 days"), ""
+    age, is_stale = age_of(facts.seen, now, zone, say)
+    title, detail = _work(facts, say)
+    laid_out = strip(facts.stretches, window, zone, say)
     return Row(
         id=facts.id,
         mark=facts.state.value,
-        word=states[facts.state],
-        since=since,
+        word=say(STATES[facts.state]),
+        since=began,
         duration=lasts,
+        since_milliseconds=None if facts.since is None else facts.since // 1_000_000,
         name=facts.name,
         kind=facts.kind,
         site=facts.site,
@@ -161,78 +140,38 @@ def _row(facts: Facts, minutes: Mapping[str, int], window: Period, zone: ZoneInf
         now_detail=detail,
         age=age,
         is_stale=is_stale,
-        shapes=_shapes(facts.stretches, window),
-        strip=f"{text['last_hours']}: {spoken}",
-        totals=[words.clock(minutes[name]) if minutes[name] else "" for name in COLUMNS],
+        strip=laid_out,
+        totals=[clock(laid_out.minutes[name]) if laid_out.minutes[name] else "" for name in COLUMNS],
     )
 
 
-def _age(facts: Facts, now: int, zone: ZoneInfo, language: Language) -> tuple[str, bool]:
+def age_of(seen: int | None, now: int, zone: ZoneInfo, say: Words) -> tuple[str, bool]:
     """Write the age of the newest data; beyond the silence that makes a state unknown it says since when instead."""
-    text = words.WORDS[language]
-    if facts.seen is None:
-        return text["never"], True
-    age = max(0, now - facts.seen)
+    if seen is None:
+        return say("no data received yet"), True
+    age = max(0, now - seen)
     if age > SILENCE_SECONDS_MAX * SECOND:
-        since = words.since(_local(facts.seen, zone), _local(now, zone), language)
-        return f"{text['no_data_since']} {since}", True
-    return f"{words.duration(age, language)} {text['ago']}", False
+        missing = say("no data")
+        return f"{missing} {since(seen, now, zone, say)}", True
+    return ago(age, say), False
 
 
-def _work(facts: Facts, language: Language) -> tuple[str, str]:
+def _newest(facts: Sequence[Facts], now: int) -> int | None:
+    return max((min(each.seen, now) for each in facts if each.seen is not None), default=None)
+
+
+def _work(facts: Facts, say: Words) -> tuple[str, str]:
     """Write what a machine is working on: an alarm in the way first."""
     if facts.work is None:
         return "", ""
-    text = words.WORDS[language]
     program, alarm = facts.work.get("program"), facts.work.get("alarm")
-    details = [str(program)] if program and alarm and facts.state is State.INTERRUPTED else []
-    details += [f"{text[name]} {facts.work[name]}" for name in ("job", "order") if facts.work.get(name)][:1]
+    is_alarmed = bool(alarm) and facts.state is State.INTERRUPTED
+    details = [str(program)] if program and is_alarmed else []
+    if job := facts.work.get("job"):
+        details.append(say("job %(name)s", name=job))
+    elif order := facts.work.get("order"):
+        details.append(say("order %(name)s", name=order))
     if facts.parts_today is not None:
-        details.append(f"{facts.parts_today}{words.NB}{text['parts_today']}")
-    title = alarm if alarm and facts.state is State.INTERRUPTED else program
-    return str(title or ""), ", ".join(details)
-
-
-def _minutes(stretches: Iterable[Stretch], window: Period) -> dict[str, int]:
-    """Return whole minutes by column that add to the window, by largest remainder; what is not tiled is unknown."""
-    lengths = dict.fromkeys(COLUMNS, 0)
-    for stretch in stretches:
-        part = stretch.period.clip(window)
-        if part is not None:
-            lengths[_COLUMN.get(stretch.state, stretch.state.value)] += part.end - part.start
-    lengths["unknown"] += window.end - window.start - sum(lengths.values())
-    minutes = {name: length // MINUTE for name, length in lengths.items()}
-    left = WINDOW_MINUTES - sum(minutes.values())
-    for name in sorted(COLUMNS, key=lambda each: lengths[each] % MINUTE, reverse=True)[:left]:
-        minutes[name] += 1
-    return minutes
-
-
-def _shapes(stretches: Iterable[Stretch], window: Period) -> list[Shape]:
-    shapes: list[Shape] = []
-    length = window.end - window.start
-    for stretch in stretches:
-        part = stretch.period.clip(window)
-        if part is None:
-            continue
-        x, width = (part.start - window.start) / length * 100, (part.end - part.start) / length * 100
-        shapes.append(
-            Shape(
-                state=stretch.state.value,
-                x=f"{x:.3f}%",
-                width=f"{width:.3f}%",
-                end=f"{x + width:.3f}%",
-                is_now=part.end == window.end,
-                is_notch=stretch.state is State.UNKNOWN and width < _NOTCH_PERCENT,
-            ),
-        )
-    return shapes
-
-
-def _hours(window: Period, zone: ZoneInfo) -> list[tuple[str, str]]:
-    """Return the full hours of civil time in the window: where, and what they are called."""
-    step = 60 * MINUTE
-    first = -(-window.start // step) * step
-    marks = range(first, window.end, step)
-    length = window.end - window.start
-    return [(f"{(mark - window.start) / length * 100:.3f}%", f"{_local(mark, zone):%H}") for mark in marks]
+        parts = say.plural("%(n)s part today", "%(n)s parts today", facts.parts_today)
+        details.append(parts.replace(" ", NB, 1))
+    return str((alarm if is_alarmed else program) or ""), ", ".join(details)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
@@ -14,9 +14,9 @@ from api.access import people, second_factor
 from api.access.passwords import BusyError, password_problem
 from api.access.sign_in import DEVICE_DAYS, CodeNeeded, Opened, Visitor
 from api.audit.service import NOBODY, Actor
-from api.deps import NowDep, ServicesDep, client_address, cookie_name, form_fields, is_secure
-from api.pages.endpoints import look_of, remember
-from api.pages.words import WORDS
+from api.deps import NowDep, ServicesDep, client_address, cookie_name, is_secure
+from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
+from api.pages.words import mark
 from api.records.identifiers import email_problem
 from api.records.rules import InvalidRecordError
 from api.records.tables import EMAIL_MAX, NAME_MAX
@@ -24,38 +24,43 @@ from api.records.tables import EMAIL_MAX, NAME_MAX
 if TYPE_CHECKING:
     from api.access.sign_in import Answer
     from api.deps import Services
-    from api.pages.service import Look
 
-FORM_BYTES_MAX = 8_192
-"""Largest form that is looked at; a larger one counts as empty."""
 PASSWORD_MAX = 1_000
+_MISTAKES = {
+    "bad_email": mark("This e-mail address cannot be used, or is taken."),
+    "differ": mark("The two passwords are not the same."),
+    "password_short": mark("It is too short: at least 12 characters are needed."),
+    "password_long": mark("It is too long: at most 200 characters."),
+    "password_common": mark("It is among the most common ones: choose another."),
+    "password_own": mark("It is little more than your address or the consortium's name: choose another."),
+}
+"""What is wrong with what was chosen."""
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Token = Annotated[str, Path(max_length=200)]
 
 
 @router.get("/sign-in")
-async def sign_in_page(found: ServicesDep, request: Request) -> Response:
+async def sign_in_page(page: PageDep) -> Response:
     """Ask for e-mail and password."""
-    look = look_of(request, found)
-    return remember(request, HTMLResponse(found.pages.sign_in(look)), look)
+    return page.show("sign_in/password.html", email="", message="")
 
 
 @router.post("/sign-in")
-async def sign_in(found: ServicesDep, request: Request, now: NowDep) -> Response:
+async def sign_in(page: PageDep, found: ServicesDep, request: Request, now: NowDep) -> Response:
     """Open a session for a right password, or ask for the code that goes with it."""
-    fields = await _form(request)
-    email, password = fields.get("email", "")[:EMAIL_MAX], fields.get("password", "")[:PASSWORD_MAX]
+    form = await page.form()
+    email, password = form.text("email", EMAIL_MAX), form.raw("password", PASSWORD_MAX)
     answer = await found.sign_in.with_password(email, password, _visitor(request), now=now)
-    return _answer(found, request, answer, email=email)
+    return _answer(page, request, answer, email=email)
 
 
 @router.post("/sign-in/code")
-async def sign_in_code(found: ServicesDep, request: Request, now: NowDep) -> Response:
+async def sign_in_code(page: PageDep, found: ServicesDep, request: Request, now: NowDep) -> Response:
     """Open a session for the code that goes with a right password."""
-    fields = await _form(request)
-    ticket, code = fields.get("ticket", ""), fields.get("code", "")[:20].replace(" ", "")
-    return _answer(found, request, await found.sign_in.with_code(ticket, code, _visitor(request), now=now), email="")
+    form = await page.form()
+    ticket, code = form.text("ticket"), form.text("code", 20).replace(" ", "")
+    return _answer(page, request, await found.sign_in.with_code(ticket, code, _visitor(request), now=now), email="")
 
 
 @router.post("/sign-out")
@@ -77,23 +82,25 @@ async def sign_out(found: ServicesDep, request: Request, now: NowDep) -> Respons
 
 
 @router.get("/invitation/{token}")
-async def invitation_page(found: ServicesDep, request: Request, now: NowDep, token: Token) -> Response:
+async def invitation_page(page: PageDep, token: Token) -> Response:
     """Ask whom a link was made for to choose a password."""
-    return await _invitation(found, request, token, now)
+    return await _invitation(page, token)
 
 
 @router.post("/invitation/{token}")
-async def take_up_invitation(found: ServicesDep, request: Request, now: NowDep, token: Token) -> Response:
+async def take_up_invitation(
+    page: PageDep, found: ServicesDep, request: Request, now: NowDep, token: Token
+) -> Response:
     """Keep the password that was chosen, and use the link up."""
-    fields = await _form(request)
+    form = await page.form()
     invited = await asyncio.to_thread(_invited, found, token, now)
     if invited is None:
-        return await _invitation(found, request, token, now)
+        return await _invitation(page, token)
     known, _ = invited
-    email = known or fields.get("email", "").strip().lower()[:EMAIL_MAX]
-    name = fields.get("name", "").strip()[:NAME_MAX]
-    password = fields.get("password", "")[:PASSWORD_MAX]
-    problem = _mistake(found, email, password, fields.get("again", ""))
+    email = known or form.text("email", EMAIL_MAX).lower()
+    name = form.text("name", NAME_MAX)
+    password = form.raw("password", PASSWORD_MAX)
+    problem = _mistake(found, email, password, form.raw("again", PASSWORD_MAX))
     if not problem:
         try:
             await _take_up(found, request, token, (email, name, password), now)
@@ -101,7 +108,7 @@ async def take_up_invitation(found: ServicesDep, request: Request, now: NowDep, 
             problem = "bad_email"
         else:
             return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
-    return await _invitation(found, request, token, now, problem=problem, typed=(email, name))
+    return await _invitation(page, token, problem=problem, typed=(email, name))
 
 
 def _mistake(found: Services, email: str, password: str, again: str) -> str:
@@ -134,51 +141,57 @@ def _invited(found: Services, token: str, now: int) -> tuple[str, str] | None:
         return None if invited is None else (invited[1].email, invited[1].name)
 
 
-async def _invitation(
-    found: Services, request: Request, token: str, now: int, *, problem: str = "", typed: tuple[str, str] = ("", "")
-) -> Response:
-    look = look_of(request, found)
-    invited = await asyncio.to_thread(_invited, found, token, now)
+async def _invitation(page: Page, token: str, *, problem: str = "", typed: tuple[str, str] = ("", "")) -> Response:
+    invited = await asyncio.to_thread(_invited, page.found, token, page.now)
     if invited is None:
-        return HTMLResponse(found.pages.invitation(look, is_open=False), HTTPStatus.NOT_FOUND)
+        return page.show("sign_in/over.html", HTTPStatus.NOT_FOUND)
     email, name = invited
-    text = found.pages.invitation(
-        look,
-        is_open=True,
+    return page.show(
+        "sign_in/invitation.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK,
         is_first=not email,
         email=email or typed[0],
-        name=name or typed[1],
-        message=WORDS[look.language][problem] if problem else "",
+        typed_name=name or typed[1],
+        message=page.say(_MISTAKES[problem]) if problem else "",
     )
-    return remember(request, HTMLResponse(text, HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK), look)
 
 
-def _answer(found: Services, request: Request, answer: Answer, *, email: str) -> Response:
-    look = look_of(request, found)
+def _answer(page: Page, request: Request, answer: Answer, *, email: str) -> Response:
     if isinstance(answer, Opened):
-        response = Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
+        response = page.go("/")
         _set(request, response, cookie_name(request), answer.cookie, answer.seconds)
         _set(request, response, _device_name(request), answer.device, DEVICE_DAYS * 86_400)
         return response
     if isinstance(answer, CodeNeeded):
-        return _ask_for_code(found, look, answer)
-    words = WORDS[look.language]
+        return _ask_for_code(page, answer)
     wait_seconds = math.ceil(answer.wait_seconds)
-    message = words["wait"].format(seconds=wait_seconds) if wait_seconds else words["wrong_password"]
-    status = HTTPStatus.TOO_MANY_REQUESTS if wait_seconds else HTTPStatus.UNPROCESSABLE_ENTITY
-    headers = {"Retry-After": str(wait_seconds)} if wait_seconds else None
-    return HTMLResponse(found.pages.sign_in(look, email=email, message=message), status, headers)
+    if not wait_seconds:
+        message = page.say("E-mail or password are not right. Check them and try again.")
+        return page.show("sign_in/password.html", HTTPStatus.UNPROCESSABLE_ENTITY, email=email, message=message)
+    message = page.say(
+        "Too many attempts. Try again in %(seconds)s seconds, or from a device that you use already.",
+        seconds=wait_seconds,
+    )
+    response = page.show("sign_in/password.html", HTTPStatus.TOO_MANY_REQUESTS, email=email, message=message)
+    response.headers["Retry-After"] = str(wait_seconds)
+    return response
 
 
-def _ask_for_code(found: Services, look: Look, needed: CodeNeeded) -> Response:
+def _ask_for_code(page: Page, needed: CodeNeeded) -> Response:
     drawn = ""
     if needed.secret:
         drawn = second_factor.picture(
-            second_factor.address(needed.secret, email=needed.email, house=found.settings.house)
+            second_factor.address(needed.secret, email=needed.email, house=page.found.settings.house)
         )
-    message = WORDS[look.language]["wrong_code"] if needed.is_wrong else ""
-    text = found.pages.code(look, ticket=needed.ticket, secret=needed.secret, picture=drawn, message=message)
-    return HTMLResponse(text, HTTPStatus.UNPROCESSABLE_ENTITY if needed.is_wrong else HTTPStatus.OK)
+    wrong = page.say("This code is not valid, or was used already. Wait for the next one.")
+    return page.show(
+        "sign_in/code.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if needed.is_wrong else HTTPStatus.OK,
+        ticket=needed.ticket,
+        secret=needed.secret,
+        picture=drawn,
+        message=wrong if needed.is_wrong else "",
+    )
 
 
 def _set(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
@@ -193,8 +206,3 @@ def _visitor(request: Request) -> Visitor:
     return Visitor(
         client_address(request), request.headers.get("user-agent", ""), request.cookies.get(_device_name(request), "")
     )
-
-
-async def _form(request: Request) -> dict[str, Any]:
-    body = await request.body()
-    return dict(form_fields(body)) if len(body) <= FORM_BYTES_MAX else {}

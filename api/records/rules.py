@@ -14,6 +14,7 @@ from api.records.identifiers import (
     partita_iva_problem,
     sdi_code_problem,
 )
+from api.usage.segments import PAYERS
 from shopfloor.signals import UnknownSignalError, find, is_identifier
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def _firm(values: Values) -> Iterator[Problem]:
 def member_problems(values: Values) -> list[Problem]:
     """Return everything that is wrong with a member firm."""
     problems = [*_fields(values), *_firm(values), *_span(values)]
+    if values.get("id") in PAYERS:
+        problems.append(Problem("id", f"{values['id']!r} is a payer of its own: give the firm another code"))
     if (
         values.get("country", "IT") == "IT"
         and values.get("sdi_code", "") in {"", NO_SDI_CODE}

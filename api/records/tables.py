@@ -216,6 +216,15 @@ class CalendarDay(Base):
     name: Mapped[str] = mapped_column(String(NAME_MAX), default="")
 
 
+class CalendarMachine(Base):
+    """A machine that can be used and booked in the hours of a calendar; one without can be at any time."""
+
+    __tablename__ = "calendar_machines"
+
+    machine_id: Mapped[str] = mapped_column(ForeignKey("machines.id", ondelete="CASCADE"), primary_key=True)
+    calendar_id: Mapped[str] = mapped_column(ForeignKey("calendars.id", ondelete="CASCADE"), index=True)
+
+
 class Change(Base):
     """How often something was written, so that every process notices that what it holds is old.
 

@@ -12,15 +12,21 @@ from shopfloor.periods import Period
 from shopfloor.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from api.usage.evidence import Correction, Evidence, JobRules
+    from api.usage.evidence import Booking, Correction, Evidence, JobRules
     from api.usage.intervals import Interval
     from api.usage.policy import Policy
 
 
 def attribute(
-    machine: str, intervals: Sequence[Interval], evidence: Evidence, rules: JobRules, policy: Policy
+    machine: str,
+    intervals: Sequence[Interval],
+    evidence: Evidence,
+    rules: JobRules,
+    policy: Policy,
+    *,
+    cuts: Collection[int] = (),
 ) -> list[Segment]:
     """Give every second of a machine its payer.
 
@@ -30,6 +36,7 @@ def attribute(
         evidence: of this machine; may reach beyond the intervals. Each boundary is cut to its second.
         rules: which member a job id means.
         policy: precedence of claims, and when badges end.
+        cuts: where segments are never joined, such as the midnights at which intervals were cut.
 
     Returns:
         Adjoining segments that tile what the intervals tile; the same whatever order the evidence is in.
@@ -43,7 +50,7 @@ def attribute(
     segments: list[Segment] = []
     for interval in intervals:
         for period in judge.cut(interval.period):
-            _append(segments, judge.segment(interval, period))
+            _append(segments, judge.segment(interval, period), cuts)
     return segments
 
 
@@ -56,19 +63,17 @@ class _Judge:
         self._machine, self._precedence = machine, policy.payer_precedence
         approved = [each for each in evidence.corrections if each.approved_by is not None]
         approved.sort(key=lambda each: (each.at, each.period, each.payer or "", each.state or ""))
-        booked = [
-            Held(each.period, each.member, Claim.BOOKING, Source("booking", each.period.start))
-            for each in evidence.bookings
-        ]
         self._edits = Layers((each.period, each) for each in approved if each.state is not None)
         self._corrections = Layers((each.period, each) for each in approved if each.payer is not None)
         self._jobs = _painted(job_spans(evidence.jobs, rules))
         self._badges = _painted(presences(evidence.badges, off, policy))
-        self._bookings = _painted(booked)
+        self._bookings = _painted(_booked(each for each in evidence.bookings if not each.is_given_up))
+        self._given_up = _painted(_booked(each for each in evidence.bookings if each.is_given_up))
         self._orders = Layers((each.period, each) for each in evidence.maintenance if each.cause is Cause.WORK_ORDER)
         self._alarms = Layers((each.period, each) for each in evidence.maintenance if each.cause is Cause.ALARM)
         layers = (
-            self._edits, self._corrections, self._jobs, self._badges, self._bookings, self._orders, self._alarms,
+            self._edits, self._corrections, self._jobs, self._badges, self._bookings, self._given_up, self._orders,
+            self._alarms,
         )  # fmt: skip
         self._bounds = sorted({bound for layer in layers for bound in layer.bounds})
 
@@ -90,8 +95,8 @@ class _Judge:
         if edit is not None and edit.state is not None:
             state, quality = edit.state, Quality.EDITED
             sources = (*sources, Source("correction", edit.at))
-        booked = self._bookings.at(at)
-        best = self._best(at, state)
+        booked = self._bookings.at(at) or (self._given_up.at(at) if state is State.OFF else None)
+        best = self._best(at, state, booked)
         return Segment(
             machine=self._machine,
             period=period,
@@ -104,7 +109,7 @@ class _Judge:
             sources=sources if best is None else (*sources, best.source),
         )
 
-    def _best(self, at: int, state: State) -> Held | None:
+    def _best(self, at: int, state: State, booked: Held | None) -> Held | None:
         correction = self._corrections.at(at)
         badge = self._badges.at(at)
         claims = {
@@ -112,7 +117,7 @@ class _Judge:
             Claim.CONSORTIUM: self._house(at, state, badge),
             Claim.JOB: self._jobs.at(at),
             Claim.BADGE: badge,
-            Claim.BOOKING: self._bookings.at(at),
+            Claim.BOOKING: booked,
         }
         return next((claim for each in self._precedence if (claim := claims[each]) is not None), None)
 
@@ -136,13 +141,17 @@ def _corrects(correction: Correction) -> Held:
     return Held(correction.period, payer, Claim.CORRECTION, Source("correction", correction.at))
 
 
+def _booked(bookings: Iterable[Booking]) -> list[Held]:
+    return [Held(each.period, each.member, Claim.BOOKING, Source("booking", each.period.start)) for each in bookings]
+
+
 def _painted(held: Iterable[Held]) -> Layers[Held]:
     return Layers((each.period, each) for each in sorted(held))
 
 
-def _append(segments: list[Segment], segment: Segment) -> None:
+def _append(segments: list[Segment], segment: Segment, cuts: Collection[int]) -> None:
     """Join neighbours that differ in nothing, whatever evidence without effect begins between them."""
-    if segments:
+    if segments and segment.period.start not in cuts:
         last = segments[-1]
         alike = last._replace(period=segment.period, sources=segment.sources)
         if alike == segment and last.period.end == segment.period.start:

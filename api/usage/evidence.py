@@ -134,10 +134,18 @@ class Badge(NamedTuple):
 
 
 class Booking(NamedTuple):
-    """A slot that a member has reserved."""
+    """A slot that a member has reserved.
+
+    Attributes:
+        period: when.
+        member: whose.
+        is_given_up: its member gave it up when that was too late to be free. It pays for the time in which the machine
+            was off, and for nobody's use of it.
+    """
 
     period: Period
     member: str
+    is_given_up: bool = False
 
 
 class Cause(StrEnum):

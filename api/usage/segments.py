@@ -21,6 +21,19 @@ UNATTRIBUTED = "(unattributed)"
 CONSORTIUM = "(consortium)"
 """The payer of maintenance with an open work order or check-in, and of alarms of a maintenance class."""
 
+PAYERS = {"consortium": CONSORTIUM, "nobody": UNATTRIBUTED}
+"""The payers that are no member, by the words that people use; no member may be called so."""
+
+
+def payer_named(word: str) -> str:
+    """Return the payer that a word stands for: a member's code is its own."""
+    return PAYERS.get(word, word)
+
+
+def name_of_payer(payer: str) -> str:
+    """Return the word that people use for a payer."""
+    return next((word for word, each in PAYERS.items() if each == payer), payer)
+
 
 class Quality(StrEnum):
     """How the state of a second is known."""

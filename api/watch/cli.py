@@ -24,12 +24,15 @@ def watch(
     from api.watch.leader import Leader
     from api.watch.service import Watch
     from shopfloor.runtime import lifecycle, logs
+    from shopfloor.stores.open import open_store
 
     logs.configure(program="watch")
     settings = load_settings(config)
     records = open_records(settings.records)
+    store = open_store(settings.store)
     leader = Leader(records)
     try:
-        raise typer.Exit(lifecycle.run(Watch(leader, jobs_of(leader)).run))
+        raise typer.Exit(lifecycle.run(Watch(leader, jobs_of(leader, settings, records, store)).run))
     finally:
+        store.close()
         records.close()

@@ -5,19 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.access import people
+from api.usage.kept import UsageDays
 from api.watch.service import Job
 
 if TYPE_CHECKING:
+    from api.records.database import Records
+    from api.settings import Settings
     from api.watch.leader import Leader
+    from shopfloor.stores.port import Store
 
 TIDY_SECONDS = 3_600.0
+USAGE_SECONDS = 60.0
 
 
-def jobs_of(leader: Leader) -> list[Job]:
+def jobs_of(leader: Leader, settings: Settings, records: Records, store: Store) -> list[Job]:
     """Return what the leader does."""
 
     def tidy(now: int) -> None:
         with leader.writing() as session:
             people.forget_ended(session, now=now)
 
-    return [Job("access", TIDY_SECONDS, tidy)]
+    usage = UsageDays(records, store, settings.policy, writing=leader.writing)
+    return [Job("access", TIDY_SECONDS, tidy), Job("usage", USAGE_SECONDS, usage.run)]

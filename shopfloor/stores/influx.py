@@ -184,6 +184,19 @@ class InfluxStore:
         ]
         return sorted(found, key=_at)
 
+    def contents(self) -> dict[str, list[str]]:
+        """Return the signals of each machine that there may be samples of."""
+        found: dict[str, list[str]] = defaultdict(list)
+        signal_class: SignalClass
+        for signal_class in ("record", "gauge"):
+            keys = self._query(signal_class, "SHOW FIELD KEYS FROM telemetry")
+            fields = {str(row[0]) for series in keys for row in series.rows}
+            names = sorted(name for name in fields if not name.endswith((line.STATUS, line.SOURCE)))
+            values = self._query(signal_class, 'SHOW TAG VALUES FROM telemetry WITH KEY = "machine"')
+            for machine in sorted({str(row[1]) for series in values for row in series.rows}):
+                found[machine] += names
+        return dict(found)
+
     def close(self) -> None:
         """Let go of the connections."""
         self._server.close()

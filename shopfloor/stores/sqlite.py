@@ -252,6 +252,14 @@ class SqliteStore:
         with self._reading() as connection:
             return [Arrival(*row) for row in connection.execute(sql.ARRIVALS, (since,))]
 
+    def contents(self) -> dict[str, list[str]]:
+        """Return the signals of each machine that samples were ever written of."""
+        found: dict[str, list[str]] = defaultdict(list)
+        with self._reading() as connection:
+            for machine, signal in connection.execute(sql.ALL_SERIES):
+                found[machine].append(signal)
+        return dict(found)
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:

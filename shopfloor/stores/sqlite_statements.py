@@ -44,6 +44,7 @@ COMMIT;
 ENTER_SERIES = "INSERT OR IGNORE INTO series (machine, signal) VALUES (?, ?)"
 FIND_SERIES = """
 SELECT signal, id FROM series WHERE machine = ? AND signal IN (SELECT value FROM json_each(?))"""
+ALL_SERIES = "SELECT machine, signal FROM series ORDER BY machine, signal"
 RENEW_SERIES = "UPDATE series SET newest = max(ifnull(newest, ?2), ?2) WHERE id = ?1"
 """The newest block of a gauge's series, so that its last sample is found without a search through silence."""
 HELD_BLOCKS = """

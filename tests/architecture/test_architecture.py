@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 with (ROOT / "pyproject.toml").open("rb") as _file:
     PROJECT = tomllib.load(_file)
 PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-HEAVY = ("alembic", "amqtt", "apprise", "asyncio", "asyncua", "cryptography", "fastapi", "influxdb_client", "jinja2",
-         "msgspec", "paho", "prometheus_client", "pydantic", "sqlalchemy", "sqlite3", "ssl", "structlog", "typer",
-         "uvicorn")  # fmt: skip
+HEAVY = ("alembic", "amqtt", "apprise", "asyncio", "asyncua", "babel", "cryptography", "fastapi", "influxdb_client",
+         "jinja2", "msgspec", "paho", "prometheus_client", "pydantic", "sqlalchemy", "sqlite3", "ssl", "structlog",
+         "typer", "typst", "uvicorn", "xlsxwriter")  # fmt: skip
 """What `officina --help` has no need of."""
 HELP_SECONDS_MAX = 0.3
 
@@ -35,8 +35,9 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "apprise": ("api/maintenance/channels.py",),
     "asyncua": ("edge_agent/opcua_*.py", "simulators/*.py"),
     "grafana_api": ("dashboards/publish.py",),
-    "influxdb_client": ("shopfloor/stores/influx_server.py",),
+    "influxdb_client": ("shopfloor/stores/influx_server.py", "shopfloor/stores/influx_setup.py"),
     "itsdangerous": ("api/access/sign_in.py",),
+    "babel": ("api/formats.py", "api/pages/words.py", "api/pages/times.py"),
     "jinja2": ("api/pages/service.py",),
     "paho": ("shopfloor/mqtt.py",),
     "pymodbus": ("edge_agent/modbus.py",),
@@ -46,10 +47,12 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "api/records/*",
         "api/access/*",
+        "api/bookings/*",
         "api/edges/store.py",
         "api/watch/leader.py",
         "api/*/tables.py",
         "api/*/service.py",
+        "api/usage/kept.py",
         "api/cli.py",
         "simulators/records.py",
     ),
@@ -61,8 +64,15 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/maintenance/outbox_file.py",
     ),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
-    "urllib3": ("shopfloor/stores/influx_server.py", "edge_agent/enroll.py", "simulators/demo.py"),
+    "typst": ("api/billing/documents/pdf.py",),
+    "urllib3": (
+        "shopfloor/stores/influx_server.py",
+        "shopfloor/stores/influx_setup.py",
+        "edge_agent/enroll.py",
+        "simulators/demo.py",
+    ),
     "uvicorn": ("api/server.py",),
+    "xlsxwriter": ("api/billing/documents/xlsx.py",),
     "zxcvbn": ("api/access/passwords.py",),
 }
 """Where each third-party client, and each file format, is known."""

@@ -193,6 +193,8 @@ def test_a_machine_that_does_not_exist_is_not_found(it: World, machine: str) -> 
 def test_every_error_is_a_problem_document(it: World) -> None:
     is_problem(it.get("/api/v1/nothing"), 404)
     is_problem(it.get("/nothing", None), 404)
+    page = httpx.get(f"{it.url}/nothing", headers=it.headers("operator") | {"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     is_problem(it.get("/api/v1/machines", None), 401)
     is_problem(it.get("/api/v1/machines", limit="many"), 422)
     answer = httpx.delete(f"{it.url}/api/v1/machines", headers=it.headers("administrator"))
@@ -282,7 +284,7 @@ def test_the_document_describes_every_route_and_the_events_of_the_stream(it: Wor
 
 
 def test_every_answer_protects_the_browser_that_reads_it(it: World) -> None:
-    for path in ("/", "/sign-in", "/api/v1/machines", "/nothing", "/static/live.js"):
+    for path in ("/", "/sign-in", "/api/v1/machines", "/nothing", "/static/officina.js"):
         headers = it.get(path).headers
 
         assert "default-src 'self'" in headers["content-security-policy"]

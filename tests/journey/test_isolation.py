@@ -43,7 +43,14 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         return sites
     if parameter == "edge_id":
         return frozenset(machine["agent_id"] for machine in MACHINES if machine["site_id"] in sites)
-    nobodys = {"user_id", "session_id", "key_id"}  # there is nobody, and a key has no sessions
+    nobodys = {
+        "user_id",
+        "session_id",
+        "key_id",
+        "rule_id",
+        "correction_id",
+        "time_id",
+    }  # there is nobody, and a key has no sessions
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
 

@@ -244,7 +244,7 @@ def test_a_broker_that_is_not_told_is_told_by_the_same_request_again(
 
 def test_a_server_without_any_login_does_not_start(edges: Edges) -> None:
     with pytest.raises(BrokerFilesError, match="officina api login add"):
-        edges.start()
+        edges.start(now=NOW)
 
 
 @pytest.mark.parametrize(("ca", "insecure"), [(None, False), ("ca.pem", True), ("missing.pem", False)])

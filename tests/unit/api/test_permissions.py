@@ -77,4 +77,7 @@ def test_only_what_shows_nothing_is_public() -> None:
         "/sign-out",
         "/invitation/{token}",
         "/static/{name}",
+        "/service-worker.js",
+        "/manifest.webmanifest",
+        "/offline",
     }

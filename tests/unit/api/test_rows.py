@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pages.rows import COLUMNS, Facts, Row, table
-from api.pages.words import STATES, WORDS, Language, choose_language, clock, duration
+from api.pages.rows import Facts, Row, table
+from api.pages.times import clock, duration, full_day, long_day, moment, timer
+from api.pages.words import Language, choose_language, words_of
 from shopfloor.periods import HOUR, MINUTE, SECOND, Period, parse_instant
 from shopfloor.states import State, Stretch
 
@@ -22,7 +24,7 @@ def facts(state: State = State.PROCESSING, **more: Any) -> Facts:
 
 
 def row(it: Facts, language: Language = "it") -> Row:
-    shown = table([it], now=NOW, zone=ROME, language=language)
+    shown = table([it], now=NOW, zone=ROME, say=words_of(language))
     return (*shown.needs, *shown.fine)[0]
 
 
@@ -56,7 +58,7 @@ def test_a_machine_that_never_sent_data_says_so() -> None:
 def test_need_decides_the_order() -> None:
     every = [facts(state, id=state.value, name=state.value) for state in State]
 
-    shown = table(every, now=NOW, zone=ROME, language="it")
+    shown = table(every, now=NOW, zone=ROME, say=words_of("it"))
 
     assert [each.mark for each in shown.needs] == ["interrupted", "unknown"]
     assert [each.mark for each in shown.fine][-2:] == ["unreachable", "off"]
@@ -99,7 +101,7 @@ def test_a_strip_covers_its_window_to_the_present() -> None:
         Stretch(Period(NOW - 4 * HOUR, NOW), State.INTERRUPTED),
     ]
 
-    first, last = row(facts(State.INTERRUPTED, stretches=stretches)).shapes
+    first, last = row(facts(State.INTERRUPTED, stretches=stretches)).strip.shapes
 
     assert (first.x, first.width, first.is_now) == ("0.000%", "50.000%", False)
     assert (last.x, last.end, last.is_now) == ("50.000%", "100.000%", True)
@@ -115,15 +117,28 @@ def test_a_strip_covers_its_window_to_the_present() -> None:
     ],
 )
 def test_durations_are_written_with_units_that_do_not_break(seconds: int, it: str, en: str) -> None:
-    assert duration(seconds * SECOND, "it").replace("\N{NO-BREAK SPACE}", " ") == it
-    assert duration(seconds * SECOND, "en").replace("\N{NO-BREAK SPACE}", " ") == en
+    assert duration(seconds * SECOND, words_of("it")).replace("\N{NO-BREAK SPACE}", " ") == it
+    assert duration(seconds * SECOND, words_of("en")).replace("\N{NO-BREAK SPACE}", " ") == en
     assert clock(64) == "1:04"
 
 
-def test_both_languages_say_everything() -> None:
-    assert set(WORDS["it"]) == set(WORDS["en"])
-    assert set(STATES["it"]) == set(STATES["en"]) == set(State)
-    assert {f"col_{name}" for name in COLUMNS} <= set(WORDS["it"])
+def test_a_running_time_shows_seconds_up_to_an_hour() -> None:
+    assert (timer(842), timer(3599), timer(3600 * 5 + 60 * 7)) == ("14:02", "59:59", "5:07")
+
+
+def test_a_moment_names_its_day_when_it_is_another_one_and_its_year_when_that_is() -> None:
+    italian, today = words_of("it"), date(2026, 11, 19)
+
+    assert moment(NOW, today, ROME, italian) == "14:26"
+    assert moment(NOW - 24 * HOUR, today, ROME, italian) == "mer 18 nov, 14:26"
+    assert moment(parse_instant("2025-11-19T13:26:08Z"), today, ROME, italian) == "mer 19 nov 2025, 14:26"
+
+
+def test_days_are_written_as_each_language_writes_them() -> None:
+    today = date(2026, 11, 19)
+
+    assert long_day(today, words_of("it")) == "giovedì 19 novembre"
+    assert full_day(today, words_of("en")) == "Thu 19 Nov 2026"
 
 
 @pytest.mark.parametrize(

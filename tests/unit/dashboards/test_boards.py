@@ -68,7 +68,8 @@ def test_every_question_names_our_own_data_source(board: dict[str, Any]) -> None
 
 def test_states_are_called_as_on_the_pages() -> None:
     for language in pages.LANGUAGES:
-        known = {state: word for state, word in pages.STATES[language].items() if state is not State.UNKNOWN}
+        say = pages.words_of(language)
+        known = {state: say(word) for state, word in pages.STATES.items() if state is not State.UNKNOWN}
         assert STATES[language] == known
 
 

@@ -119,7 +119,7 @@ async def watch(browser: Browser, listener: Listener, nodes: list[Any], queue: i
             assert isinstance(result, int)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something is true; fail when it takes too long."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # polls a server, with a deadline
@@ -412,9 +412,16 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
         nodes = {signal: await browser.below(place) for signal, place in paths.items()}
         await watch(browser, listener, list(nodes.values()), queue=100)
         served = list(mapped_lines([path], MAZAK))
+
+        def has_all_that_was_played() -> bool:
+            played = sum(each.signal in nodes for each in served[: replay.tally.served])
+            return sum(len(listener.of(node)) for node in nodes.values()) >= played
+
         while not replay.finished:
+            before = replay.tally.served
             clock.now += SECOND // 2
-            await asyncio.sleep(0.15)  # a publishing interval of the client and more
+            await until(lambda: replay.finished or replay.tally.served > before)  # noqa: B023 - awaited within the turn
+            await until(has_all_that_was_played)
         await until(
             lambda: len(listener.of(nodes["power_on_seconds"])) > 300 and len(listener.of(nodes["spindle_speed"])) > 4
         )

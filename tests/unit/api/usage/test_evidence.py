@@ -248,3 +248,22 @@ def test_a_day_is_cut_from_segments_that_tile_it_and_known_by_its_digest() -> No
     assert clip(whole, Period(HOUR, 2 * HOUR)) is None
     with pytest.raises(ValueError, match="do not tile"):
         cut_day("m", DAY, Period(0, 2 * HOUR), [whole])
+
+
+def test_a_booking_given_up_late_pays_for_time_off_and_for_nobodys_use() -> None:
+    day = Period(0, 4 * HOUR)
+    hours = [State.OFF, State.IDLE, State.OFF, State.OFF]
+    intervals = [
+        Interval(Period(hour * HOUR, (hour + 1) * HOUR), state, Quality.MEASURED) for hour, state in enumerate(hours)
+    ]
+    given_up = Evidence(bookings=[Booking(Period(0, 3 * HOUR), "A", is_given_up=True)])
+
+    found = attribute("M1", intervals, given_up, RULES, Policy())
+
+    assert [(each.payer, each.claim, each.booked) for each in found] == [
+        ("A", Claim.BOOKING, "A"),
+        (UNATTRIBUTED, Claim.NONE, None),
+        ("A", Claim.BOOKING, "A"),
+        (UNATTRIBUTED, Claim.NONE, None),
+    ]
+    assert sum(each.period.seconds for each in found) == day.seconds

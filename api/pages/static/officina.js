@@ -1,0 +1,55 @@
+// What every page does besides showing itself. Without it pages can be read and forms can be sent.
+const LOST_MILLISECONDS = 8000; // the stream is never silent for longer than its heartbeat, 5 s
+const TICK_MILLISECONDS = 1000;
+
+const live = document.getElementById("live");
+const lost = document.getElementById("lost");
+let heard = Date.now();
+
+if (live) {
+  const hear = () => { heard = Date.now(); };
+  for (const event of ["snapshot", "machine", "heartbeat"]) live.addEventListener(event, hear);
+  document.addEventListener("visibilitychange", hear);
+}
+
+// A part of the page that was just fetched may carry texts for places outside of it.
+const copy = () => {
+  for (const from of document.querySelectorAll("[data-copy]")) {
+    const to = document.getElementById(from.dataset.copy);
+    if (to && to.textContent !== from.textContent) to.textContent = from.textContent;
+  }
+};
+document.addEventListener("htmx:after:swap", copy);
+
+const two = (number) => String(number).padStart(2, "0");
+const running = (seconds) => (seconds < 3600
+  ? `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`
+  : `${Math.floor(seconds / 3600)}:${two(Math.floor((seconds % 3600) / 60))}`);
+
+const tick = () => {
+  if (lost && live && !document.hidden) lost.hidden = Date.now() - heard < LOST_MILLISECONDS;
+  for (const timer of document.querySelectorAll("[data-timer]")) {
+    timer.textContent = running(Math.max(0, Math.floor((Date.now() - Number(timer.dataset.timer)) / 1000)));
+  }
+};
+setInterval(tick, TICK_MILLISECONDS);
+tick();
+
+// A menu closes when something else is chosen.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.who[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+if ("serviceWorker" in navigator) navigator.serviceWorker.register("/service-worker.js").catch(() => {});
+
+// The offline page says since when, and goes back as soon as the server answers.
+const since = document.getElementById("since");
+if (since) {
+  since.textContent = new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+  setInterval(async () => {
+    const answer = await fetch("/healthz").catch(() => null);
+    if (answer?.ok) location.reload();
+  }, 5 * TICK_MILLISECONDS);
+}
