@@ -270,8 +270,9 @@ class Chain:
             "signals": [*DERIVED, *self.counters],
         }
         address = f"sqlite://{self.folder / 'records.db'}"
-        operator = {"operator": (scope.Role.OPERATOR, None, None)}
-        self.api_key = fill(address, sites={"modena": "Modena"}, machines=[machine], holders=operator)["operator"]
+        holders = {"administrator": (scope.Role.ADMINISTRATOR, None, None)}
+        tokens = fill(address, sites={"modena": "Modena"}, machines=[machine], holders=holders)
+        self.api_key = tokens["administrator"]
         (self.folder / "api.toml").write_text(
             f'store = "{self.store_url}"\nrecords = "{address}"\nport = {self.ports["api"]}\n'
             + self._broker_table(API),
