@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge_agent.packing import unpacked
 from edge_agent.stamps import Known
 from edge_agent.window import SpoolRow
 from shopfloor.errors import ExpectedError
@@ -43,18 +44,6 @@ REFILLS_MAX = 256
 """Holes of one machine that wait to be filled from its server's history; the oldest are given up first."""
 HISTORY_ROWS_MAX = 64
 """Rows of history that may wait; more is not read before they are stored."""
-COMPRESSED_FROM = 300
-"""Least bytes of a body that is compressed; less is not worth the time."""
-_COMPRESSION = 1
-"""The fastest level: the best one takes twice the time for a tenth of the bytes."""
-_DICTIONARY = (
-    b'"IsHistorical":true,"Status":{"Code":2147483648}"SourcePicoseconds":"Value":true}"Value":false}'
-    b'"MessageType":"ua-data","PublisherId":"","WriterGroupName":"gauge","Messages":[{"DataSetWriterId":1,'
-    b'"WriterGroupName":"record","Messages":[{"DataSetWriterId":1,"DataSetWriterName":"","MessageType":"ua-deltaframe",'
-    b'"Payload":{"":{"SourceTimestamp":"2026-01-01T00:00:00.0000000Z","Value":"1"},'
-    b'".double":{"SourceTimestamp":"2026-01-01T00:00:00.0000000Z","Value":100.0}}}]}'
-)
-"""What every body holds, so that a small one needs not spell it. Spools were written with it: it never changes."""
 HISTORY_SHARE_MAX = 0.5
 """History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
 _MACHINE_ID = Path("/etc/machine-id")
@@ -98,9 +87,10 @@ class NewRow(NamedTuple):
         first: smallest stamp in it.
         last: largest stamp in it.
         samples: how many.
-        body: the NetworkMessage without its MessageId.
+        body: the NetworkMessage without its MessageId, as it is kept.
         is_hole: whether all its samples are holes.
         is_history: whether it was read from a server's history, so that it goes behind what is live.
+        whole: how large it is as it is sent, when it is compressed (`packing`); None when it is kept so.
     """
 
     machine: str
@@ -111,6 +101,7 @@ class NewRow(NamedTuple):
     body: bytes
     is_hole: bool = False
     is_history: bool = False
+    whole: int | None = None
 
 
 class Evicted(NamedTuple):
@@ -433,7 +424,6 @@ class Spool:
 
     def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
         numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
-        bodies = [packed(each.body) for each in rows]
         self._db.executemany(
             "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc, whole) "
             "VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -442,14 +432,13 @@ class Spool:
                     n,
                     each.machine,
                     "hole" if each.is_hole else each.signal_class,
-                    len(body),
-                    *each[2:5],
-                    body,
+                    len(each.body),
+                    *each[2:6],
                     each.is_history,
-                    zlib.crc32(body),
-                    whole,
+                    zlib.crc32(each.body),
+                    each.whole,
                 )
-                for n, each, (body, whole) in zip(numbers, rows, bodies, strict=True)
+                for n, each in zip(numbers, rows, strict=True)
             ],
         )
         self._db.executemany(
@@ -458,7 +447,7 @@ class Spool:
         )
         self._newest += len(rows)
         self._rows += len(rows)
-        size = sum(len(body) for body, _ in bodies)
+        size = sum(len(each.body) for each in rows)
         self._bytes += size
         self._bytes_in += size
         return numbers
@@ -548,22 +537,6 @@ class Spool:
                 self._db.execute("ROLLBACK")
             self._newest, self._rows, self._bytes = held
             raise
-
-
-def packed(body: bytes) -> tuple[bytes, int | None]:
-    """Return a body as it is kept, and how large it is whole; None when it is kept whole."""
-    if len(body) < COMPRESSED_FROM:
-        return body, None
-    packer = zlib.compressobj(_COMPRESSION, zdict=_DICTIONARY)
-    return packer.compress(body) + packer.flush(), len(body)
-
-
-def unpacked(body: bytes, whole: int | None) -> bytes:
-    """Return a body as it is sent; one that was damaged on the disk as it is."""
-    try:
-        return body if whole is None else zlib.decompressobj(zdict=_DICTIONARY).decompress(body)
-    except zlib.error:
-        return body
 
 
 def _signal_class(kind: str) -> SignalClass:

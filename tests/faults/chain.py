@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import urllib3
 
 from api.access import scope
-from edge_agent.spool import unpacked
+from edge_agent.packing import unpacked
 from shopfloor import broker_files, mqtt
 from shopfloor.periods import parse_instant
 from shopfloor.settings import write_secret

@@ -3,13 +3,13 @@ from __future__ import annotations
 import random
 import resource
 import sqlite3
-import string
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge_agent import spool as spool_module
+from edge_agent.packing import packed
 from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError, host_identity
 from edge_agent.stamps import Known
 from shopfloor.periods import DAY, SECOND, Period
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
 
 MACHINE = "mill-1"
 NOW = 1_760_000_000 * SECOND
-_LETTERS = string.ascii_letters + string.digits + string.punctuation.replace('"', "").replace("\\", "")
 NOTHING_IN_FLIGHT: frozenset[int] = frozenset()
 
 
 def row(stamp: int = NOW, *, gauge: bool = False, size: int = 0, machine: str = MACHINE) -> NewRow:
-    """Make a row of one sample; a record of `size` or more bytes, also when it is compressed."""
+    """Make a row of one sample; a record of `size` or more bytes."""
     signal_class: SignalClass = "gauge" if gauge else "record"
-    text = "".join(random.Random(size).choices(_LETTERS, k=size + size // 3))
-    sample = Sample(machine, "feed", stamp, 1.5) if gauge else Sample(machine, "program", stamp, text)
+    sample = Sample(machine, "feed", stamp, 1.5) if gauge else Sample(machine, "program", stamp, "x" * size)
     [body] = messages.pack([sample], publisher="site-a", writer_group=signal_class, writer_id=1)
     return NewRow(machine, signal_class, stamp, stamp, 1, body.data)
 
@@ -123,45 +121,45 @@ def test_a_message_carries_the_id_of_its_row_the_same_each_time(disk: Disk) -> N
     assert spool.message(2, "site-a") is None
 
 
-def full_row(stamp: int = NOW) -> NewRow:
-    """Make a row of a hundred samples."""
-    samples = [Sample(MACHINE, f"signal_{number}.double", stamp, number / 4) for number in range(100)]
+def full_row() -> tuple[NewRow, bytes]:
+    """Make a compressed row of a hundred samples, and return what is sent of it."""
+    samples = [Sample(MACHINE, f"signal_{number}.double", NOW, number / 4) for number in range(100)]
     [body] = messages.pack(samples, publisher="site-a", writer_group="gauge", writer_id=1)
-    return NewRow(MACHINE, "gauge", stamp, stamp, len(samples), body.data)
+    kept, whole = packed(body.data)
+    return NewRow(MACHINE, "gauge", NOW, NOW, len(samples), kept, whole=whole), body.data
 
 
 def test_a_full_row_takes_a_seventh_of_its_size_on_the_disk_and_is_sent_as_it_was(disk: Disk) -> None:
-    spool, new = disk.open(), full_row()
+    spool, (new, body) = disk.open(), full_row()
     spool.put([new])
     held = spool.bytes_held
     spool = disk.open()
     [waiting] = spool.waiting(0, 1, 1)
-    assert held < len(new.body) / 7
-    assert (spool.bytes_held, spool.bytes_in, waiting.size) == (held, 0, len(new.body))
-    assert spool.message(1, "site-a") == (MACHINE, "gauge", messages.with_id(messages.RowId("site-a", spool.epoch, 1),
-                                                                             new.body))  # fmt: skip
+    assert held < len(body) / 7
+    assert (spool.bytes_held, spool.bytes_in, waiting.size) == (held, 0, len(body))
+    sent = messages.with_id(messages.RowId("site-a", spool.epoch, 1), body)
+    assert spool.message(1, "site-a") == (MACHINE, "gauge", sent)
     spool.delete([1])
     assert spool.bytes_held == 0
 
 
-def test_a_full_row_that_died_or_was_damaged_is_whole_again_or_kept_as_it_is(disk: Disk) -> None:
-    spool, new = disk.open(), full_row()
+def test_a_full_row_that_died_is_whole_again_and_one_that_was_damaged_is_kept_as_it_is(disk: Disk) -> None:
+    spool, (new, body) = disk.open(), full_row()
     spool.put([new, new])
     spool.kill(1, "for a test")
     spool._db.execute("UPDATE row SET body = x'0102' WHERE n = 2")
     assert spool.message(2, "site-a") is None
     bodies = [body for (body,) in spool._db.execute("SELECT body FROM dead ORDER BY n")]
-    assert bodies == [new.body, b"\x01\x02"]
+    assert bodies == [body, b"\x01\x02"]
 
 
 def test_a_spool_of_before_rows_were_compressed_is_read_on(disk: Disk) -> None:
-    spool, new = disk.open(), full_row()
-    spool.put([new])
-    spool._db.execute("UPDATE row SET body = ?, size = ?, crc = NULL", (new.body, len(new.body)))
+    spool, (new, body) = disk.open(), full_row()
+    spool.put([new._replace(body=body, whole=None)])
     spool._db.execute("ALTER TABLE row DROP COLUMN whole")
     found = disk.open().message(1, "site-a")
     assert found is not None
-    assert found[2].endswith(new.body)
+    assert found[2].endswith(body)
 
 
 def test_an_epoch_belongs_to_a_computer_and_a_cloned_disk_gets_another(disk: Disk) -> None:
