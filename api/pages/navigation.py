@@ -33,6 +33,7 @@ class Place(NamedTuple):
 
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
+    Place("/bookings", mark("Bookings"), _EVERYBODY),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
 )
 """The entries of the bar, in their order."""
