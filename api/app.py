@@ -32,7 +32,7 @@ from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
-from api.pages import account, machine, plant, wall
+from api.pages import account, administration, machine, plant, wall
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
@@ -198,6 +198,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         booking_pages.router,
         machine.router,
         wall.router,
+        administration.router,
         _document(app),
     ):
         app.include_router(router)
