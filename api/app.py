@@ -31,9 +31,9 @@ from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
+from api.pages import administration, machine, plant, wall
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
-from api.pages import machine, plant, wall
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
 from api.pages.service import Pages
@@ -170,6 +170,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         booking_pages.router,
         machine.router,
         wall.router,
+        administration.router,
         _document(app),
     ):
         app.include_router(router)
