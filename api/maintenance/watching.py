@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from api.maintenance.alarms import Alarm
     from api.maintenance.incidents import Incident
     from api.maintenance.notifications import Message
     from api.maintenance.rules import Rule
@@ -131,6 +132,11 @@ class Watching:
         """Return the service work of a machine as it stands, None for none."""
         each = self._follower.followed.get(machine)
         return each.watcher.fold.services().get(rule) if each is not None else None
+
+    def alarm_of(self, machine: str, rule: str, subject: str) -> Alarm | None:
+        """Return an alarm of a machine as it stands, None for none."""
+        each = self._follower.followed.get(machine)
+        return each.watcher.fold.alarms.get((rule, subject)) if each is not None else None
 
     def _reset(self) -> None:
         """Forget everything: it is taken up from the records again."""

@@ -56,6 +56,10 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         "rule_id",
         "correction_id",
         "time_id",
+        "alert_id",
+        "order_number",
+        "channel_id",
+        "window_id",
     }  # there is nobody, and a key has no sessions
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
