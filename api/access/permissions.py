@@ -179,6 +179,8 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/work-orders/{order_number}"): Rule.CARE,
         ("PATCH", "/api/v1/work-orders/{order_number}"): Rule.CARE,
         ("POST", "/api/v1/work-orders/{order_number}/close"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/lock-out"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/give-back"): Rule.CARE,
         ("GET", "/api/v1/maintenance/plan"): Rule.SIGNALS,
         ("GET", "/api/v1/maintenance/figures"): Rule.CARE,
         ("POST", "/api/v1/maintenance/spares"): Rule.CARE,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import func, select
 
 from api.audit.service import record
+from api.bookings import lock_outs
 from api.maintenance import alerts_records, rulebook
 from api.maintenance.alarms import ActionRefusedError, What
 from api.maintenance.figures import Activation, Reliability, alarm_figures, reliability
@@ -14,7 +15,7 @@ from api.maintenance.rules import Service
 from api.maintenance.tables import AlarmChange, DeedRow, IncidentRow, ServiceEntry, Spare, Watched, WorkOrder
 from api.records.service import UnknownRecordError
 from api.records.tables import Machine
-from shopfloor.periods import DAY, Period
+from shopfloor.periods import DAY, INSTANT_MAX, Period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,6 +139,8 @@ def close(session: Session, actor: Actor, scope: Scope, row: WorkOrder, done: Do
         ActionRefusedError: it is closed already, or the work lies ahead.
     """
     _must_be_open(row)
+    if row.lock_out is not None and row.released is None:
+        raise ActionRefusedError("the machine is locked out: give it back first, with what was checked")
     if done.at > now:
         raise ActionRefusedError("the work lies ahead: close the order when it is done")
     row.state, row.done, row.closed, row.closed_by = "closed", done.at, now, actor.id
@@ -160,6 +163,34 @@ def close(session: Session, actor: Actor, scope: Scope, row: WorkOrder, done: Do
         session.add(ServiceEntry(name=row.machine, rule=rule, at=done.at, entered=now, by=actor.id))
     record(session, actor, "close", f"work-orders/{row.number}", now=now, after={"done": done.at, "rule": rule})
     session.flush()
+
+
+def lock_out(session: Session, actor: Actor, row: WorkOrder, reason: str, *, now: int) -> None:
+    """Lock the machine out until it is given back: nobody can book it, and who had booked it is told.
+
+    Raises:
+        ActionRefusedError: the order is over, or holds a lock already.
+    """
+    _must_be_open(row)
+    if row.lock_out is not None and row.released is None:
+        raise ActionRefusedError(f"work order {row.number} has locked the machine out already")
+    lock = lock_outs.lock_out(session, actor, row.machine, Period(now, INSTANT_MAX), reason, now=now)
+    session.flush()
+    row.lock_out, row.released, row.return_check = lock.id, None, ""
+    record(session, actor, "lock-out", f"work-orders/{row.number}", now=now, after={"reason": reason})
+
+
+def give_back(session: Session, actor: Actor, row: WorkOrder, check: str, *, now: int) -> None:
+    """Give the machine back after a check, which stays on record.
+
+    Raises:
+        ActionRefusedError: the order holds no lock.
+    """
+    if row.lock_out is None or row.released is not None:
+        raise ActionRefusedError(f"work order {row.number} has not locked the machine out")
+    lock_outs.release(session, actor, row.lock_out, now=now)
+    row.released, row.return_check = now, check
+    record(session, actor, "give-back", f"work-orders/{row.number}", now=now, after={"check": check})
 
 
 def plan(session: Session, scope: Scope, machine: str | None = None) -> list[dict[str, Any]]:

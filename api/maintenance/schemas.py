@@ -253,6 +253,18 @@ class WorkOrderClose(Closed):
     parts: Parts = Field(default_factory=list)
 
 
+class LockOutPost(Closed):
+    """Why a machine is locked out, as members read it."""
+
+    reason: Annotated[Reason, Field(max_length=200)]
+
+
+class GiveBackPost(Closed):
+    """What was checked before the machine is given back."""
+
+    check: Annotated[Words, Field(min_length=1)]
+
+
 class WorkOrderFields(BaseModel):
     """A work order."""
 
@@ -272,6 +284,9 @@ class WorkOrderFields(BaseModel):
     closed_by: str
     minutes: int
     parts: list[dict[str, Any]]
+    is_locked_out: bool
+    released: str | None
+    return_check: str
 
 
 class WorkOrderList(BaseModel):

@@ -137,6 +137,9 @@ def work_order(row: WorkOrder) -> dict[str, Any]:
         "due": instant(row.due),
         "done": instant(row.done),
         "closed": instant(row.closed),
+        "is_locked_out": row.lock_out is not None and row.released is None,
+        "released": instant(row.released),
+        "return_check": row.return_check,
     }
 
 

@@ -301,7 +301,7 @@ class Watching:
             return []
         if change.what in {What.ACKNOWLEDGED, What.CLOSED, What.SHELVED}:
             outbox_records.cancel(session, short(incident.id))
-        if change.what is What.RAISED and not incident.payer:
+        if change.what is What.RAISED and not incident.payer and not change.machine.startswith(EDGE):
             incident.payer = self._payer_of(change.machine, change.stamp)
             journal.keep_payer(session, short(incident.id), incident.payer)
         told = change._replace(stamp=max(change.stamp, watermark - MINUTE)) if is_late else change

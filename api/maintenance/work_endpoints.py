@@ -14,6 +14,8 @@ from api.maintenance.endpoints import OfMachine, read, write
 from api.maintenance.figures import FLOOD_SHARE_MAX, INCIDENTS_PER_MACHINE_MONTH_MAX, PER_DAY_MAX
 from api.maintenance.schemas import (
     FiguresFields,
+    GiveBackPost,
+    LockOutPost,
     MachineMaintenance,
     PlanList,
     SpareFields,
@@ -99,6 +101,30 @@ async def close_work_order(
     def change(session: Any) -> Any:
         row = orders_records.one(session, caller.scope, order_number)
         orders_records.close(session, writer.actor, caller.scope, row, done, now=writer.now)
+        return show.work_order(row)
+
+    return await write(writer, change)
+
+
+@router.post("/work-orders/{order_number}/lock-out", response_model=WorkOrderFields)
+async def lock_machine_out(writer: WriterDep, scope: ScopeDep, order_number: OrderNumber, fields: LockOutPost) -> Any:
+    """Lock the machine out: nobody can book it, and who had booked it is told."""
+
+    def change(session: Any) -> Any:
+        row = orders_records.one(session, scope, order_number)
+        orders_records.lock_out(session, writer.actor, row, fields.reason, now=writer.now)
+        return show.work_order(row)
+
+    return await write(writer, change)
+
+
+@router.post("/work-orders/{order_number}/give-back", response_model=WorkOrderFields)
+async def give_machine_back(writer: WriterDep, scope: ScopeDep, order_number: OrderNumber, fields: GiveBackPost) -> Any:
+    """Give the machine back after a check, which stays on record."""
+
+    def change(session: Any) -> Any:
+        row = orders_records.one(session, scope, order_number)
+        orders_records.give_back(session, writer.actor, row, fields.check, now=writer.now)
         return show.work_order(row)
 
     return await write(writer, change)

@@ -118,6 +118,11 @@ def test_closing_a_work_order_closes_its_alert(beside: Beside) -> None:
         beside.it.send("POST", "/api/v1/work-orders", "maintenance", json=order | {"machine": "mill-1"}).status_code
         == 409
     )
+    locked = beside.it.send("POST", f"/api/v1/work-orders/{number}/lock-out", "maintenance", json={"reason": "hot"})
+    assert locked.json()["is_locked_out"], locked.text
+    assert beside.it.send("POST", f"/api/v1/work-orders/{number}/close", "maintenance", json={}).status_code == 409
+    back = beside.it.send("POST", f"/api/v1/work-orders/{number}/give-back", "maintenance", json={"check": "runs cool"})
+    assert back.json()["return_check"] == "runs cool", back.text
     done = beside.it.send("POST", f"/api/v1/work-orders/{number}/close", "maintenance", json={"text": "filled up"})
     assert done.json()["state"] == "closed", done.text
     beside.now = max(beside.now, clock.now())
