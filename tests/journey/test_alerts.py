@@ -33,7 +33,7 @@ class Beside:
         self.it = it
         self.records: Records = open_records(f"sqlite://{it.folder}/records.db")
         self.watching = Watching(it.store, self.records, self.records.writing, zone="Europe/Rome")
-        self.now = clock.now()
+        self.now = clock.now() - 15 * MINUTE  # what people do comes after it
         for machine in ("mill-1", "lathe-1"):
             start = self.now - 10 * MINUTE
             samples = [
