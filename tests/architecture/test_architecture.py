@@ -75,7 +75,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "collector/quarantine.py",
     ),
     "typer": ("*/cli.py", "simulators/demo_cli.py"),
-    "typst": ("api/billing/documents/pdf.py",),
+    "typst": ("api/billing/documents/typeset.py",),
     "urllib3": (
         "shopfloor/stores/influx_server.py",
         "shopfloor/stores/influx_setup.py",
