@@ -476,10 +476,14 @@ def _check_bounds(rule: Rule, where: str) -> None:
             value = getattr(owner, each.name)
             if most is not None and isinstance(value, int | float) and value > most:
                 raise RuleError(f"{where}: {each.name} is at most {most:g}")
-    bands = rule.how.bands if isinstance(rule.how, Baseline) else {}
+    bands: Mapping[Any, Any] = rule.how.bands if isinstance(rule.how, Baseline) else {}
     if not all(isinstance(width, int | float) and 0 <= width < float("inf") for width in bands.values()):
         raise RuleError(f"{where}, baseline: the width of a band is a number, 0 for the value itself")
-    names = (*(rule.how.counters if isinstance(rule.how, Service) else ()), *bands, *(g.signal for g in rule.when))
+    names: tuple[Any, ...] = (
+        *(rule.how.counters if isinstance(rule.how, Service) else ()),
+        *bands,
+        *(g.signal for g in rule.when),
+    )
     if not all(isinstance(name, str) and name for name in names):
         raise RuleError(f"{where}: a signal is named by its name")
 
