@@ -118,8 +118,8 @@ def test_records_of_the_first_version_are_brought_to_the_present_with_everything
     with records.migrating() as connection:
         connection.execute(
             text(
-                "INSERT INTO people (id, email, name, language, password_hash, totp_secret, totp_step, is_active, created)"
-                " VALUES ('p1', 'ada@example.it', 'Ada', 'it', 'x', '', 0, 1, 5)"
+                "INSERT INTO people (id, email, name, language, password_hash, totp_secret, totp_step, is_active, "
+                "created) VALUES ('p1', 'ada@example.it', 'Ada', 'it', 'x', '', 0, 1, 5)"
             )
         )
     assert database.version_of(records).is_older
