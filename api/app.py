@@ -19,6 +19,8 @@ from api.access.service import Access
 from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
+from api.billing import endpoints as billing_endpoints
+from api.billing.ledger import Ledger, settled
 from api.deps import Services, authorize
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
@@ -104,9 +106,10 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
         today = Today(store, pages.zone)
         machines = Machines(live, store)
-        usage = UsageDays(records, store, settings.policy)
+        usage = UsageDays(records, store, settings.policy, settled)
+        ledger = Ledger(records, usage, review_days=settings.review_days)
         app.state.services = Services(
-            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, usage
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, usage, ledger
         )
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
@@ -161,6 +164,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         live_endpoints.router,
         edge_endpoints.router,
         usage_endpoints.router,
+        billing_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         plant.router,

@@ -19,6 +19,7 @@ from shopfloor.runtime import clock
 if TYPE_CHECKING:
     from api.access.service import Access
     from api.access.sign_in import SignIn
+    from api.billing.ledger import Ledger
     from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
@@ -50,6 +51,7 @@ class Services(NamedTuple):
     today: Today
     edges: Edges | None
     usage: UsageDays
+    ledger: Ledger
 
     async def changed(self) -> None:
         """Let what was just changed in the records hold from the next request on."""

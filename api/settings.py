@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         live: how the present is sent out.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
         usage: how time is metered and attributed.
+        review_days: how long after its end a month stays open, for members to contest lines.
     """
 
     store: str
@@ -82,6 +83,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     live: LiveSettings = LiveSettings()
     edges: EdgesSettings | None = None
     usage: UsageSettings = UsageSettings()
+    review_days: Annotated[int, msgspec.Meta(ge=0, le=60)] = 3
 
     @property
     def policy(self) -> Policy:

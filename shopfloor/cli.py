@@ -17,7 +17,7 @@ COMMANDS = {
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
     "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),
     "audit": ("api.audit.cli", "Who did what: verify, export."),
-    "billing": ("api.billing.cli", "What use costs: rate a scenario."),
+    "billing": ("api.billing.cli", "What use costs: rate a scenario, preview, close, verify."),
     "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),
     "dashboards": ("dashboards.cli", "Boards of the staff for Grafana: render, push, diff."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),

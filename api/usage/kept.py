@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from api.billing.calendars import civil_day, civil_zone, day_of
 from api.records.tables import Change, Machine
 from api.usage import service
+from api.usage.doubts import doubts
 from api.usage.evidence import BadEvidenceError
 from api.usage.packing import pack, pack_work, unpack, unpack_work
 from api.usage.reading import BuiltDay, Grounds, Recorded, build
@@ -316,6 +317,10 @@ def _keep(session: Session, machine: str, built: Iterable[tuple[BuiltDay, str]],
     for each, policy in built:
         day = each.day.day
         session.execute(delete(UsageDay).where(UsageDay.machine_id == machine, UsageDay.day == day))
+        doubtful = [
+            [doubt.period.start, doubt.period.end, doubt.reason.value, list(doubt.evidence)]
+            for doubt in doubts(each.day.segments)
+        ]
         session.execute(
             insert(UsageDay).values(
                 machine_id=machine,
@@ -327,6 +332,8 @@ def _keep(session: Session, machine: str, built: Iterable[tuple[BuiltDay, str]],
                 policy=policy,
                 texts=list(each.texts),
                 work=pack_work(each.work),
+                doubts=doubtful,
+                has_doubts=bool(doubtful),
             )
         )
         _keep_parts(session, machine, day, pack(machine, day, each.day.segments))

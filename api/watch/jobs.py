@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.access import people
+from api.billing.ledger import settled
 from api.usage.kept import UsageDays
 from api.watch.service import Job
 
@@ -25,5 +26,5 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Store) 
         with leader.writing() as session:
             people.forget_ended(session, now=now)
 
-    usage = UsageDays(records, store, settings.policy, writing=leader.writing)
+    usage = UsageDays(records, store, settings.policy, settled, writing=leader.writing)
     return [Job("access", TIDY_SECONDS, tidy), Job("usage", USAGE_SECONDS, usage.run)]

@@ -50,6 +50,9 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         "rule_id",
         "correction_id",
         "time_id",
+        "entry_id",
+        "statement_id",
+        "contest_id",
     }  # there is nobody, and a key has no sessions
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
