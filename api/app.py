@@ -33,7 +33,7 @@ from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
 from api.pages import endpoints as page_endpoints
-from api.pages import plant
+from api.pages import machine, plant, wall
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
 from api.pages.service import Pages
@@ -168,6 +168,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         page_endpoints.router,
         sign_in_endpoints.router,
         plant.router,
+        machine.router,
+        wall.router,
         _document(app),
     ):
         app.include_router(router)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the real servers that the tests start: Debian's mosquitto, influxdb, victoria-metrics,
+# Installs the real servers that the tests start: Debian's caddy, mosquitto, influxdb, victoria-metrics,
 # postgresql and chromium.
 # Does it where it may (root, or sudo without a password); elsewhere it says what to install.
 set -eu
 
-declare -A package=([mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium
+declare -A package=([caddy]=caddy [mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium
   [initdb]=postgresql)
 missing=()
 for program in "${!package[@]}"; do

@@ -82,6 +82,25 @@ def check(file: File, *, json: Annotated[bool, typer.Option(help="As JSON, for p
     raise typer.Exit(report.exit_code)
 
 
+@app.command("install")
+def install(
+    file: File,
+    *,
+    root: Annotated[Path, typer.Option(help="Where the system is, for an image that is made elsewhere.")] = Path("/"),
+    name: Annotated[
+        str, typer.Option(help="Of the service, its user, and its folder below /var/lib.")
+    ] = "officina-edge",
+) -> None:
+    """Write the systemd unit of an agent, and have systemd judge it."""
+    from edge_agent.install import install as write
+
+    installed = write(file, root=root, name=name)
+    typer.echo(f"written  {installed.unit}\nwritten  {installed.user}")
+    if installed.exposure is not None:
+        typer.echo(f"verified by systemd-analyze; exposure {installed.exposure} of 10", err=True)
+    typer.echo("Next, as root:\n" + "".join(f"  {step}\n" for step in installed.next), err=True, nl=False)
+
+
 @trust.callback()
 def trusting() -> None:
     """Decide which servers the agent trusts: nothing is accepted by itself."""

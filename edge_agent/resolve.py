@@ -316,8 +316,14 @@ class Walker:
                 resolution.found.append(FoundSignal(wish, candidate, fitting[0].node, len(fitting) - 1))
                 return
             if wish.mapped:
-                there = f"the server has {steps} of its {len(place)} steps"
+                there = self._unknown_namespace(place) or f"the server has {steps} of its {len(place)} steps"
                 resolution.refused[wish.signal.name] = f"no node fits {candidate.text}: {there}"
+
+    def _unknown_namespace(self, path: Path) -> str:
+        """Say which namespace of a path the server does not have, nothing when it has them all."""
+        named = (step.type.namespace if isinstance(step, OfType) else step.namespace for step in path)
+        missing = next((uri for uri in named if uri not in self.table), None)
+        return f"the server does not know the namespace {missing}" if missing is not None else ""
 
     async def units(self, nodes: Sequence[NodeIdentity]) -> list[str]:
         """Read the engineering unit of each node as the server writes it, empty where it has none."""

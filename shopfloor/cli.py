@@ -10,6 +10,7 @@ import sys
 COMMANDS = {
     "init": ("shopfloor.installation.cli", "Make an installation: secrets, certificates and settings, in one folder."),
     "edge": ("edge_agent.cli", "Read machines over OPC UA and publish what they say: init, check, run."),
+    "doctor": ("edge_agent.doctor.cli", "What keeps an edge agent from working, and what mends it."),
     "collector": ("collector.cli", "From the broker to the store, and the quarantine."),
     "api": ("api.cli", "Serve HTTP: machines, live stream, pages."),
     "store": ("shopfloor.stores.cli", "The telemetry store: prepare InfluxDB 2.x, move what a store holds."),

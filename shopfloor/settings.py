@@ -44,7 +44,7 @@ class TlsSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise SettingsError(f"every certificate in {self.ca_file} has expired: put the broker's present CA there")
         if self.cert_file is not None and _expiries(self.cert_file)[0] <= now:
             raise SettingsError(f"the certificate {self.cert_file} has expired: renew it")
-        tls = Tls(self.ca_file, self.cert_file, self.key_file)
+        tls = Tls(self.ca_file, self.cert_file, credential(self.key_file) if self.key_file else None)
         try:
             tls_context(tls)
         except OSError as error:
@@ -97,11 +97,12 @@ def _expiries(path: Path) -> list[int]:
 
 
 def read_secret(path: Path) -> str:
-    """Read a secret of one line.
+    """Read a secret of one line; as a service of systemd, the credential of the same name where there is one.
 
     Raises:
         SettingsError: when the file is missing, empty, or readable by others than its owner and group.
     """
+    path = credential(path)
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8").strip()
@@ -116,6 +117,14 @@ def read_secret(path: Path) -> str:
     if text.lower().replace("-", "").replace("_", "") in _SAMPLES:
         raise SettingsError(f"the secret {path} is a sample that everybody knows: write a long, random one there")
     return text
+
+
+def credential(path: Path) -> Path:
+    """Return where a file is read from: the copy that systemd made for this service (LoadCredential=), or the file."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    if given and (copy := Path(given) / path.name).is_file():
+        return copy
+    return path
 
 
 def write_secret(path: Path, text: str, *, mode: int = 0o600) -> None:

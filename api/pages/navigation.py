@@ -34,7 +34,6 @@ class Place(NamedTuple):
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
-    Place("/administration", mark("Administration"), _ADMINISTRATOR),
 )
 """The entries of the bar, in their order."""
 

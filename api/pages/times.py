@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from babel.dates import format_date
 
+from api.formats import LOCALES
 from api.pages.words import NB
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, to_datetime
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from api.pages.words import Words
 
-_LOCALES = {"it": "it_IT", "en": "en_GB"}
 _DURATION_DAYS_FROM = 2 * DAY
 
 
@@ -26,22 +26,22 @@ def local(stamp: int, zone: ZoneInfo) -> datetime:
 
 def day(value: date, say: Words) -> str:
     """Write a day as it is read in a list: `gio 19 nov`."""
-    return format_date(value, "EEE d MMM", _LOCALES[say.language])
+    return format_date(value, "EEE d MMM", LOCALES[say.language])
 
 
 def full_day(value: date, say: Words) -> str:
     """Write a day that may lie years back: `gio 19 nov 2026`."""
-    return format_date(value, "EEE d MMM y", _LOCALES[say.language])
+    return format_date(value, "EEE d MMM y", LOCALES[say.language])
 
 
 def long_day(value: date, say: Words) -> str:
     """Write a day as a headline: `giovedì 19 novembre`."""
-    return format_date(value, "EEEE d MMMM", _LOCALES[say.language])
+    return format_date(value, "EEEE d MMMM", LOCALES[say.language])
 
 
 def month(value: date, say: Words) -> str:
     """Write a month as a headline: `novembre 2026`."""
-    return format_date(value, "MMMM y", _LOCALES[say.language])
+    return format_date(value, "MMMM y", LOCALES[say.language])
 
 
 def moment(stamp: int, today: date, zone: ZoneInfo, say: Words) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from shopfloor.runtime.notify import STOPPING, Notifier
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
@@ -49,10 +51,14 @@ async def _run(program: Callable[[asyncio.Event], Awaitable[None]]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
+    notifier = Notifier()
     task = asyncio.ensure_future(_await(program(stop)))
     stopping = asyncio.create_task(stop.wait())
+    telling = asyncio.create_task(notifier.keep_saying())
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    telling.cancel()
+    notifier.say(STOPPING)
     done, _ = await asyncio.wait({task}, timeout=STOP_SECONDS)
     if not done:
         left = sorted(each.get_name() for each in asyncio.all_tasks() if not each.done())

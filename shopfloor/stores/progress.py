@@ -31,13 +31,13 @@ class Progress:
         self._newest: dict[tuple[str, int], Copied] = {}
         try:
             text = path.read_bytes() if path.exists() else b""
+            lines = text.splitlines()
+            heading = msgspec.json.encode(what)
+            if lines and lines[0] != heading:
+                raise ExpectedError(f"{path} is of another copy ({lines[0].decode()}): name another file, --progress")
             self._file = path.open("ab")
         except OSError as error:
             raise ExpectedError(f"{path} cannot be used ({error.strerror}): name another file, --progress") from error
-        lines = text.splitlines()
-        heading = msgspec.json.encode(what)
-        if lines and lines[0] != heading:
-            raise ExpectedError(f"{path} is of another copy ({lines[0].decode()}): name another file, --progress")
         if not lines:
             self._append(heading)
         elif not text.endswith(b"\n"):

@@ -1,0 +1,75 @@
+"""The routes of the wall: a screen that is read from five metres, by everybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
+from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
+from api.pages.plant import facts_of
+from api.pages.rows import table
+from api.pages.times import local, long_day
+from api.pages.words import STATES
+from shopfloor.periods import SECOND
+from shopfloor.states import State
+
+if TYPE_CHECKING:
+    from api.deps import Services
+    from api.pages.rows import Row
+
+NEEDS_MAX = 5
+"""Machines that need somebody, at the same time; more take turns."""
+CALM_MAX = 14
+"""Machines in order, at the same time; more take turns."""
+TURN_SECONDS = 15
+LEGEND = (State.PROCESSING, State.SETUP, State.IDLE, State.INTERRUPTED, State.MAINTENANCE, State.OFF, State.UNKNOWN)
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("/wall")
+async def wall_page(page: PageDep, found: ServicesDep) -> Response:
+    """What needs somebody, large; everything else small."""
+    return page.show("wall/page.html", palette=page.asked("palette"), **await _wall(page, found))
+
+
+@router.get("/fragments/wall")
+async def wall_fragment(page: PageDep, found: ServicesDep) -> Response:
+    """The part of the wall that changes by itself."""
+    return page.show("wall/fragment.html", **await _wall(page, found))
+
+
+async def _wall(page: Page, found: Services) -> dict[str, Any]:
+    site = page.asked("site")
+    visible = [each for each in found.live.park.visible(page.scope) if not site or each.site == site]
+    shown = table(await facts_of(page, found, visible), now=page.now, zone=page.zone, say=page.say)
+    turn = page.now // (TURN_SECONDS * SECOND)
+    needs, needs_turn = _turn(shown.needs, NEEDS_MAX, turn)
+    calm, calm_turn = _turn(shown.fine, CALM_MAX, turn)
+    return {
+        "site": site,
+        "needs": needs,
+        "needs_all": len(shown.needs),
+        "needs_turn": needs_turn,
+        "calm": calm,
+        "calm_all": len(shown.fine),
+        "calm_turn": calm_turn,
+        "places": len({each.site for each in visible}),
+        "total": len(visible),
+        "fresh": shown.fresh,
+        "clock": shown.clock,
+        "day": long_day(local(page.now, page.zone), page.say),
+        "legend": [(each.value, page.say(STATES[each])) for each in LEGEND],
+    }
+
+
+def _turn(items: list[Row], most: int, turn: int) -> tuple[list[Row], str]:
+    """Return those whose turn it is, and which turn of how many; nothing of that when all have room."""
+    turns = -(-len(items) // most)
+    if turns <= 1:
+        return items, ""
+    at = turn % turns
+    return items[at * most : (at + 1) * most], f"{at + 1}/{turns}"

@@ -1,0 +1,1 @@
+"""`officina doctor`: find the usual faults of an edge agent, and say what mends each."""
