@@ -17,7 +17,7 @@ from api.billing.statements import Line, Statement, line_of
 from api.billing.stating import OF_MACHINES, Again, Contested, MachineUse, MonthGround, state_month
 from api.billing.tables import IssuedStatement, LineContest, MonthClosing, PriceEntry, RatedSegments
 from api.records.tables import Machine, Member
-from api.usage.packing import digest_of, unpack
+from api.usage.packing import digest_of, in_order, unpack
 from api.usage.policy import Policy
 from api.usage.segments import Claim
 from api.usage.tables import UsagePart
@@ -130,7 +130,7 @@ class Ledger:
             UsagePart.is_current, UsagePart.machine_id == machine, UsagePart.day >= start, UsagePart.day <= end
         )
         rows = session.execute(wanted if payer is None else wanted.where(UsagePart.payer == payer)).all()
-        return [row.digest for row in rows], sorted(each for row in rows for each in unpack(row.body))
+        return [row.digest for row in rows], in_order(each for row in rows for each in unpack(row.body))
 
     def frozen(
         self, session: Session, closing: str, month: str, machine: str, *, with_sources: bool = False
@@ -150,7 +150,7 @@ class Ledger:
             if digest_of(body) != digest:
                 raise TamperedError(f"{month}, {machine}: segments {digest[:12]} are not what they were when rated")
             segments += unpack(body, with_sources=with_sources)
-        return sorted(segments)
+        return in_order(segments)
 
     def opened(
         self, session: Session, month: str, member: str, reference: str, *, closing: str | None = None
@@ -193,7 +193,7 @@ class Ledger:
                 UsagePart.day <= end,
             )
         )
-        return sorted(each for body in bodies for each in unpack(body, with_sources=True))
+        return in_order(each for body in bodies for each in unpack(body, with_sources=True))
 
     def beside(self, session: Session, month: str) -> list[Line]:
         """Return what is charged beside the use of machines; without what is shared by use, and true-ups."""

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from api.billing.statements import Part
-    from api.usage.packing import Work
-    from api.usage.segments import Segment
+    from api.usage.segments import Segment, Work
     from shopfloor.periods import Period
 
 

@@ -16,7 +16,7 @@ from api.records.tables import Change, Machine
 from api.usage import service
 from api.usage.doubts import doubts
 from api.usage.evidence import BadEvidenceError
-from api.usage.packing import pack, pack_work, unpack, unpack_work
+from api.usage.packing import in_order, pack, pack_work, unpack, unpack_work
 from api.usage.reading import BuiltDay, Grounds, Recorded, build
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED
 from api.usage.tables import UsageDay, UsagePart
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from api.records.database import Records
-    from api.usage.packing import Packed, Work
+    from api.usage.packing import Packed
     from api.usage.policy import Policy
-    from api.usage.segments import Segment
+    from api.usage.segments import Segment, Work
     from shopfloor.stores.port import Store
 
 CHUNK_DAYS = 31
@@ -285,9 +285,7 @@ class UsageDays:
         found: dict[str, list[Segment]] = {}
         for name, body in session.execute(wanted):
             found.setdefault(name, []).extend(unpack(body))
-        for own in found.values():
-            own.sort()
-        return found
+        return {name: in_order(own) for name, own in found.items()}
 
     def reaching(self, session: Session, machine: str, first: date, last: date) -> tuple[date, date]:
         """Return the days that hold the whole of the sessions that touch some days of a machine."""

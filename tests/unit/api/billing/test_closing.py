@@ -484,8 +484,8 @@ def test_a_line_survives_being_written_and_read(it: Money) -> None:
 
 def test_a_closed_statement_is_handed_out_and_is_an_invoice_only_where_the_consortium_invoices(it: Money) -> None:
     it.close()
+    assert [(row.month, count) for row, count in service.closings(it.records)] == [(OCTOBER, 3)]
     with it.records.reading() as session:
-        assert [(row.month, count) for row, count in service.closings(it.records)] == [(OCTOBER, 3)]
         row = service.statement(session, STAFF, "1")
         (name, pdf), (_, again) = (handed(session, row, "pdf", "it") for _ in range(2))
         assert name == "2026-10-alfa-1-2026.pdf"
