@@ -21,6 +21,7 @@ from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
 from api.billing import endpoints as billing_endpoints
 from api.billing.ledger import Ledger, settled
+from api.bookings import endpoints as booking_endpoints
 from api.deps import Services, authorize
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
@@ -32,8 +33,9 @@ from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
+from api.pages import administration, machine, plant, wall
+from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
-from api.pages import machine, plant, wall
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
 from api.pages.service import Pages
@@ -158,6 +160,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
     for router in (
         health.router,
         record_endpoints.router,
+        booking_endpoints.router,
         machine_endpoints.router,
         access_endpoints.router,
         audit_endpoints.router,
@@ -168,8 +171,10 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         page_endpoints.router,
         sign_in_endpoints.router,
         plant.router,
+        booking_pages.router,
         machine.router,
         wall.router,
+        administration.router,
         _document(app),
     ):
         app.include_router(router)

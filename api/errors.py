@@ -16,6 +16,9 @@ from api.billing.closing import ClosingRefusedError
 from api.billing.documents.document import NoInvoiceError
 from api.billing.scenarios.values import BadScenarioError
 from api.billing.tariffs import BadTariffError, UnpricedError
+from api.bookings.civil import WallTimeError
+from api.bookings.feeds import TooManyFeedsError
+from api.bookings.rules import BookingConflictError, RefusedBookingError
 from api.edges.codes import InvalidCodeError
 from api.edges.service import LoginNameError, TooManyAttemptsError, UnknownEdgeError
 from api.live.streams import TooManyStreamsError
@@ -100,6 +103,10 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     NoInvoiceError: (HTTPStatus.CONFLICT, "The statement cannot be an electronic invoice"),
     ClosingRefusedError: (HTTPStatus.CONFLICT, "The month cannot be closed yet"),
     SheetError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be read in"),
+    BookingConflictError: (HTTPStatus.CONFLICT, "The machine is not free then"),
+    RefusedBookingError: (HTTPStatus.UNPROCESSABLE_ENTITY, "It cannot be booked so"),
+    WallTimeError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The clocks are set then"),
+    TooManyFeedsError: (HTTPStatus.CONFLICT, "There are too many calendar addresses"),
     RecordsUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The records do not answer"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
     UnknownEdgeError: (HTTPStatus.NOT_FOUND, "There is no such agent"),

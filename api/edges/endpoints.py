@@ -40,7 +40,7 @@ EdgeId = Annotated[str, Path(max_length=63, description="PublisherId of the agen
 async def list_edges(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Edge agents and other publishers at the caller's sites, and how they stand at the broker."""
     answer = await list_records(found, scope, "edges", cursor, limit)
-    return answer | {"items": await asyncio.to_thread(_with_state, found, answer["items"])}
+    return answer | {"items": await asyncio.to_thread(with_state, found, answer["items"])}
 
 
 @router.post("/enroll")
@@ -54,7 +54,7 @@ def enroll(edges: EdgesDep, now: NowDep, request: Request, wanted: EnrollIn) -> 
 async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId) -> Any:
     """One edge agent."""
     values = await one_record(found, scope, "edges", edge_id)
-    return (await asyncio.to_thread(_with_state, found, [values]))[0]
+    return (await asyncio.to_thread(with_state, found, [values]))[0]
 
 
 @router.put("/{edge_id}", response_model=EdgeFields)
@@ -99,7 +99,8 @@ def revoke(edges: EdgesDep, actor: ActorDep, now: NowDep, edge_id: EdgeId) -> Re
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _with_state(found: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_state(found: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to agents how they stand at the broker. Reads the records."""
     store = EdgeStore(found.records)
     since = {kept.login.principal.name: kept.since for kept in store.logins()}
     codes = store.codes()

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import random  # noqa: TC003 - hypothesis reads annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.bookings.facts import IN_USE, Change, History, Kind, Outcome, booked, outcome, stage, unused_seconds
+from api.bookings.facts import IN_USE, Change, History, Kind, Outcome, booked, judged, outcome, stage, unused_seconds
 from api.usage.evidence import Booking
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Claim, Quality, Segment
 from shopfloor.periods import HOUR, SECOND, Period
@@ -137,13 +137,22 @@ def test_a_slot_that_others_used_is_no_no_show() -> None:
         assert outcome(kept, seen, now=20 * HOUR) is Outcome.USED_BY_OTHERS
 
 
+def test_a_booking_is_not_judged_before_all_of_it_is_known() -> None:
+    kept = history(made(10, 14))
+
+    assert judged(kept, [segment(0, 13, State.OFF)], now=20 * HOUR) is None
+    assert judged(kept, [segment(0, 20, State.OFF)], now=20 * HOUR) is Outcome.NO_SHOW
+    assert judged(kept, [], now=0) is Outcome.AHEAD
+
+
 _states = st.sampled_from(State)
 _payers = st.sampled_from(["A", "B", UNATTRIBUTED, CONSORTIUM])
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.lists(st.tuples(_states, _payers, st.booleans()), min_size=24, max_size=24),
-    st.integers(0, 20),
+    st.lists(st.tuples(_states, _payers, st.booleans()), min_size=8, max_size=8),
+    st.integers(0, 4),
     st.integers(1, 4),
     st.randoms(use_true_random=False),
 )
@@ -168,6 +177,7 @@ def test_the_outcome_is_what_somebody_says_who_looks_at_every_hour(
     assert (found is Outcome.NO_SHOW) == (not in_use and {state for state, _, _ in inside} <= {State.OFF})
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_nothing_is_booked_twice_and_every_second_held_or_given_up_late_has_its_member(data: st.DataObject) -> None:
     """A naive reading: who holds an hour, else who was the last to give it up late, if the machine was not locked."""
