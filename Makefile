@@ -66,7 +66,7 @@ bench: $(DEV_STAMP) servers ## measure, beside a limit measured in the same run
 	@$(BIN)/python -m tests.benchmarks
 
 audit: $(DEV_STAMP) ## look the locked packages up among known advisories; each exception is explained in deploy/advisories.txt
-	@$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt $$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' deploy/advisories.txt)
+	@$(BIN)/python deploy/audit.py
 
 sbom: $(STAMP) $(DEV_STAMP) ## write what is installed to run Officina as CycloneDX: officina.cdx.json
 	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o officina.cdx.json requirements.txt

@@ -27,9 +27,11 @@ from api.machines.park import UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.service import InvalidQueryError
 from api.records.database import RecordsUnavailableError
+from api.records.files import FileSizeError, FileTypeError
 from api.records.rules import InvalidRecordError
 from api.records.service import RecordInUseError, UnknownRecordError
 from api.records.sheets import SheetError
+from api.records.versions import ChangedMeanwhileError, VersionNeededError
 from api.usage.evidence import BadEvidenceError
 from shopfloor.broker_files import BrokerFilesError, ReloadError
 from shopfloor.periods import InvalidInstantError
@@ -102,6 +104,10 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     UnpricedError: (HTTPStatus.CONFLICT, "There is use without a price"),
     NoInvoiceError: (HTTPStatus.CONFLICT, "The statement cannot be an electronic invoice"),
     ClosingRefusedError: (HTTPStatus.CONFLICT, "The month cannot be closed yet"),
+    ChangedMeanwhileError: (HTTPStatus.PRECONDITION_FAILED, "The record was changed meanwhile"),
+    VersionNeededError: (HTTPStatus.PRECONDITION_REQUIRED, "The version of the record is needed"),
+    FileTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Files of this type are not kept"),
+    FileSizeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The file is too large"),
     SheetError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be read in"),
     BookingConflictError: (HTTPStatus.CONFLICT, "The machine is not free then"),
     RefusedBookingError: (HTTPStatus.UNPROCESSABLE_ENTITY, "It cannot be booked so"),
@@ -212,7 +218,10 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    route = getattr(
+        request.scope.get("route"), "path", "none"
+    )  # an address itself may hold a link that opens something
+    log.error("request.failed", route=route, error=type(error).__name__, exc_info=error)
     detail = "The fault is the server's, and it is in its log. Nothing was changed."
     return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here", detail)
 

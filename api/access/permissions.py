@@ -24,7 +24,7 @@ class Rule(StrEnum):
     MACHINES = "machines"
     """State of machines."""
     SIGNALS = "signals"
-    """What machines are working on and what they measure."""
+    """What machines are working on and what they measure: a member's own sessions alone."""
     OWN = "own"
     """What belongs to the person that asks: its sessions, password and second factor."""
     RECORDS = "records"
@@ -61,7 +61,7 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.CODE: frozenset(),
         Rule.METRICS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.MACHINES: _EVERYBODY,
-        Rule.SIGNALS: STAFF,
+        Rule.SIGNALS: STAFF | {Role.MEMBER},
         Rule.OWN: _EVERYBODY,
         Rule.RECORDS: _EVERYBODY - {Role.KIOSK},
         Rule.EDGES: STAFF,
@@ -94,7 +94,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/me/sessions"): Rule.OWN,
         ("DELETE", "/api/v1/me/sessions/{session_id}"): Rule.OWN,
         ("POST", "/api/v1/me/password"): Rule.OWN,
-        ("DELETE", "/api/v1/me/second-factor"): Rule.OWN,
+        ("DELETE", "/api/v1/me/sessions"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor/confirm"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor/remove"): Rule.OWN,
         ("GET", "/api/v1/consortium"): Rule.RECORDS,
         ("PUT", "/api/v1/consortium"): Rule.CHANGES,
         ("GET", "/api/v1/members"): Rule.RECORDS,
@@ -116,6 +119,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("DELETE", "/api/v1/edges/{edge_id}/login"): Rule.CHANGES,
         ("GET", "/api/v1/machines.csv"): Rule.CHANGES,
         ("POST", "/api/v1/machines.csv"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/files"): Rule.MACHINES,
+        ("POST", "/api/v1/machines/{machine_id}/files"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/files/{file_id}"): Rule.MACHINES,
+        ("DELETE", "/api/v1/machines/{machine_id}/files/{file_id}"): Rule.CHANGES,
         ("GET", "/api/v1/machines/{machine_id}/record"): Rule.RECORDS,
         ("PUT", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
         ("DELETE", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
@@ -219,6 +226,14 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("POST", "/sign-in"): Rule.PUBLIC,
         ("POST", "/sign-in/code"): Rule.PUBLIC,
         ("POST", "/sign-out"): Rule.PUBLIC,
+        ("GET", "/forgotten"): Rule.PUBLIC,
+        ("POST", "/forgotten"): Rule.PUBLIC,
+        ("GET", "/account"): Rule.OWN,
+        ("POST", "/account/sessions/end"): Rule.OWN,
+        ("POST", "/account/password"): Rule.OWN,
+        ("POST", "/account/second-factor"): Rule.OWN,
+        ("POST", "/account/second-factor/confirm"): Rule.OWN,
+        ("POST", "/account/second-factor/remove"): Rule.OWN,
         ("GET", "/invitation/{token}"): Rule.PUBLIC,
         ("POST", "/invitation/{token}"): Rule.PUBLIC,
         ("GET", "/static/{name}"): Rule.PUBLIC,
