@@ -118,21 +118,9 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
         machines = Machines(live, store, sessions)
         ledger = Ledger(records, usage, review_days=settings.review_days)
         app.state.services = Services(
-            settings=settings,
-            records=records,
-            access=access,
-            sign_in=sign_in,
-            store=store,
-            live=live,
-            machines=machines,
-            metrics=metrics,
-            pages=pages,
-            today=today,
-            edges=edges,
-            letters=letters,
-            usage=usage,
-            ledger=ledger,
-        )
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, letters, usage,
+            ledger,
+        )  # fmt: skip
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
