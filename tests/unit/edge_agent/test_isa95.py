@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from struct import pack
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.isa95 import INTERRUPTED, ORDER, ORDER_AND_STATE, RESPONSE, RUNNING, STATE, Job, read_job, read_state
@@ -88,6 +89,10 @@ def test_parameters_that_hold_one_another_without_end_are_refused() -> None:
         read_job(structure(ORDER, order(PARAMETERS, array(nested))))
 
 
+IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
+
+
+@settings(max_examples=20_000 if IS_LONG else 200, deadline=None)
 @given(st.binary(max_size=80), st.sampled_from([ORDER, ORDER_AND_STATE, RESPONSE, STATE]))
 def test_any_bytes_are_a_job_or_are_refused(body: bytes, number: int) -> None:
     try:
