@@ -24,7 +24,7 @@ class Rule(StrEnum):
     MACHINES = "machines"
     """State of machines."""
     SIGNALS = "signals"
-    """What machines are working on and what they measure."""
+    """What machines are working on and what they measure: a member's own sessions alone."""
     OWN = "own"
     """What belongs to the person that asks: its sessions, password and second factor."""
     RECORDS = "records"
@@ -45,6 +45,10 @@ class Rule(StrEnum):
     """Who used a machine, and asking for corrections: each member for its own firm."""
     DECISIONS = "decisions"
     """Deciding what others asked for, and what is the consortium's."""
+    ALERTS = "alerts"
+    """What happens to machines: staff see their sites', a firm what concerned its own running job."""
+    CARE = "care"
+    """Looking after machines: handling alerts, work orders, rules."""
     PAGES = "pages"
     """A page that a person looks at; who is not signed in is led to the sign-in page."""
 
@@ -57,7 +61,7 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.CODE: frozenset(),
         Rule.METRICS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.MACHINES: _EVERYBODY,
-        Rule.SIGNALS: STAFF,
+        Rule.SIGNALS: STAFF | {Role.MEMBER},
         Rule.OWN: _EVERYBODY,
         Rule.RECORDS: _EVERYBODY - {Role.KIOSK},
         Rule.EDGES: STAFF,
@@ -68,6 +72,8 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.FEED: frozenset(),
         Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
         Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
+        Rule.ALERTS: _EVERYBODY - {Role.KIOSK},
+        Rule.CARE: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.PAGES: _EVERYBODY,
     },
 )
@@ -88,7 +94,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/me/sessions"): Rule.OWN,
         ("DELETE", "/api/v1/me/sessions/{session_id}"): Rule.OWN,
         ("POST", "/api/v1/me/password"): Rule.OWN,
-        ("DELETE", "/api/v1/me/second-factor"): Rule.OWN,
+        ("DELETE", "/api/v1/me/sessions"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor/confirm"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor/remove"): Rule.OWN,
         ("GET", "/api/v1/consortium"): Rule.RECORDS,
         ("PUT", "/api/v1/consortium"): Rule.CHANGES,
         ("GET", "/api/v1/members"): Rule.RECORDS,
@@ -110,6 +119,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("DELETE", "/api/v1/edges/{edge_id}/login"): Rule.CHANGES,
         ("GET", "/api/v1/machines.csv"): Rule.CHANGES,
         ("POST", "/api/v1/machines.csv"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/files"): Rule.MACHINES,
+        ("POST", "/api/v1/machines/{machine_id}/files"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/files/{file_id}"): Rule.MACHINES,
+        ("DELETE", "/api/v1/machines/{machine_id}/files/{file_id}"): Rule.CHANGES,
         ("GET", "/api/v1/machines/{machine_id}/record"): Rule.RECORDS,
         ("PUT", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
         ("DELETE", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
@@ -159,6 +172,37 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("DELETE", "/api/v1/calendars/{calendar_id}"): Rule.CHANGES,
         ("GET", "/api/v1/audit"): Rule.CHANGES,
         ("GET", "/api/v1/audit.jsonl"): Rule.CHANGES,
+        ("GET", "/api/v1/alerts"): Rule.ALERTS,
+        ("GET", "/api/v1/alerts/{alert_id}"): Rule.ALERTS,
+        ("POST", "/api/v1/alerts/{alert_id}/actions"): Rule.CARE,
+        ("GET", "/tap/{link}"): Rule.CODE,
+        ("POST", "/tap/{link}"): Rule.CODE,
+        ("GET", "/api/v1/rules"): Rule.SIGNALS,
+        ("GET", "/api/v1/rules/{rule_id}"): Rule.CARE,
+        ("PUT", "/api/v1/rules/{rule_id}"): Rule.CARE,
+        ("POST", "/api/v1/rules/{rule_id}/backtest"): Rule.CARE,
+        ("GET", "/api/v1/work-orders"): Rule.CARE,
+        ("POST", "/api/v1/work-orders"): Rule.CARE,
+        ("GET", "/api/v1/work-orders/{order_number}"): Rule.CARE,
+        ("PATCH", "/api/v1/work-orders/{order_number}"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/close"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/lock-out"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/give-back"): Rule.CARE,
+        ("GET", "/api/v1/maintenance/plan"): Rule.SIGNALS,
+        ("GET", "/api/v1/maintenance/figures"): Rule.CARE,
+        ("POST", "/api/v1/maintenance/spares"): Rule.CARE,
+        ("GET", "/api/v1/maintenance/escalation"): Rule.CARE,
+        ("PUT", "/api/v1/maintenance/escalation"): Rule.CHANGES,
+        ("GET", "/api/v1/maintenance/windows"): Rule.CARE,
+        ("POST", "/api/v1/maintenance/windows"): Rule.CARE,
+        ("DELETE", "/api/v1/maintenance/windows/{window_id}"): Rule.CARE,
+        ("GET", "/api/v1/machines/{machine_id}/maintenance"): Rule.SIGNALS,
+        ("GET", "/api/v1/me/channels"): Rule.OWN,
+        ("POST", "/api/v1/me/channels"): Rule.OWN,
+        ("DELETE", "/api/v1/me/channels/{channel_id}"): Rule.OWN,
+        ("POST", "/api/v1/me/channels/{channel_id}/test"): Rule.OWN,
+        ("GET", "/api/v1/me/duty"): Rule.OWN,
+        ("PUT", "/api/v1/me/duty"): Rule.OWN,
         ("GET", "/"): Rule.PAGES,
         ("GET", "/fragments/machines"): Rule.PAGES,
         ("GET", "/bookings"): Rule.BOOKINGS,
@@ -178,10 +222,24 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/fragments/machines/{machine_id}/curves"): Rule.PAGES,
         ("GET", "/wall"): Rule.PAGES,
         ("GET", "/fragments/wall"): Rule.PAGES,
+        ("GET", "/administration"): Rule.CHANGES,
+        ("GET", "/administration/audit"): Rule.CHANGES,
+        ("GET", "/administration/{part}"): Rule.CHANGES,
+        ("GET", "/administration/{part}/{row_id}"): Rule.CHANGES,
+        ("POST", "/administration/{part}/{row_id}"): Rule.CHANGES,
+        ("POST", "/administration/agents/{row_id}/code"): Rule.CHANGES,
         ("GET", "/sign-in"): Rule.PUBLIC,
         ("POST", "/sign-in"): Rule.PUBLIC,
         ("POST", "/sign-in/code"): Rule.PUBLIC,
         ("POST", "/sign-out"): Rule.PUBLIC,
+        ("GET", "/forgotten"): Rule.PUBLIC,
+        ("POST", "/forgotten"): Rule.PUBLIC,
+        ("GET", "/account"): Rule.OWN,
+        ("POST", "/account/sessions/end"): Rule.OWN,
+        ("POST", "/account/password"): Rule.OWN,
+        ("POST", "/account/second-factor"): Rule.OWN,
+        ("POST", "/account/second-factor/confirm"): Rule.OWN,
+        ("POST", "/account/second-factor/remove"): Rule.OWN,
         ("GET", "/invitation/{token}"): Rule.PUBLIC,
         ("POST", "/invitation/{token}"): Rule.PUBLIC,
         ("GET", "/static/{name}"): Rule.PUBLIC,

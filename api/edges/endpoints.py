@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 from api.deps import (
     ActorDep,
     EdgesDep,
+    GuardDep,
     NowDep,
     ScopeDep,
     Services,
@@ -40,7 +41,7 @@ EdgeId = Annotated[str, Path(max_length=63, description="PublisherId of the agen
 async def list_edges(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Edge agents and other publishers at the caller's sites, and how they stand at the broker."""
     answer = await list_records(found, scope, "edges", cursor, limit)
-    return answer | {"items": await asyncio.to_thread(_with_state, found, answer["items"])}
+    return answer | {"items": await asyncio.to_thread(with_state, found, answer["items"])}
 
 
 @router.post("/enroll")
@@ -51,29 +52,30 @@ def enroll(edges: EdgesDep, now: NowDep, request: Request, wanted: EnrollIn) -> 
 
 
 @router.get("/{edge_id}", response_model=EdgeOut)
-async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId) -> Any:
+async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId, response: Response) -> Any:
     """One edge agent."""
-    values = await one_record(found, scope, "edges", edge_id)
-    return (await asyncio.to_thread(_with_state, found, [values]))[0]
+    values = await one_record(found, scope, "edges", edge_id, response)
+    return (await asyncio.to_thread(with_state, found, [values]))[0]
 
 
 @router.put("/{edge_id}", response_model=EdgeFields)
-async def put_edge(writer: WriterDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
+async def put_edge(writer: WriterDep, guard: GuardDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
     """Add an edge agent, or change it; one that is not active is disconnected, and what it says is refused."""
-    values = await put_record(writer, "edges", edge_id, fields, response)
+    values = await put_record(writer, guard, ("edges", edge_id), fields, response)
     await asyncio.to_thread(_tell_broker, writer.found)
     return values
 
 
 @router.delete("/{edge_id}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_edge(writer: WriterDep, edge_id: EdgeId) -> None:
+async def remove_edge(writer: WriterDep, guard: GuardDep, edge_id: EdgeId) -> None:
     """Remove an edge agent that nothing refers to, with its login and code: its connection ends."""
     found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:
-            row = service.find(session, "edges", edge_id)
-            take_away(session, actor, str(service.values_of(row)["id"]), now=now)
+            row = service.values_of(service.find(session, "edges", edge_id))
+            guard.check(row)
+            take_away(session, actor, str(row["id"]), now=now)
             service.remove(session, actor, "edges", edge_id, now=now)
 
     try:
@@ -99,7 +101,8 @@ def revoke(edges: EdgesDep, actor: ActorDep, now: NowDep, edge_id: EdgeId) -> Re
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _with_state(found: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_state(found: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to agents how they stand at the broker. Reads the records."""
     store = EdgeStore(found.records)
     since = {kept.login.principal.name: kept.since for kept in store.logins()}
     codes = store.codes()

@@ -35,6 +35,7 @@ BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
+    Place("/administration", mark("Administration"), _ADMINISTRATOR),
 )
 """The entries of the bar, in their order."""
 
@@ -43,7 +44,6 @@ ADMINISTRATION = (
     Place("/administration/sites", mark("Sites"), _ADMINISTRATOR),
     Place("/administration/machines", mark("Machines"), _ADMINISTRATOR),
     Place("/administration/agents", mark("Agents"), _ADMINISTRATOR),
-    Place("/administration/people", mark("People"), _ADMINISTRATOR),
     Place("/administration/audit", mark("Audit trail"), _ADMINISTRATOR),
 )
 """The parts of the administration."""

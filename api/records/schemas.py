@@ -131,6 +131,24 @@ class MachineFields(MachinePut):
     id: Id
 
 
+class FileOut(BaseModel):
+    """A manual or the photo of a machine."""
+
+    id: str
+    purpose: Literal["manual", "photo"]
+    name: str
+    media_type: str
+    bytes: int
+    added: str
+
+
+class FileList(BaseModel):
+    """The files of a machine, all of them, the oldest first."""
+
+    items: list[FileOut]
+    next_cursor: None = None
+
+
 class Page(BaseModel):
     """A page of a list."""
 

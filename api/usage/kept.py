@@ -288,6 +288,17 @@ class UsageDays:
             own.sort()
         return found
 
+    def newest_days(self, session: Session, first: date) -> dict[str, tuple[date, int, int]]:
+        """Return the newest kept day of each machine, when it was built and how far it reaches.
+
+        Args:
+            session: to read with.
+            first: what is kept of days before is left out.
+        """
+        wanted = select(UsageDay.machine_id, UsageDay.day, UsageDay.built, UsageDay.until).where(UsageDay.day >= first)
+        rows = session.execute(wanted.order_by(UsageDay.day)).all()
+        return {row.machine_id: (row.day, row.built, row.until) for row in rows}
+
     def reaching(self, session: Session, machine: str, first: date, last: date) -> tuple[date, date]:
         """Return the days that hold the whole of the sessions that touch some days of a machine."""
         return self._edge(session, machine, first, -1), self._edge(session, machine, last, 1)
