@@ -31,6 +31,8 @@ from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
 from api.machines.today import Today
+from api.maintenance import endpoints as alert_endpoints
+from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
 from api.pages import account, administration, machine, plant, wall
 from api.pages import bookings as booking_pages
@@ -190,6 +192,9 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
+        alert_endpoints.router,
+        work_endpoints.router,
+        setting_endpoints.router,
         usage_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,

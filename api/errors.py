@@ -21,6 +21,10 @@ from api.machines.paging import InvalidCursorError
 from api.machines.park import UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.service import InvalidQueryError
+from api.maintenance.alarms import ActionRefusedError
+from api.maintenance.channels import ChannelError
+from api.maintenance.links import LinkRefusedError
+from api.maintenance.rules import RuleError
 from api.records.database import RecordsUnavailableError
 from api.records.files import FileSizeError, FileTypeError
 from api.records.rules import InvalidRecordError
@@ -102,6 +106,10 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     TooManyFeedsError: (HTTPStatus.CONFLICT, "There are too many calendar addresses"),
     RecordsUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The records do not answer"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
+    ActionRefusedError: (HTTPStatus.CONFLICT, "This cannot be done as things are"),
+    RuleError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The rule cannot be so"),
+    ChannelError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The channel cannot be used"),
+    LinkRefusedError: (HTTPStatus.FORBIDDEN, "The link does not work"),
     UnknownEdgeError: (HTTPStatus.NOT_FOUND, "There is no such agent"),
     InvalidCodeError: (HTTPStatus.FORBIDDEN, "The code enrols nobody"),
     TooManyAttemptsError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many codes were wrong"),

@@ -45,6 +45,10 @@ class Rule(StrEnum):
     """Who used a machine, and asking for corrections: each member for its own firm."""
     DECISIONS = "decisions"
     """Deciding what others asked for, and what is the consortium's."""
+    ALERTS = "alerts"
+    """What happens to machines: staff see their sites', a firm what concerned its own running job."""
+    CARE = "care"
+    """Looking after machines: handling alerts, work orders, rules."""
     PAGES = "pages"
     """A page that a person looks at; who is not signed in is led to the sign-in page."""
 
@@ -68,6 +72,8 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.FEED: frozenset(),
         Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
         Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
+        Rule.ALERTS: _EVERYBODY - {Role.KIOSK},
+        Rule.CARE: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.PAGES: _EVERYBODY,
     },
 )
@@ -166,6 +172,37 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("DELETE", "/api/v1/calendars/{calendar_id}"): Rule.CHANGES,
         ("GET", "/api/v1/audit"): Rule.CHANGES,
         ("GET", "/api/v1/audit.jsonl"): Rule.CHANGES,
+        ("GET", "/api/v1/alerts"): Rule.ALERTS,
+        ("GET", "/api/v1/alerts/{alert_id}"): Rule.ALERTS,
+        ("POST", "/api/v1/alerts/{alert_id}/actions"): Rule.CARE,
+        ("GET", "/tap/{link}"): Rule.CODE,
+        ("POST", "/tap/{link}"): Rule.CODE,
+        ("GET", "/api/v1/rules"): Rule.SIGNALS,
+        ("GET", "/api/v1/rules/{rule_id}"): Rule.CARE,
+        ("PUT", "/api/v1/rules/{rule_id}"): Rule.CARE,
+        ("POST", "/api/v1/rules/{rule_id}/backtest"): Rule.CARE,
+        ("GET", "/api/v1/work-orders"): Rule.CARE,
+        ("POST", "/api/v1/work-orders"): Rule.CARE,
+        ("GET", "/api/v1/work-orders/{order_number}"): Rule.CARE,
+        ("PATCH", "/api/v1/work-orders/{order_number}"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/close"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/lock-out"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/give-back"): Rule.CARE,
+        ("GET", "/api/v1/maintenance/plan"): Rule.SIGNALS,
+        ("GET", "/api/v1/maintenance/figures"): Rule.CARE,
+        ("POST", "/api/v1/maintenance/spares"): Rule.CARE,
+        ("GET", "/api/v1/maintenance/escalation"): Rule.CARE,
+        ("PUT", "/api/v1/maintenance/escalation"): Rule.CHANGES,
+        ("GET", "/api/v1/maintenance/windows"): Rule.CARE,
+        ("POST", "/api/v1/maintenance/windows"): Rule.CARE,
+        ("DELETE", "/api/v1/maintenance/windows/{window_id}"): Rule.CARE,
+        ("GET", "/api/v1/machines/{machine_id}/maintenance"): Rule.SIGNALS,
+        ("GET", "/api/v1/me/channels"): Rule.OWN,
+        ("POST", "/api/v1/me/channels"): Rule.OWN,
+        ("DELETE", "/api/v1/me/channels/{channel_id}"): Rule.OWN,
+        ("POST", "/api/v1/me/channels/{channel_id}/test"): Rule.OWN,
+        ("GET", "/api/v1/me/duty"): Rule.OWN,
+        ("PUT", "/api/v1/me/duty"): Rule.OWN,
         ("GET", "/"): Rule.PAGES,
         ("GET", "/fragments/machines"): Rule.PAGES,
         ("GET", "/bookings"): Rule.BOOKINGS,

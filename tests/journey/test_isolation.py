@@ -61,6 +61,10 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         "rule_id",
         "correction_id",
         "time_id",
+        "alert_id",
+        "order_number",
+        "channel_id",
+        "window_id",
     }  # there is nobody, a key has no sessions, and nothing of the others was added
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
