@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from api.access import people
 from api.access.service import shared_secret
+from api.billing.ledger import settled
 from api.maintenance import dispatch
 from api.maintenance.watching import EVERY_SECONDS, Watching
 from api.usage.kept import UsageDays
@@ -33,7 +34,7 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Listed)
             people.forget_ended(session, now=now)
             dispatch.tidy(session, now)
 
-    usage = UsageDays(records, store, settings.policy, writing=leader.writing)
+    usage = UsageDays(records, store, settings.policy, settled, writing=leader.writing)
     send = dispatch.Dispatch(
         store, records, leader.writing, zone=settings.time_zone, url=settings.url,
         secret=shared_secret(records, "links"),
