@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from api.watch.tables import JobRun
 from shopfloor.periods import DAY, MINUTE, SECOND, Period
 from shopfloor.samples import Minute
@@ -63,8 +61,8 @@ class Minutes:
     def _begin(self, now: int) -> int:
         """Return from when on arrivals were not looked at; a store that was moved brings its minutes along."""
         with self._records.reading() as session:
-            ended = session.scalar(select(JobRun.ended).where(JobRun.name == NAME))
-        return ended - REACH if ended else now // DAY * DAY
+            last = session.get(JobRun, NAME)
+        return last.ended - REACH if last is not None and last.ended else now // DAY * DAY
 
     def _reduce(self, machine: str, names: Sequence[str], day: int, now: int) -> None:
         end = min((day + 1) * DAY, now // MINUTE * MINUTE)
