@@ -11,13 +11,14 @@ from fastapi.responses import HTMLResponse
 
 from api.access.scope import Role
 from api.billing.calendars import civil_day
-from api.bookings import feeds, lock_outs, reading, service, views
+from api.bookings import feeds, lock_outs, prices, reading, service, views
 from api.bookings.civil import DoubtfulTimeError, MissingTimeError, Which, instant_of, wall_time
 from api.bookings.desk import Desk
 from api.bookings.facts import Kind
 from api.bookings.rules import Reason, RefusedBookingError, check_period
 from api.bookings.service import DESK, Wish
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
+from api.formats import euros
 from api.pages import booking_rows as rows
 from api.pages import times
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
@@ -28,6 +29,7 @@ from shopfloor.periods import DAY, INSTANT_MAX, Period
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from api.bookings.estimates import Estimate
     from api.bookings.tables import BookingNotice
     from api.bookings.views import Found, Place, Seen
     from api.deps import Services
@@ -154,11 +156,13 @@ def _results(session: Any, desk: View, wanted: views.Search) -> list[dict[str, A
         found = views.search(session, desk.page.scope, wanted, desk.clerk.rules, now=desk.page.now)
     except RefusedBookingError:
         return []
-    return [_result(desk, each) for each in found[:FOUND_MAX]]
+    price = prices.estimator(session, desk.scope.member, desk.page.zone)
+    return [_result(desk, each, price(each.place.id, each.free.slot)) for each in found[:FOUND_MAX]]
 
 
-def _result(desk: View, found: Found) -> dict[str, Any]:
+def _result(desk: View, found: Found, estimate: Estimate | None) -> dict[str, Any]:
     return {
+        "estimate": "" if estimate is None else _price(desk.page, estimate),
         "name": found.place.name,
         "site": found.place.site_name,
         "span": desk.clock.span(found.free.slot),
@@ -320,7 +324,7 @@ async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **mo
         return {
             "members": [("", page.say("choose")), *((each, f"{name} ({each})") for each, name in firms)],
             "machines": [("", page.say("choose")), *((each.id, f"{each.name}, {each.site_name}") for each in places)],
-            "summary": _summary(desk, bounds) if bounds is not None and not errors else None,
+            "summary": _summary(session, desk, bounds, values) if bounds is not None and not errors else None,
         }
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
@@ -332,7 +336,18 @@ async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **mo
     )  # fmt: skip
 
 
-def _summary(desk: View, period: Period) -> dict[str, str] | None:
+def _price(page: Page, estimate: Estimate) -> str:
+    """Write what a booking would cost."""
+    written = page.say(
+        "%(amount)s if it works all the time, %(unused)s if it stays off",
+        amount=euros(estimate.processing, page.look.language),
+        unused=euros(estimate.unused, page.look.language),
+    )
+    by_month = page.say("depending on the use of the month")
+    return f"{written}, {by_month}" if estimate.is_tiered else written
+
+
+def _summary(session: Any, desk: View, period: Period, values: dict[str, str]) -> dict[str, str] | None:
     """Say what a booking comes to, before it is made."""
     rules, page = desk.clerk.rules, desk.page
     try:
@@ -340,7 +355,11 @@ def _summary(desk: View, period: Period) -> dict[str, str] | None:
     except RefusedBookingError:
         return None
     binds = rules.binds(period.start, now=page.now)
+    estimate = prices.estimator(session, page.scope.member or values["member"], page.zone)(values["machine"], period)
     return {
+        "estimate": page.say("no tariff is stored for this machine yet")
+        if estimate is None
+        else _price(page, estimate),
         "span": desk.clock.span(period),
         "length": times.duration(period.end - period.start, page.say),
         "free_until": desk.clock.moment(binds),
