@@ -5,9 +5,11 @@ ARG PYTHON=python:3.13.7-slim-bookworm
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY requirements.txt .
-RUN python -m venv /opt/officina && /opt/officina/bin/pip install --quiet --require-hashes -r requirements.txt
+COPY requirements.txt requirements-node.txt ./
+RUN python -m venv /opt/officina && /opt/officina/bin/pip install --quiet --require-hashes -r requirements.txt \
+ && python -m venv /opt/node && /opt/node/bin/pip install --quiet --require-hashes -r requirements-node.txt
 COPY . .
+RUN /opt/node/bin/python -m api.pages.libraries
 RUN /opt/officina/bin/pip install --quiet --no-deps --no-build-isolation . \
  && /opt/officina/bin/pip uninstall --quiet --yes pip \
  && python -m compileall -q -j 0 /opt/officina/lib

@@ -19,6 +19,7 @@ from api.access.service import Access
 from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
+from api.bookings import endpoints as booking_endpoints
 from api.deps import Services, authorize
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
@@ -31,6 +32,7 @@ from api.machines.service import Machines
 from api.machines.today import Today
 from api.metrics import Metrics
 from api.pages import administration, machine, plant, wall
+from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
@@ -155,6 +157,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
     for router in (
         health.router,
         record_endpoints.router,
+        booking_endpoints.router,
         machine_endpoints.router,
         access_endpoints.router,
         audit_endpoints.router,
@@ -164,6 +167,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         page_endpoints.router,
         sign_in_endpoints.router,
         plant.router,
+        booking_pages.router,
         machine.router,
         wall.router,
         administration.router,

@@ -96,7 +96,7 @@ async def authorize(request: Request) -> None:
         ReadOnlyKeyError: the API key may change nothing.
     """
     rule = rule_of(request.method, request.scope["route"].path)
-    if rule is Rule.CODE:  # the service asks for it; there is nothing that a browser would add by itself
+    if rule in {Rule.CODE, Rule.FEED}:  # the service asks for it; a browser would add nothing of it by itself
         request.state.caller = None
         return
     caller = await _identify(request)

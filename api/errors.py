@@ -11,6 +11,9 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.bookings.civil import WallTimeError
+from api.bookings.feeds import TooManyFeedsError
+from api.bookings.rules import BookingConflictError, RefusedBookingError
 from api.edges.codes import InvalidCodeError
 from api.edges.service import LoginNameError, TooManyAttemptsError, UnknownEdgeError
 from api.live.streams import TooManyStreamsError
@@ -87,6 +90,10 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     InvalidRecordError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The record cannot be kept as it is"),
     RecordInUseError: (HTTPStatus.CONFLICT, "The record is in use"),
     SheetError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be read in"),
+    BookingConflictError: (HTTPStatus.CONFLICT, "The machine is not free then"),
+    RefusedBookingError: (HTTPStatus.UNPROCESSABLE_ENTITY, "It cannot be booked so"),
+    WallTimeError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The clocks are set then"),
+    TooManyFeedsError: (HTTPStatus.CONFLICT, "There are too many calendar addresses"),
     RecordsUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The records do not answer"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
     UnknownEdgeError: (HTTPStatus.NOT_FOUND, "There is no such agent"),

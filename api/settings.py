@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.bookings.rules import Rules
 from api.edges.service import EdgesSettings
 from api.usage.policy import PRECEDENCE, Policy
 from api.usage.segments import Claim
@@ -30,6 +31,26 @@ class LiveSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     coalesce_milliseconds: Annotated[int, msgspec.Meta(ge=10, le=5_000)] = 100
     heartbeat_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
     streams_per_caller_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 12
+
+
+_RULES = Rules()
+
+
+class BookingSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What members may book, as `api.bookings.rules.Rules` has it; who works at the desk is not bound by all of it."""
+
+    step_minutes: Literal[1, 5, 10, 15, 20, 30, 60] = 15
+    lead_minutes_min: Annotated[int, msgspec.Meta(ge=0, le=10_080)] = _RULES.lead_minutes_min
+    length_minutes_min: Annotated[int, msgspec.Meta(ge=1, le=1_440)] = _RULES.length_minutes_min
+    length_hours_max: Annotated[int, msgspec.Meta(ge=1, le=720)] = _RULES.length_hours_max
+    ahead_days_max: Annotated[int, msgspec.Meta(ge=1, le=730)] = _RULES.ahead_days_max
+    free_cancel_hours: Annotated[int, msgspec.Meta(ge=0, le=720)] = _RULES.free_cancel_hours
+    grace_minutes: Annotated[int, msgspec.Meta(ge=0, le=1_440)] = _RULES.grace_minutes
+    series_weeks_max: Annotated[int, msgspec.Meta(ge=1, le=104)] = _RULES.series_weeks_max
+
+    def rules(self) -> Rules:
+        """Return them as the rules of bookings."""
+        return Rules(**msgspec.structs.asdict(self))
 
 
 class UsageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -60,9 +81,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         house: name of the consortium, as pages show it.
         language: of pages, where the browser asks for neither.
         time_zone: of the times on pages.
+        url: how people reach the pages, as https://officina.example.org; links of messages begin with it.
         second_factor: whether administrators have to show one.
         trusted_proxies: addresses of servers in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.
         live: how the present is sent out.
+        bookings: what members may book.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
         usage: how time is metered and attributed.
     """
@@ -77,9 +100,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     house: str = ""
     language: Literal["it", "en"] = "it"
     time_zone: str = "Europe/Rome"
+    url: str = ""
     second_factor: Literal["required", "optional"] = "required"
     trusted_proxies: tuple[str, ...] = ()
     live: LiveSettings = LiveSettings()
+    bookings: BookingSettings = BookingSettings()
     edges: EdgesSettings | None = None
     usage: UsageSettings = UsageSettings()
 

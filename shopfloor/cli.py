@@ -17,6 +17,8 @@ COMMANDS = {
     "watch": ("api.watch.cli", "Keep what is derived current, judge the rules, send messages."),
     "usage": ("api.usage.cli", "What machines did, month by month, and what waits for a person."),
     "records": ("api.records.cli", "The database of members, machines and people: upgrade, import, export."),
+    "backup": ("api.backup.cli", "Records, telemetry and keys into one folder, while everything runs."),
+    "restore": ("api.backup.restore.cli", "A backup into an empty installation, counted and compared."),
     "audit": ("api.audit.cli", "Who did what: verify, export."),
     "billing": ("api.billing.cli", "What use costs: rate a scenario."),
     "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),

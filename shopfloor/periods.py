@@ -203,6 +203,11 @@ class Period:
         """Return the UTC days that the period touches, as days since 1970-01-01."""
         return range(self.start // DAY, -(-self.end // DAY))
 
+    def by_day(self) -> Iterator[Period]:
+        """Yield the part of each UTC day that the period touches."""
+        for day in self.days():
+            yield Period(max(self.start, day * DAY), min(self.end, (day + 1) * DAY))
+
 
 def union(periods: Iterable[Period]) -> list[Period]:
     """Merge periods that overlap or touch; the result is sorted and disjoint."""

@@ -33,6 +33,14 @@ class Rule(StrEnum):
     """The programs that speak for machines: for who looks after them."""
     CHANGES = "changes"
     """Changing records, people and keys, and looking at them."""
+    BOOKINGS = "bookings"
+    """When machines are booked, and by oneself: everybody but a screen on a wall."""
+    BOOKING = "booking"
+    """Booking machines, for one's own firm or at the desk."""
+    LOCKS = "locks"
+    """Locking machines that have to be looked after."""
+    FEED = "feed"
+    """An unguessable address, which is the right to what it shows: nobody's session or key counts."""
     EVIDENCE = "evidence"
     """Who used a machine, and asking for corrections: each member for its own firm."""
     DECISIONS = "decisions"
@@ -54,6 +62,10 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.RECORDS: _EVERYBODY - {Role.KIOSK},
         Rule.EDGES: STAFF,
         Rule.CHANGES: frozenset({Role.ADMINISTRATOR}),
+        Rule.BOOKINGS: _EVERYBODY - {Role.KIOSK},
+        Rule.BOOKING: frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.MEMBER}),
+        Rule.LOCKS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
+        Rule.FEED: frozenset(),
         Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
         Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.PAGES: _EVERYBODY,
@@ -125,10 +137,41 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/api-keys"): Rule.CHANGES,
         ("POST", "/api/v1/api-keys"): Rule.CHANGES,
         ("DELETE", "/api/v1/api-keys/{key_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/bookings"): Rule.BOOKINGS,
+        ("POST", "/api/v1/bookings"): Rule.BOOKING,
+        ("GET", "/api/v1/bookings/free"): Rule.BOOKINGS,
+        ("GET", "/api/v1/bookings/{booking_id}"): Rule.BOOKINGS,
+        ("PATCH", "/api/v1/bookings/{booking_id}"): Rule.BOOKING,
+        ("DELETE", "/api/v1/bookings/{booking_id}"): Rule.BOOKING,
+        ("GET", "/api/v1/machines/{machine_id}/bookings.ics"): Rule.BOOKINGS,
+        ("GET", "/api/v1/lock-outs"): Rule.BOOKINGS,
+        ("POST", "/api/v1/lock-outs"): Rule.LOCKS,
+        ("DELETE", "/api/v1/lock-outs/{lock_out_id}"): Rule.LOCKS,
+        ("GET", "/api/v1/booking-notices"): Rule.BOOKINGS,
+        ("DELETE", "/api/v1/booking-notices/{notice_id}"): Rule.BOOKING,
+        ("GET", "/api/v1/booking-feeds"): Rule.BOOKINGS,
+        ("POST", "/api/v1/booking-feeds"): Rule.BOOKINGS,
+        ("DELETE", "/api/v1/booking-feeds/{feed_id}"): Rule.BOOKINGS,
+        ("GET", "/feeds/{token}"): Rule.FEED,
+        ("GET", "/api/v1/calendars"): Rule.BOOKINGS,
+        ("GET", "/api/v1/calendars/{calendar_id}"): Rule.BOOKINGS,
+        ("PUT", "/api/v1/calendars/{calendar_id}"): Rule.CHANGES,
+        ("DELETE", "/api/v1/calendars/{calendar_id}"): Rule.CHANGES,
         ("GET", "/api/v1/audit"): Rule.CHANGES,
         ("GET", "/api/v1/audit.jsonl"): Rule.CHANGES,
         ("GET", "/"): Rule.PAGES,
         ("GET", "/fragments/machines"): Rule.PAGES,
+        ("GET", "/bookings"): Rule.BOOKINGS,
+        ("GET", "/bookings/machines/{machine_id}"): Rule.BOOKINGS,
+        ("GET", "/bookings/new"): Rule.BOOKING,
+        ("POST", "/bookings/new"): Rule.BOOKING,
+        ("GET", "/bookings/calendars"): Rule.BOOKINGS,
+        ("POST", "/bookings/calendars"): Rule.BOOKINGS,
+        ("POST", "/bookings/calendars/{feed_id}"): Rule.BOOKINGS,
+        ("POST", "/bookings/notices/{notice_id}"): Rule.BOOKING,
+        ("GET", "/bookings/{booking_id}"): Rule.BOOKINGS,
+        ("POST", "/bookings/{booking_id}"): Rule.BOOKING,
+        ("POST", "/bookings/{booking_id}/cancel"): Rule.BOOKING,
         ("GET", "/machines/{machine_id}"): Rule.PAGES,
         ("GET", "/machines/{machine_id}/history"): Rule.PAGES,
         ("GET", "/fragments/machines/{machine_id}"): Rule.PAGES,

@@ -90,7 +90,7 @@ def book(session: Session, clerk: Clerk, wish: Wish, *, weeks: int = 1) -> list[
         WallTimeError: in one of the weeks clocks are set over it.
     """
     member = _member_of(session, clerk.scope, wish.member)
-    machine = _machine_of(session, clerk.scope, wish.machine)
+    machine = machine_of(session, clerk.scope, wish.machine)
     if not 1 <= weeks <= clerk.rules.series_weeks_max:
         sentence = f"a booking is repeated for {clerk.rules.series_weeks_max} weeks at most: choose fewer"
         raise RefusedBookingError(Reason.WEEKS, sentence, limit=clerk.rules.series_weeks_max)
@@ -139,7 +139,7 @@ def change(
         sentence = "this booking has begun: only its end can be changed now"
         raise RefusedBookingError(Reason.STARTED, sentence, Period(row.starts, row.ends))
     member = session.get_one(Member, row.member_id)
-    place = _machine_of(session, clerk.scope, wanted[0])
+    place = machine_of(session, clerk.scope, wanted[0])
     period = _checked(session, clerk, place, member, wanted[1:], instead_of=row)
     keep(session, clerk.actor, row, clerk.change(Kind.CHANGED, place.id, period))
     return row
@@ -283,7 +283,12 @@ def _refuse_inactive(machine: Machine, member: Member, period: Period) -> None:
         raise RefusedBookingError(Reason.MEMBER, f"{member.id} is no member on that day: choose another", period)
 
 
-def _machine_of(session: Session, scope: Scope, machine_id: str) -> Machine:
+def machine_of(session: Session, scope: Scope, machine_id: str) -> Machine:
+    """Return a machine that the caller may see.
+
+    Raises:
+        RefusedBookingError: there is none.
+    """
     machine = session.get(Machine, machine_id)
     if machine is None or not scope.sees(machine.site_id):
         raise RefusedBookingError(Reason.MACHINE, f"there is no machine {machine_id!r}: choose one of the list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 _DATA = files("api.maintenance") / "data"
 
 
+@cache
 def shipped_rules() -> tuple[Rule, ...]:
     """Return the default set: useful on the day a machine is added."""
     return parse_rules((_DATA / "default.toml").read_text(encoding="utf-8"), origin="default.toml")
 
 
+@cache
 def shipped_classes() -> tuple[Class, ...]:
     """Return the class map of the controls' alarms."""
     return parse_classes((_DATA / "classes.toml").read_text(encoding="utf-8"), origin="classes.toml")

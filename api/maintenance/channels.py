@@ -89,6 +89,11 @@ class Channels:
         for name in self._channels:
             self._open(name)
 
+    def renew(self, channels: Mapping[str, Channel]) -> None:
+        """Take other channels, which may be under way in other threads; one whose address cannot be read refuses."""
+        if channels != self._channels:
+            self._channels = dict(channels)
+
     def drops_repeats(self, name: str) -> bool:
         """Tell whether a delivery may be given to a channel again although it may have arrived."""
         channel = self._channels.get(name)
@@ -105,7 +110,10 @@ class Channels:
         """
         if name not in self._channels:
             return Reply(Answer.REFUSED, "there is no such channel any more")
-        service = self._open(name)
+        try:
+            service = self._open(name)
+        except ChannelError as error:
+            return Reply(Answer.REFUSED, str(error))
         if isinstance(getattr(service, "headers", None), dict):
             service.headers[KEY_HEADER] = key
         sender = apprise.Apprise(asset=self._asset)
@@ -138,6 +146,23 @@ class Channels:
         for secret in _secrets(self._channels[name].address):
             text = text.replace(secret, "***")
         return text[:WORDS_MAX]
+
+
+_LOCAL = {"dbus", "kde", "glib", "qt", "gnome", "macosx", "windows", "syslog", "rsyslog"}
+"""Services of apprise that act on the server itself."""
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that no service knows, or that acts on this server itself.
+
+    Raises:
+        ChannelError: saying what to write instead; it does not quote the address.
+    """
+    scheme = address.partition("://")[0].strip().lower()
+    if scheme in _LOCAL or apprise.Apprise.instantiate(address) is None:
+        raise ChannelError("this address cannot be read: write it in the form of its service, for example "
+                           "mailtos://USER:PASSWORD@HOST?to=NAME@EXAMPLE.ORG, tgram://TOKEN/CHAT, ntfys://HOST/TOPIC "
+                           "or jsons://HOST/PATH")  # fmt: skip
 
 
 def _answer(result: apprise.AppriseResult, lines: Iterable[str]) -> Answer:

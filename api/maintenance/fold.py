@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import heapq
 import json
-from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from api.maintenance.alarms import Alarm, Change, Terms
 from api.maintenance.baseline import BaselineEvaluator
 from api.maintenance.conditions import Class, ClassMap, ConditionsEvaluator
+from api.maintenance.deeds import DEED, perform
 from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement
 from api.maintenance.limits import (
     FrozenEvaluator,
@@ -23,11 +23,13 @@ from api.maintenance.limits import (
     SilenceEvaluator,
     ZonesEvaluator,
 )
+from api.maintenance.lives import LivesEvaluator
 from api.maintenance.rules import (
     Baseline,
     Conditions,
     Frozen,
     Limit,
+    Lives,
     Rate,
     Service,
     Silence,
@@ -51,10 +53,8 @@ class OutOfOrderError(ValueError):
     """A sample is older than what has been taken in: restore an earlier state and take in all from there again."""
 
 
-class StaleStateError(ValueError):
-    """The state was saved by other rules: compute it again from the store."""
-
-
+RULES_CHANGED = "rules"
+"""Who closed an alarm whose rule is not at work any more."""
 _EVALUATORS: Mapping[type[How], tuple[type[Any], bool]] = MappingProxyType(
     {
         Limit: (LimitEvaluator, True),
@@ -63,6 +63,7 @@ _EVALUATORS: Mapping[type[How], tuple[type[Any], bool]] = MappingProxyType(
         Frozen: (FrozenEvaluator, True),
         Baseline: (BaselineEvaluator, True),
         Trend: (TrendEvaluator, True),
+        Lives: (LivesEvaluator, True),
         Service: (ServiceEvaluator, False),
         Silence: (SilenceEvaluator, False),
     },
@@ -88,6 +89,17 @@ def terms_of(rule: Rule) -> Terms:
         severity=rule.severity,
         needs_work=not isinstance(rule.how, Service | Silence),
     )
+
+
+def _kinship(rule: Rule) -> str:
+    """Return what has to be the same for a rule to go on with what an earlier version of it learnt."""
+    how = rule.how
+    parts: list[object] = [type(how).__name__, rule.signal]
+    if isinstance(how, Baseline):
+        parts += [rule.when, rule.missing, sorted(how.bands.items()), how.step_seconds, how.apart]
+    elif isinstance(how, Trend):
+        parts += [rule.when, rule.missing, how.limit, how.falling]
+    return repr(parts)
 
 
 class MachineFold:
@@ -130,6 +142,8 @@ class MachineFold:
         self._met: set[str] = set()
         self._due: list[tuple[int, int, tuple[str, str]]] = []  # deadline, 0 evaluator or 1 alarm, key
         self._scheduled: dict[tuple[int, tuple[str, str]], int] = {}
+        self._doer = _Doer(self)
+        self._listeners[DEED] = [(_DOER, self._doer)]
         for rule in rules:
             if isinstance(rule.how, Service | Silence | Conditions):
                 self._adopt(rule, "")
@@ -204,7 +218,7 @@ class MachineFold:
     def save(self) -> str:
         """Write the state down; what was not drained is not part of it."""
         state = {
-            "rules": self._digest(),
+            "rules": {rule.id: _kinship(rule) for rule in self.rules.values()},
             "position": self.position,
             "facts": self.facts.save(),
             "met": sorted(self._met),
@@ -214,31 +228,41 @@ class MachineFold:
         return json.dumps(state, separators=(",", ":"))
 
     def load(self, text: str) -> None:
-        """Take up a state that was saved by a fold with the same rules.
+        """Take up a state that was saved, also by earlier versions of the rules.
 
-        Raises:
-            StaleStateError: when the rules were others.
+        A rule whose numbers have changed goes on with what it has learnt and metered, and judges by the new numbers
+        from here on; one that looks at something else begins anew; alarms of a rule that is not at work any more are
+        closed.
         """
         state: dict[str, Any] = json.loads(text)
-        if state["rules"] != self._digest():
-            raise StaleStateError(f"the rules of {self.machine} have changed since its state was saved")
         self.facts.load(state["facts"])
         self.position = state["position"]
         self._met = set(state["met"])
         self._due, self._scheduled, self._changes, self.judgements = [], {}, [], []
-        self._evaluators, self._listeners = {}, {}
+        self._evaluators, self._listeners = {}, {DEED: [(_DOER, self._doer)]}
         for rule_id, signal, kept in state["evaluators"]:
-            self._adopt(self.rules[rule_id], signal).load(kept)
+            rule = self.rules.get(rule_id)
+            if rule is not None and state["rules"].get(rule_id) == _kinship(rule):
+                self._adopt(rule, signal).load(kept)
+        self._adopt_new()
         self.alarms = {(each["rule"], each["subject"]): Alarm(**each) for each in state["alarms"]}
+        for key in [key for key in self.alarms if key[0] not in self.rules]:
+            alarm = self.alarms.pop(key)
+            if alarm.is_open:
+                self._changes.append(alarm.close(self.position, self.facts.worked_seconds, by=RULES_CHANGED))
         for key, evaluator in self._evaluators.items():
             if evaluator.deadline < NEVER:
                 self._schedule(0, key, evaluator.deadline)
         for key in self.alarms:
             self._look_at(key)
 
-    def _digest(self) -> str:
-        """Return what tells these rules from others, in every number."""
-        return sha256(repr([self.rules[name] for name in sorted(self.rules)]).encode()).hexdigest()
+    def _adopt_new(self) -> None:
+        """Set rules to work that the saved state does not know."""
+        for rule in self.rules.values():
+            signals = [each for each in sorted(self._met) if rule.judges(each)] if rule.signal else [""]
+            for signal in signals:
+                if (rule.id, signal) not in self._evaluators:
+                    self._adopt(rule, signal)
 
     def _meet(self, signal: str) -> None:
         """Set the rules that judge a signal to work when it is first told."""
@@ -308,3 +332,20 @@ class MachineFold:
     def _schedule(self, kind: int, key: tuple[str, str], deadline: int) -> None:
         self._scheduled[kind, key] = deadline
         heapq.heappush(self._due, (deadline, kind, key))
+
+
+_DOER = ("", "")
+
+
+class _Doer(Evaluator):
+    """Listens for what people did, and does it to the alarms."""
+
+    def __init__(self, fold: MachineFold) -> None:
+        self.deadline = NEVER
+        self._fold = fold
+
+    def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
+        """Do it."""
+        for key, change in perform(str(sample.value), self._fold.alarms, sample.stamp, facts.worked_seconds):
+            self._fold.act(change, key)
+        return ()

@@ -37,6 +37,7 @@ class Incident:
         returned_at: when the last active alarm returned; 0 while one is active.
         closed_at: when the last alarm was closed; 0 while it is open.
         hides: machines or signals whose alarms it hides.
+        payer: the firm whose job ran when it began, empty for none.
     """
 
     machine: str
@@ -49,6 +50,7 @@ class Incident:
     returned_at: int = 0
     closed_at: int = 0
     hides: set[str] = field(default_factory=set)
+    payer: str = ""
 
     @property
     def id(self) -> str:

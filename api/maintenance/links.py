@@ -1,7 +1,7 @@
 """Links of a message that do one thing once: take charge, or put aside. Signed, so that nobody can make one. Pure.
 
 Programs that look at mails before people do follow links: the page that a link leads to asks with one button, and only
-that button counts as use. Who keeps the id of a used link is `FileOutbox.use_link`.
+that button counts as use. Who keeps the id of a used link is `api.maintenance.outbox_records.use_link`.
 """
 
 from __future__ import annotations

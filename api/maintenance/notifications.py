@@ -1,16 +1,16 @@
 """Who is told of an incident, when, and how often. Pure: it decides; an outbox sends.
 
-The first message waits half a minute, so that what has the same cause arrives in it and what is over and slight is not
-sent. An incident is said once; more of it at most hourly; again, while it is active and nobody has taken it, after a
-day, two, four and so on. A chain goes on from step to step while nobody answers. Quiet hours and shifts delay a
-message to a person; grave ones break through to those on call.
+What is grave is said at once. A slight incident waits half a minute, so that what has the same cause arrives in its
+message and what is over is not sent. An incident is said once; more of it at most hourly; again, while it is active and
+nobody has taken it, after a day, two, four and so on. A chain goes on from step to step while nobody answers. Quiet
+hours and shifts delay a message to a person; grave ones break through to those on call.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from api.maintenance.alarms import Change, What
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from api.maintenance.incidents import Incident
 
 WAIT_SECONDS = 30
-"""Before the first message of an incident; Alertmanager's group_wait."""
+"""Before the first message of a slight incident; Alertmanager's group_wait. What is graver is said at once."""
+SOON_SECONDS = 1
+"""At once: what comes in the same second is in the same message."""
 MORE_SECONDS = 3600
 """Between messages about more alarms of one incident."""
 AGAIN_SECONDS = 86_400
@@ -59,7 +61,8 @@ class Person:
         name: pseudonym or role, as the log shows it.
         channels: names of channels, whose addresses are secrets kept elsewhere.
         least: the least severity that concerns them.
-        machines: those that concern them, empty for all.
+        machines: those that concern them, None for all.
+        member: the firm they speak for, which learns about its own running job alone; empty for staff.
         shifts: when they work, empty for always.
         quiet: when they are not to be disturbed.
         on_call: when grave incidents reach them all the same.
@@ -68,15 +71,23 @@ class Person:
     name: str
     channels: tuple[str, ...]
     least: str = "low"
-    machines: frozenset[str] = frozenset()
+    machines: frozenset[str] | None = None
+    member: str = ""
     shifts: tuple[Hours, ...] = ()
     quiet: tuple[Hours, ...] = ()
     on_call: tuple[Hours, ...] = ()
 
-    def wants(self, machine: str, severity: str) -> bool:
-        """Tell whether an incident concerns them."""
+    def wants(self, machine: str, severity: str, payer: str = "") -> bool:
+        """Tell whether an incident concerns them.
+
+        Args:
+            machine: whose.
+            severity: of it.
+            payer: the firm whose job ran when it began, empty for none.
+        """
         is_grave_enough = SEVERITIES.index(severity) >= SEVERITIES.index(self.least)
-        return is_grave_enough and (not self.machines or machine in self.machines)
+        is_theirs = not self.member or self.member == payer
+        return is_grave_enough and is_theirs and (self.machines is None or machine in self.machines)
 
     def reachable_from(self, instant: int, severity: str, zone: ZoneInfo) -> int:
         """Return the first instant from which a message may reach them; a week on at the latest."""
@@ -152,10 +163,14 @@ class Message(NamedTuple):
 
 @dataclass(slots=True)
 class _Told:
-    """What has been told of an incident."""
+    """What has been told of an incident.
+
+    Attributes:
+        expected: it came in a planned window: what is over at its end is not said at all.
+    """
 
     incident: Incident
-    first_due: int
+    first_due: int = 0
     more_due: int = 0
     again_due: int = 0
     step_due: int = 0
@@ -165,6 +180,7 @@ class _Told:
     last: int = 0
     known: int = 0  # alarms that were told
     taken_by: str = ""
+    expected: bool = False
 
 
 class NotificationFold:
@@ -183,14 +199,54 @@ class NotificationFold:
         """When time alone makes a message, None for never."""
         return min((due for each in self._told.values() for due in _dues(each) if due), default=None)
 
-    def take(self, incident: Incident, change: Change) -> list[Message]:
-        """Take in what became of an incident, in the order of event time."""
+    @property
+    def known(self) -> Sequence[str]:
+        """Ids of the incidents of which something has been said, or is to be."""
+        return list(self._told)
+
+    def save(self, incident: str) -> dict[str, Any]:
+        """Return what has been told of an incident as JSON can hold it; empty when nothing is under way."""
+        told = self._told.get(incident)
+        return {} if told is None else {key: value for key, value in asdict(_bare(told)).items() if key != "incident"}
+
+    def load(self, incident: Incident, kept: Mapping[str, Any]) -> None:
+        """Take up what was saved, or the incident as it has become."""
+        if kept:
+            self._told[incident.id] = _Told(incident, **kept)
+
+    def renew(self, incident: Incident) -> None:
+        """Take up an incident as it has been computed again."""
+        if incident.id in self._told:
+            self._told[incident.id].incident = incident
+
+    def forget(self, incident: str) -> None:
+        """Say nothing more of an incident: later data have taken it back."""
+        self._told.pop(incident, None)
+
+    def adopt(self, incident: Incident, now: int) -> None:
+        """Take up an incident of the time before anybody watched: it is shown, and said when it stands after a day."""
+        if incident.id not in self._told and incident.is_active:
+            told = self._told[incident.id] = _Told(incident, said=1, last=now, known=len(incident.alarms))
+            told.again_due = now + _pause(told)
+
+    def take(self, incident: Incident, change: Change, expected_until: int = 0) -> list[Message]:
+        """Take in what became of an incident, in the order of event time.
+
+        Args:
+            incident: as it is with the change.
+            change: what became of one of its alarms.
+            expected_until: end of a planned window that the change lies in, 0 for none.
+        """
         found = self.advance(change.stamp)
         told = self._told.get(incident.id)
         if told is None:
             if change.what not in {What.RAISED, What.AGAIN}:
                 return found
-            told = self._told[incident.id] = _Told(incident, change.stamp + WAIT_SECONDS * SECOND)
+            wait = (WAIT_SECONDS if incident.severity == SEVERITIES[1] else SOON_SECONDS) * SECOND
+            told = self._told[incident.id] = _Told(incident, max(change.stamp + wait, expected_until))
+            told.expected = bool(expected_until)
+        elif told.first_due and not told.expected and incident.severity != SEVERITIES[1]:
+            told.first_due = min(told.first_due, change.stamp + SOON_SECONDS * SECOND)
         if change.what is What.ACKNOWLEDGED:
             told.taken_by = change.by
             told.first_due = told.again_due = told.step_due = told.more_due = 0
@@ -209,6 +265,10 @@ class NotificationFold:
             self._close(told)
         return found
 
+    def decide_by(self, policy: Policy) -> None:
+        """Decide by another policy from here on."""
+        self._policy = policy
+
     def advance(self, instant: int) -> list[Message]:
         """Let time pass up to an instant, and return the messages it makes."""
         found: list[Message] = []
@@ -222,16 +282,18 @@ class NotificationFold:
         incident = told.incident
         if told.first_due == due:
             told.first_due = 0
-            if not incident.is_active and incident.severity == "low":
-                return []  # over, and slight
+            if not incident.is_active and (told.expected or incident.severity == SEVERITIES[1]):
+                return []  # over, and slight or expected
             told.again_due = due + _pause(told)
             told.step_due = self._next_step(told, due)
+            if not incident.is_open:
+                self._told.pop(incident.id, None)
             return self._write(told, "new", due)
         if told.more_due == due:
             told.more_due = 0
             return self._write(told, "more", due) if len(incident.alarms) > told.known else []
         if told.step_due == due:
-            told.step += 1
+            told.step = min(told.step + 1, len(self._policy.steps) - 1)
             told.step_due = self._next_step(told, due)
             return self._write(told, "escalated", due) if incident.is_active else []
         told.again_due = 0
@@ -251,7 +313,7 @@ class NotificationFold:
             Message(f"{incident.id}|{kind}|{told.said}|{person.name}", incident.id, kind, due,
                     person.reachable_from(due, incident.severity, policy.zone), person.name, person.channels,
                     alarms, incident.severity)
-            for person in people if person.wants(incident.machine, incident.severity)
+            for person in people if person.wants(incident.machine, incident.severity, incident.payer)
         ]  # fmt: skip
 
     def _next_step(self, told: _Told, due: int) -> int:
@@ -263,6 +325,10 @@ class NotificationFold:
         if told.first_due:
             return  # its first message is still to come, or not; then it is forgotten
         self._told.pop(told.incident.id, None)
+
+
+def _bare(told: _Told) -> _Told:
+    return replace(told, incident=None)  # type: ignore[arg-type]
 
 
 def _pause(told: _Told) -> int:

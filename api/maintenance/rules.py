@@ -6,6 +6,7 @@ own (`[rule.limit]`, `[rule.baseline]`, …) whose keys are the attributes of th
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import MISSING, dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -231,10 +232,23 @@ class Silence:
     of: str = "machine"
 
 
-How: TypeAlias = "Limit | Zones | Rate | Baseline | Trend | Service | Frozen | Conditions | Silence"
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """Tools (signal `tools`) or parts of the machine (`lifetimes`) that are used up by the control's own counters.
+
+    Attributes:
+        least_percent: so much left, or less, is said.
+        warns: the control's own warning mark is said, too.
+    """
+
+    least_percent: float = 0.0
+    warns: bool = False
+
+
+How: TypeAlias = "Limit | Zones | Rate | Baseline | Trend | Service | Frozen | Conditions | Silence | Lives"
 KINDS: Mapping[str, type[How]] = MappingProxyType(
     {each.__name__.lower(): each
-     for each in (Limit, Zones, Rate, Baseline, Trend, Service, Frozen, Conditions, Silence)},
+     for each in (Limit, Zones, Rate, Baseline, Trend, Service, Frozen, Conditions, Silence, Lives)},
 )  # fmt: skip
 """Ways of judging by the name of their table."""
 _POSITIVE = {"window_days", "learn_days", "learn_steps", "step_seconds", "smooth_steps", "span_seconds", "points",
@@ -330,6 +344,20 @@ def parse_rules(text: str, *, origin: str, base: Iterable[Rule] = ()) -> tuple[R
     return tuple(found.values())
 
 
+def override(rule: Rule, table: Mapping[str, Any], *, origin: str) -> Rule:
+    """Return a rule with an owner's changes: keys that the table does not name stay.
+
+    Args:
+        rule: as it was.
+        table: as a `[[rule]]` of a file.
+        origin: where the table is from, for the error's sentence.
+
+    Raises:
+        RuleError: naming the rule and the key, and what is allowed.
+    """
+    return _rule(json.loads(json.dumps(dict(table))), f"{origin}: rule {rule.id}", rule)
+
+
 def for_kind(rules: Sequence[Rule], kind: str) -> tuple[Rule, ...]:
     """Return the enabled rules of a kind of machine; an empty kind takes those that are for all."""
     return tuple(
@@ -418,6 +446,8 @@ def _check(rule: Rule, where: str) -> None:
         raise RuleError(f"{where}: source is empty; say whose word the limit is")
     if not rule.signal and not isinstance(rule.how, _WITHOUT_SIGNAL):
         raise RuleError(f"{where} names no signal")
+    if isinstance(rule.how, Lives) and rule.signal not in {"tools", "lifetimes"}:
+        raise RuleError(f"{where}, lives: the signal is tools or lifetimes")
     signal = SIGNALS.get(rule.signal)
     if signal is not None and rule.unit != signal.unit:
         raise RuleError(f"{where}: {rule.signal} is in {signal.unit!r}, the rule's unit is {rule.unit!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shopfloor.periods import DAY, Period
 from shopfloor.samples import Sample
 from shopfloor.signals import SIGNALS, find
 
@@ -12,12 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from api.maintenance.rules import Rule
+    from shopfloor.periods import Period
+    from shopfloor.states import Coverage
     from shopfloor.stores.port import Store
 
 DAY_LIMIT = 5_000_000
 """Most samples of one machine and day that are judged."""
-_PROOFS = ("observed", "unreachable")
-_ALWAYS = ("item_state", "cutting_seconds", "operation_seconds", "alarm", "alarm_blocking")
+PROOFS = ("observed", "unreachable")
+"""Signals of the agent's own watching, taken in as whole spans."""
+_ALWAYS = ("item_state", "cutting_seconds", "operation_seconds", "alarm", "alarm_blocking", "alarms", "prognoses")
 
 
 def signals_of(rules: Iterable[Rule], more: Sequence[str] = ()) -> tuple[str, ...]:
@@ -36,7 +38,7 @@ def signals_of(rules: Iterable[Rule], more: Sequence[str] = ()) -> tuple[str, ..
             found |= dict.fromkeys(getattr(rule.how, names, ()))
         if subject := getattr(rule.how, "subject_signal", ""):
             found[subject] = None
-    return tuple(name for name in found if name not in _PROOFS)
+    return tuple(name for name in found if name not in PROOFS)
 
 
 def read_stored(store: Store, machine: str, signals: Sequence[str], period: Period) -> Iterator[Sample]:
@@ -49,18 +51,19 @@ def read_stored(store: Store, machine: str, signals: Sequence[str], period: Peri
         StoreUnavailableError: when the store does not answer.
     """
     gauges = [name for name in signals if find(name).signal_class == "gauge"]
-    for day in period.days():
-        part = Period(day * DAY, (day + 1) * DAY).clip(period)
-        if part is None:
-            continue
+    for part in period.by_day():
         found = store.read([machine], signals, part, limit=DAY_LIMIT)
         told = {sample.signal for sample in found}
         if expired := [name for name in gauges if name not in told]:
             reduced = store.reduce(machine, expired, part, step_seconds=60)
             found += [Sample(machine, name, each.stamp, each.mean) for name, row in reduced.items() for each in row]
-        coverage = store.gaps([machine], part).get(machine)
-        if coverage is not None:
-            for name, spans in zip(_PROOFS, (coverage.observed, coverage.unreachable), strict=True):
-                found += [Sample(machine, name, span.start, span.end) for span in spans]
+        found += spans(machine, store.gaps([machine], part).values())
         found.sort(key=lambda sample: (sample.stamp, sample.signal))
         yield from found
+
+
+def spans(name: str, coverage: Iterable[Coverage]) -> Iterator[Sample]:
+    """Return spans of proofs as samples at their start whose values are their ends."""
+    for each in coverage:
+        for signal, periods in zip(PROOFS, (each.observed, each.unreachable), strict=True):
+            yield from (Sample(name, signal, span.start, span.end) for span in periods)

@@ -1,34 +1,47 @@
 """One machine watched live: late data are judged in event time, as if they had come in time. Pure.
 
-The watcher keeps states of its fold from earlier instants. A sample that is older than what has been taken in takes it
-back to the last state before it, and everything since is taken in again, from the store. What then differs from what
-was said is told as what it is: an alarm of the past, which wakes nobody, or one that later data have withdrawn.
+The watcher keeps states of its fold from earlier instants. When something comes to light that is older than what has
+been taken in, it goes back to the last state before it, and everything since is taken in again. What then differs from
+what was said is told as what it is: an alarm of the past, which wakes nobody, or one that later data have withdrawn.
+A program that starts again does the same from the newest state that it wrote down: what it finds is what it would have
+found, so nothing is false, double or lost.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from api.maintenance.alarms import Change, What
-from api.maintenance.fold import MachineFold, StaleStateError
-from shopfloor.periods import DAY, INSTANT_MAX, SECOND
+from shopfloor.periods import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from api.maintenance.alarms import Change
+    from api.maintenance.fold import MachineFold
+    from api.maintenance.judging import Judgement
     from shopfloor.samples import Sample
 
-KEPT_DAYS = (0, 1, 2, 4, 8, 16, 32)
-"""Ages of the states that are kept, in days; older data are judged from the beginning of what is stored."""
+GRID = 15 * MINUTE
+"""Instants at which a state is kept, in nanoseconds; on the way through the past, each day's beginning."""
+KEPT_AGES = (0, GRID, HOUR, 6 * HOUR, *(days * DAY for days in (1, 2, 4, 8, 16, 32)))
+"""Ages of the states that are kept; older data are judged from the beginning of what is stored."""
 LATENESS_SECONDS = 2.0
 """How long a sample may be under way: what is newer waits, so that neighbours are taken in by their stamps."""
 PAST_SECONDS = 900.0
 """What came to be so long before it was known is of the past: it is shown, not sent."""
+STEP_DAYS = 2
+"""Days of the past that are taken in at a time, so that other machines are not kept waiting."""
+
+
+class State(NamedTuple):
+    """A fold written down before the samples of an instant."""
+
+    position: int
+    text: str
 
 
 class Outcome(NamedTuple):
-    """What a batch of samples made known.
+    """What came to be known.
 
     Attributes:
         fresh: changes to act upon, in the order of event time.
@@ -41,156 +54,157 @@ class Outcome(NamedTuple):
     withdrawn: Sequence[Change]
 
 
+class Past(Protocol):
+    """What is stored of a machine: samples, service entries and deeds."""
+
+    def begins(self) -> int | None:
+        """Return the first instant of which anything is stored, None for nothing at all."""
+
+    def read(self, start: int, end: int) -> Iterable[Sample]:
+        """Return what lies in a period, in the order of stamp and signal."""
+
+
 class Watcher:
     """Watches a machine.
 
     Args:
         make: makes a new fold of the machine, with the rules of today.
-        history: reads samples of the machine from the store, from the first instant up to before the second, in the
-            order of stamp and signal; samples are stored before they are given to `take`.
+        past: what is stored of it.
+        states: kept before, the oldest first.
+        said: every change that was said before and not withdrawn, in the order of event time.
+
+    Attributes:
+        fold: as it is now.
+        states: that are kept, the oldest first.
+        said: every change that holds as far as is known, in the order of event time.
     """
 
-    def __init__(self, make: Callable[[], MachineFold], history: Callable[[int, int], Iterable[Sample]]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], MachineFold],
+        past: Past,
+        states: Iterable[State] = (),
+        said: Iterable[Change] = (),
+    ) -> None:
         self._make = make
-        self._history = history
-        self._fold = make()
-        self._states: list[tuple[int, str]] = []  # position, state before the samples of that instant
-        self._said: list[Change] = []
-        self._ahead: list[Sample] = []
+        self._past = past
+        self.states = list(states)
+        self.said: list[Change] = list(said)
+        self.fold = make()
+        self._before: list[Change] | None = None
+        self._judged: list[Judgement] = []
+        self.revise(self.states[-1].position if self.states else 0)
 
     @property
-    def fold(self) -> MachineFold:
-        """The fold as it is now."""
-        return self._fold
+    def position(self) -> int:
+        """Everything before this instant has been taken in; 0 when nothing has."""
+        return self.fold.position
 
-    @property
-    def changes(self) -> Sequence[Change]:
-        """Every change that holds as far as is known, in the order of event time."""
-        return self._said
+    def see(self, now: int) -> Outcome | None:
+        """Take in what is stored up to a little before now, at most `STEP_DAYS` of the past at a time.
 
-    def take(self, samples: Iterable[Sample], now: int) -> Outcome:
-        """Take in samples that came now, in any order, and let time pass to a little before now.
-
-        Args:
-            samples: of the machine.
-            now: the present.
+        Returns:
+            What came to be known; None while there is more to take in: call again.
         """
-        watermark = max(now - int(LATENESS_SECONDS * SECOND), self._fold.position)
-        before = self._said
-        self._ahead += samples
-        ready = sorted((each for each in self._ahead if each.stamp < watermark), key=_order)
-        self._ahead = [each for each in self._ahead if each.stamp >= watermark]
-        if ready and ready[0].stamp < self._fold.position:
-            ready = list(self._history(self._back(ready[0].stamp), watermark))
-        self._run(ready, watermark)
-        return self._compare(before, now)
+        watermark = max(now - int(LATENESS_SECONDS * SECOND), self.fold.position)
+        if not self.fold.position:
+            begins = self._past.begins()
+            if begins is None:
+                return Outcome((), (), ())
+            self.fold.advance(min(begins, watermark))
+        end = min(watermark, (self.fold.position // DAY + STEP_DAYS) * DAY)
+        count = len(self.said)
+        self._run(self._past.read(self.fold.position, end), end)
+        if end < watermark:
+            if self._before is None:
+                self._before = self.said[:count]
+            return None
+        known, self._before = self._before, None
+        news = self.said[count:]
+        return _compare(known, self.said, news, now)
 
-    def revisit(self, since: int, now: int) -> Outcome:
-        """Judge again what is stored from an instant on: the store says that data arrived while nobody watched."""
-        before = self._said
-        watermark = max(now - int(LATENESS_SECONDS * SECOND), self._fold.position)
-        back_to = self._back(since) if since < self._fold.position else self._fold.position
-        self._ahead = list(self._history(watermark, INSTANT_MAX))
-        self._run(self._history(back_to, watermark), watermark)
-        return self._compare(before, now)
+    def revise(self, since: int) -> None:
+        """Go back to the last state before an instant; the next `see` takes in again what is stored from there."""
+        if self._before is None:
+            self._before = list(self.said)
+        self.states = [each for each in self.states if each.position <= since]
+        self.fold = self._make()
+        position = 0
+        if self.states:
+            position, text = self.states[-1]
+            self.fold.load(text)
+        self.said = [change for change in self.said if change.stamp < position]
+        self._judged = []
+        self._note()
 
-    def save(self) -> str:
-        """Write down the fold, its earlier states and what was said."""
-        return json.dumps({
-            "fold": self._fold.save(),
-            "states": self._states,
-            "said": [list(change) for change in self._said],
-        })  # fmt: skip
-
-    def load(self, text: str) -> None:
-        """Take up what was saved; when the rules have changed since, everything is computed again from the store."""
-        state = json.loads(text)
-        self._said = [_change(each) for each in state["said"]]
-        fold = self._make()
-        try:
-            fold.load(state["fold"])
-            self._fold, self._states = fold, [(position, kept) for position, kept in state["states"]]
-        except StaleStateError:
-            self._fold, self._states, self._said = self._make(), [], []
-        self._ahead = list(self._history(self._fold.position, INSTANT_MAX))
-
-    def forget(self, before: int) -> None:
-        """Drop changes that are older than an instant from memory; they are on record elsewhere."""
-        self._said = [change for change in self._said if change.stamp >= before]
+    def drain_judgements(self) -> list[Judgement]:
+        """Return what the rules have said since the last call, when the fold keeps it."""
+        found, self._judged = self._judged, []
+        return found
 
     def _run(self, samples: Iterable[Sample], watermark: int) -> None:
-        """Take in samples and let time pass, and keep a state at the beginning of each day that has any."""
+        """Take in samples and let time pass, and keep states on the way."""
         part: list[Sample] = []
-        until = (self._fold.position // DAY + 1) * DAY
+        until = self._next_mark(watermark)
         for sample in samples:
-            if sample.stamp >= until:
-                self._flush(part)
+            while sample.stamp >= until:
+                self._flush(part, until)
                 part = []
-                self._keep(sample.stamp // DAY * DAY)
-                until = (sample.stamp // DAY + 1) * DAY
+                until = self._next_mark(watermark)
             part.append(sample)
-        self._flush(part)
-        self._keep(watermark // DAY * DAY)
-        self._fold.advance(watermark)
-        self._note()
+        while until <= watermark:
+            self._flush(part, until)
+            part = []
+            until = self._next_mark(watermark)
+        self._flush(part, watermark)
 
-    def _flush(self, part: list[Sample]) -> None:
-        self._fold.take(part)
+    def _next_mark(self, watermark: int) -> int:
+        """Return the next instant at which a state is kept: each day's beginning, then the last mark of the grid."""
+        day = (self.fold.position // DAY + 1) * DAY
+        if day <= watermark:
+            return day
+        mark = watermark // GRID * GRID
+        return mark if mark > self.fold.position else watermark + 1
+
+    def _flush(self, part: list[Sample], until: int) -> None:
+        """Take in what lies before an instant; keep the state there when it is one of the marks."""
+        self.fold.take(part)
+        self.fold.advance(until)
         self._note()
+        if until % GRID == 0 and (not self.states or self.states[-1].position < until):
+            self.states.append(State(until, self.fold.save()))
+            self._thin(until)
+
+    def _thin(self, newest: int) -> None:
+        """Keep of each age's span the oldest state, and the newest of all."""
+        kept: dict[int, State] = {}
+        for each in self.states:
+            age = newest - each.position
+            kept.setdefault(max(slot for slot in KEPT_AGES if slot <= age), each)
+        self.states = sorted(kept.values())
 
     def _note(self) -> None:
-        if changes := self._fold.drain():
-            self._said = [*self._said, *changes]
-
-    def _keep(self, instant: int) -> None:
-        """Keep the state before an instant: nothing of it or after it has been taken in."""
-        if self._fold.position >= instant:
-            return
-        self._fold.advance(instant)
-        self._note()
-        self._states.append((instant, self._fold.save()))
-        today = instant // DAY
-        kept: dict[int, tuple[int, str]] = {}
-        for position, state in self._states:
-            age = today - position // DAY
-            slot = max((each for each in KEPT_DAYS if each <= age), default=0)
-            kept.setdefault(slot, (position, state))
-        self._states = sorted(kept.values())
-
-    def _back(self, stamp: int) -> int:
-        """Go back to the last state before an instant, and return from where samples have to be taken in again."""
-        self._states = [each for each in self._states if each[0] <= stamp]
-        self._fold = self._make()
-        if not self._states:
-            self._said = []
-            return 0
-        position, state = self._states[-1]
-        self._fold.load(state)
-        self._said = [change for change in self._said if change.stamp < position]
-        return position
-
-    def _compare(self, before: Sequence[Change], now: int) -> Outcome:
-        if self._said is before:
-            return Outcome((), (), ())
-        known = {_identity(change) for change in before}
-        holds = {_identity(change) for change in self._said}
-        news = [change for change in self._said if _identity(change) not in known]
-        limit = now - int(PAST_SECONDS * SECOND)
-        return Outcome(
-            [change for change in news if change.stamp >= limit],
-            [change for change in news if change.stamp < limit],
-            [change for change in before if _identity(change) not in holds],
-        )
+        self.said += self.fold.drain()
+        if self.fold.judgements:
+            self._judged += self.fold.judgements
+            self.fold.judgements = []
 
 
-def _order(sample: Sample) -> tuple[int, str]:
-    return sample.stamp, sample.signal
+def _compare(before: Sequence[Change] | None, holds: Sequence[Change], news: Sequence[Change], now: int) -> Outcome:
+    """Tell what is new from what was known, None when nothing was taken back."""
+    withdrawn: list[Change] = []
+    if before is not None:
+        known, still = {identity(change) for change in before}, {identity(change) for change in holds}
+        news = [change for change in holds if identity(change) not in known]
+        withdrawn = [change for change in before if identity(change) not in still]
+    limit = now - int(PAST_SECONDS * SECOND)
+    return Outcome(
+        [change for change in news if change.stamp >= limit],
+        [change for change in news if change.stamp < limit],
+        withdrawn,
+    )
 
 
-def _identity(change: Change) -> tuple[str, str, int]:
-    return change.alarm, change.what, change.stamp
-
-
-def _change(fields: list[object]) -> Change:
-    found = Change(*fields)  # type: ignore[arg-type]
-    return found._replace(what=What(found.what))
+def identity(change: Change) -> tuple[str, str, int]:
+    """Return what tells a change from every other one."""
+    return change.alarm, str(change.what), change.stamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.maintenance.rules import Baseline, Conditions, Frozen, Limit, Rate, Service, Silence, Trend, Zones
+from api.maintenance.rules import Baseline, Conditions, Frozen, Limit, Lives, Rate, Service, Silence, Trend, Zones
 from shopfloor.periods import DAY, HOUR, SECOND, to_datetime
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ _ITALIAN = {
         "la retta degli ultimi giorni raggiunge {} entro {} giorni",
     "every {} days": "ogni {} giorni", "every {}": "ogni {}", "whichever comes first": "ciò che viene prima",
     "no change for {} hours of work": "nessun cambiamento in {} ore di lavoro",
-    "the control's own statement": "lo dice il controllo", "no sign for {} minutes": "nessun segno da {} minuti",
+    "the control's own statement": "lo dice il controllo",
+    "the control's counter has {} left": "al contatore del controllo resta {}", "left": "resta",
+    "predicted": "previsto dal controllo", "no sign for {} minutes": "nessun segno da {} minuti",
 }  # fmt: skip
 _HEADS = {"more": "More: ", "again": "Still: ", "escalated": "Nobody has answered: "}
 
@@ -125,7 +127,7 @@ def describe(rule: Rule, language: str = "en") -> str:
     return _say(words, language, *values)
 
 
-def _words(how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions, unit: str) -> tuple[str, ...]:
+def _words(how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions | Lives, unit: str) -> tuple[str, ...]:
     match how:
         case Zones():
             found = ("vibration zones of ISO 20816-3, from {} and from {}", *(f"{each:g}{unit}" for each in how.limits))
@@ -140,6 +142,8 @@ def _words(how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions,
             found = (words, f"{how.limit:g}{unit}", f"{how.lead_days:g}")
         case Frozen():
             found = ("no change for {} hours of work", f"{how.still_seconds / 3600:g}")
+        case Lives():
+            found = ("the control's counter has {} left", f"{how.least_percent:g} %")
         case Silence():
             found = ("no sign for {} minutes", f"{how.seconds / 60:g}")
         case Conditions():

@@ -33,6 +33,7 @@ class Place(NamedTuple):
 
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
+    Place("/bookings", mark("Bookings"), _EVERYBODY),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
     Place("/administration", mark("Administration"), _ADMINISTRATOR),
 )

@@ -18,7 +18,16 @@ from fastapi.responses import HTMLResponse
 
 from api.access.scope import Role
 from api.audit.service import Actor
-from api.deps import FORM_FIELDS_MAX, NowDep, ServicesDep, caller, caller_if_known, client_address, csrf_token
+from api.deps import (
+    FORM_FIELDS_MAX,
+    NowDep,
+    ServicesDep,
+    caller,
+    caller_if_known,
+    client_address,
+    csrf_token,
+    is_secure,
+)
 from api.pages import navigation
 from api.pages.service import Look
 from api.pages.words import choose_language, words_of
@@ -109,6 +118,11 @@ class Page:
     def path(self) -> str:
         """The address of the page, without its question."""
         return self._request.url.path
+
+    @property
+    def origin(self) -> str:
+        """The beginning of every address of this server, as the reader's browser knows it."""
+        return f"{'https' if is_secure(self._request) else 'http'}://{self._request.headers.get('host', '')}"
 
     def asked(self, name: str, longest: int = 120) -> str:
         """Return a parameter of the address; empty when it is not there."""

@@ -6,12 +6,13 @@ from api.access import tables as access
 from api.audit import tables as audit
 from api.bookings import tables as bookings
 from api.edges import tables as edges
+from api.maintenance import tables as maintenance
 from api.records import tables as records
 from api.records.base import Base
 from api.usage import tables as usage
 from api.watch import tables as watch
 
-__all__ = ["METADATA", "access", "audit", "bookings", "edges", "records", "usage", "watch"]
+__all__ = ["METADATA", "access", "audit", "bookings", "edges", "maintenance", "records", "usage", "watch"]
 
 METADATA = Base.metadata
 """What the newest version of the database looks like."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.access import people
+from api.access.service import shared_secret
+from api.maintenance import dispatch
+from api.maintenance.watching import EVERY_SECONDS, Watching
 from api.usage.kept import UsageDays
 from api.watch.service import Job
 
@@ -24,6 +27,16 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Store) 
     def tidy(now: int) -> None:
         with leader.writing() as session:
             people.forget_ended(session, now=now)
+            dispatch.tidy(session, now)
 
     usage = UsageDays(records, store, settings.policy, writing=leader.writing)
-    return [Job("access", TIDY_SECONDS, tidy), Job("usage", USAGE_SECONDS, usage.run)]
+    send = dispatch.Dispatch(
+        store, records, leader.writing, zone=settings.time_zone, url=settings.url,
+        secret=shared_secret(records, "links"),
+    )  # fmt: skip
+    maintenance = Watching(store, records, leader.writing, zone=settings.time_zone, deliver=send)
+    return [
+        Job("access", TIDY_SECONDS, tidy),
+        Job("usage", USAGE_SECONDS, usage.run),
+        Job("maintenance", EVERY_SECONDS, maintenance.run),
+    ]

@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import chain, collector, gateway, maintenance, read_side, sign_in
+from tests.benchmarks import chain, collector, documents, gateway, maintenance, read_side, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PARTS: dict[str, Callable[[], None]] = {
     "collector": collector.main,
     "chain": chain.main,
+    "documents": documents.main,
     "gateway": gateway.main,
     "maintenance": maintenance.main,
     "read_side": lambda: read_side.main([]),

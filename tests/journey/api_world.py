@@ -24,7 +24,7 @@ from shopfloor.runtime import clock
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
 from shopfloor.wire import messages, topics
-from tests.services.records import Holder, fill
+from tests.services.records import Holder, add_bookings, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -183,7 +183,9 @@ def write_files(folder: Path, broker: mqtt.Broker, *, live: str = "", more: str 
         f'port = 0\nhouse = "Consorzio Prova"\n{more}\n'
         f'[broker]\nhost = "{broker.host}"\nport = {broker.port}\n[live]\n{live}\n',
     )
-    return fill(f"sqlite://{folder}/records.db", sites=SITES, machines=MACHINES, holders=HOLDERS)
+    keys = fill(f"sqlite://{folder}/records.db", sites=SITES, machines=MACHINES, holders=HOLDERS)
+    add_bookings(f"sqlite://{folder}/records.db")
+    return keys
 
 
 @contextlib.contextmanager

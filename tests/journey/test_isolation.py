@@ -15,6 +15,7 @@ import pytest
 
 from api.access.permissions import Rule, allows, rule_of
 from tests.journey.api_world import HOLDERS, MACHINES, SITES, World, world
+from tests.services.records import BOOKINGS, CALENDAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,12 @@ def own(parameter: str, holder: str) -> frozenset[str]:
         return sites
     if parameter == "edge_id":
         return frozenset(machine["agent_id"] for machine in MACHINES if machine["site_id"] in sites)
+    if parameter in {"booking_id", "calendar_id"}:
+        return NOBODYS if holder == "kiosk" else _of_bookings(parameter, member, sites)
     nobodys = {
+        "lock_out_id",
+        "notice_id",
+        "feed_id",
         "user_id",
         "session_id",
         "key_id",
@@ -53,6 +59,14 @@ def own(parameter: str, holder: str) -> frozenset[str]:
     }  # there is nobody, and a key has no sessions
     assert parameter in nobodys, f"say whose a {parameter} is"
     return NOBODYS
+
+
+def _of_bookings(parameter: str, member: str | None, sites: frozenset[str]) -> frozenset[str]:
+    if parameter == "calendar_id":
+        return frozenset({CALENDAR})
+    return frozenset(
+        each for each, (machine, firm) in BOOKINGS.items() if SITE_OF[machine] in sites and member in {None, firm}
+    )
 
 
 def everything(parameter: str) -> frozenset[str]:

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 from api.access import people
 from api.access.scope import Role
 from api.audit.service import CONSOLE
+from api.bookings.facts import Change, Kind
+from api.bookings.service import keep
+from api.bookings.tables import Booking
 from api.records.database import open_records
 from api.records.identifiers import partita_iva_problem
 from api.records.service import put
+from api.records.tables import Calendar
+from shopfloor.periods import DAY, HOUR, Period
 from shopfloor.runtime import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FIRMS = ("firm-a", "firm-b")
+BOOKINGS = {"booking-a": ("mill-1", "firm-a"), "booking-b": ("mill-1", "firm-b"), "booking-s": ("lathe-1", "firm-b")}
+"""Bookings that `add_bookings` makes: of which machine, for whom."""
+CALENDAR = "house"
 Holder = tuple[Role, str | None, "tuple[str, ...] | None"]
 
 
@@ -62,5 +70,21 @@ def fill(
                 wanted = people.Wanted(role, member, bound)
                 tokens[name], _ = people.add_key(session, CONSOLE, name, wanted, writes=True, days=None, now=now)
         return tokens
+    finally:
+        records.close()
+
+
+def add_bookings(address: str) -> None:
+    """Keep some bookings of the next days, and a calendar without machines."""
+    records = open_records(address)
+    now = clock.now()
+    start = (now // DAY + 2) * DAY
+    try:
+        with records.writing() as session:
+            session.add(Calendar(id=CALENDAR, name="Casa"))
+            for number, (name, (machine, member)) in enumerate(BOOKINGS.items()):
+                row = Booking(id=name, member_id=member, note="Lotto 7", number=-1)
+                period = Period(start + 2 * number * HOUR, start + (2 * number + 1) * HOUR)
+                keep(session, CONSOLE, row, Change(now, Kind.MADE, machine, period, start - DAY))
     finally:
         records.close()

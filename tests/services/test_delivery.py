@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from api.maintenance import outbox_records
 from api.maintenance.alarms import Change, What
-from api.maintenance.channels import Channel, ChannelError, Channels
+from api.maintenance.channels import Channel, ChannelError, Channels, check_address
 from api.maintenance.notifications import Message
 from api.maintenance.outbox import Answer, Status
-from api.maintenance.outbox_file import FileOutbox, OutboxError
+from api.maintenance.outbox_records import RecordsOutbox, short
 from api.maintenance.postman import Letter, Postman
 from api.maintenance.wording import Words
+from api.records.database import open_records
 from shopfloor.periods import HOUR, SECOND, parse_instant
 
 if TYPE_CHECKING:
@@ -120,10 +122,10 @@ def webhook() -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[FileOutbox]:
-    opened = FileOutbox(tmp_path / "outbox.db")
-    yield opened
-    opened.close()
+def outbox(tmp_path: Path) -> Iterator[RecordsOutbox]:
+    records = open_records(f"sqlite://{tmp_path}/records.db")
+    yield RecordsOutbox(records)
+    records.close()
 
 
 def hook(port: int, *, drops_repeats: bool = True) -> Channel:
@@ -145,8 +147,8 @@ def round_of(postman: Postman, now: int) -> int:
     return count
 
 
-def statuses(outbox: FileOutbox) -> list[Status]:
-    return [each.status for each in outbox.of_incident("incident")]
+def statuses(outbox: RecordsOutbox) -> list[Status]:
+    return [each.status for each in outbox.of_incident(short("incident"))]
 
 
 def mail_server(mails: Mails, port: int) -> MailServer:
@@ -155,7 +157,7 @@ def mail_server(mails: Mails, port: int) -> MailServer:
     return server
 
 
-def test_a_mail_carries_subject_body_plot_and_key(outbox: FileOutbox) -> None:
+def test_a_mail_carries_subject_body_plot_and_key(outbox: RecordsOutbox) -> None:
     mails, port = Mails(), free_port()
     channels = Channels({"anna": Channel(f"mailto://127.0.0.1:{port}?from=o@example.org&to=anna@example.org")})
     outbox.add([message("k1", "anna")])
@@ -175,7 +177,7 @@ def test_a_mail_carries_subject_body_plot_and_key(outbox: FileOutbox) -> None:
 
 
 def test_a_mail_server_that_is_down_refuses_or_comes_back_loses_nothing_and_gets_nothing_twice(
-    outbox: FileOutbox,
+    outbox: RecordsOutbox,
 ) -> None:
     mails, port = Mails(), free_port()
     channels = Channels({"anna": Channel(f"mailto://127.0.0.1:{port}?from=o@example.org&to=anna@example.org")})
@@ -193,13 +195,13 @@ def test_a_mail_server_that_is_down_refuses_or_comes_back_loses_nothing_and_gets
     assert round_of(postman, NOW + 9 * HOUR) == 0
     postman.close()
     assert len(mails.received) == 2
-    tried = outbox.of_incident("incident")[0].attempts
+    tried = outbox.of_incident(short("incident"))[0].attempts
     assert [each.answer for each in tried] == [Answer.REFUSED, Answer.REFUSED, Answer.ACCEPTED]
     assert "refused" in tried[0].words
     assert "451" in tried[1].words
 
 
-def test_a_mail_whose_end_is_not_answered_in_time_is_unknown_and_not_sent_again(outbox: FileOutbox) -> None:
+def test_a_mail_whose_end_is_not_answered_in_time_is_unknown_and_not_sent_again(outbox: RecordsOutbox) -> None:
     mails, port = Mails(), free_port()
     channels = Channels(
         {"anna": Channel(f"mailto://127.0.0.1:{port}?from=o@example.org&to=anna@example.org")}, timeout_seconds=TIMEOUT
@@ -217,7 +219,7 @@ def test_a_mail_whose_end_is_not_answered_in_time_is_unknown_and_not_sent_again(
     assert len(mails.received) == 1
 
 
-def test_a_webhook_that_fails_hangs_up_or_is_slow_keeps_each_key_once(outbox: FileOutbox, webhook: Webhook) -> None:
+def test_a_webhook_that_fails_hangs_up_or_is_slow_keeps_each_key_once(outbox: RecordsOutbox, webhook: Webhook) -> None:
     channels = Channels({"hook": hook(webhook.port)}, timeout_seconds=TIMEOUT)
     outbox.add([message("k1", "hook")])
     postman = Postman(outbox, channels, letter)
@@ -232,7 +234,7 @@ def test_a_webhook_that_fails_hangs_up_or_is_slow_keeps_each_key_once(outbox: Fi
     round_of(postman, NOW + 3 * HOUR)
     round_of(postman, NOW + 9 * HOUR)
     postman.close()
-    [delivery] = outbox.of_incident("incident")
+    [delivery] = outbox.of_incident(short("incident"))
     assert [each.answer for each in delivery.attempts] == [
         Answer.REFUSED, Answer.NO_ANSWER, Answer.NO_ANSWER, Answer.ACCEPTED,
     ]  # fmt: skip
@@ -242,7 +244,7 @@ def test_a_webhook_that_fails_hangs_up_or_is_slow_keeps_each_key_once(outbox: Fi
     assert webhook.requests[0][1]["title"] == "subject of k1"
 
 
-def test_a_webhook_that_does_not_drop_repeats_is_not_asked_again(outbox: FileOutbox, webhook: Webhook) -> None:
+def test_a_webhook_that_does_not_drop_repeats_is_not_asked_again(outbox: RecordsOutbox, webhook: Webhook) -> None:
     channels = Channels({"hook": hook(webhook.port, drops_repeats=False)}, timeout_seconds=TIMEOUT)
     outbox.add([message("k1", "hook")])
     webhook.hangs_up = True
@@ -254,7 +256,7 @@ def test_a_webhook_that_does_not_drop_repeats_is_not_asked_again(outbox: FileOut
     assert len(webhook.requests) == 1
 
 
-def test_a_slow_channel_holds_up_only_itself(outbox: FileOutbox, webhook: Webhook) -> None:
+def test_a_slow_channel_holds_up_only_itself(outbox: RecordsOutbox, webhook: Webhook) -> None:
     other = Webhook()
     channels = Channels({"slow": hook(webhook.port), "fast": hook(other.port)})
     outbox.add([message("k1", "slow", "fast"), message("k2", "slow", "fast")])
@@ -275,23 +277,23 @@ def test_a_slow_channel_holds_up_only_itself(outbox: FileOutbox, webhook: Webhoo
 
 
 def test_a_program_that_died_while_sending_knows_which_answers_it_has_not(tmp_path: Path, webhook: Webhook) -> None:
-    before = FileOutbox(tmp_path / "outbox.db")
+    records = open_records(f"sqlite://{tmp_path}/records.db")
+    before = RecordsOutbox(records)
     before.add([message("k1", "dropping"), message("k2", "plain"), message("k3", "plain")])
     for delivery in before.due(NOW, 2):
         assert before.begin(delivery, NOW)
         assert not before.begin(delivery, NOW)
-    before.close()  # the answers were never noted
-    after = FileOutbox(tmp_path / "outbox.db")
+    after = RecordsOutbox(records)  # the answers were never noted
     assert after.add([message("k1", "dropping")]) == 0
     channels = Channels({"dropping": hook(webhook.port), "plain": hook(webhook.port, drops_repeats=False)})
     postman = Postman(after, channels, letter)
     round_of(postman, NOW + HOUR)
     postman.close()
-    assert {each.key: each.status for each in after.of_incident("incident")} == {
+    assert {each.key: each.status for each in after.of_incident(short("incident"))} == {
         "k1|dropping": Status.SENT, "k2|plain": Status.UNKNOWN, "k3|plain": Status.SENT,
     }  # fmt: skip
     assert sorted(webhook.kept) == ["k1|dropping", "k3|plain"]
-    after.close()
+    records.close()
 
 
 class Lines(logging.Handler):
@@ -305,7 +307,9 @@ class Lines(logging.Handler):
         self.lines.append(f"{record.name} {record.getMessage()}")
 
 
-def test_what_is_on_record_and_in_the_log_holds_no_secret(outbox: FileOutbox, webhook: Webhook, tmp_path: Path) -> None:
+def test_what_is_on_record_and_in_the_log_holds_no_secret(
+    outbox: RecordsOutbox, webhook: Webhook, tmp_path: Path
+) -> None:
     log = Lines()
     logging.getLogger().addHandler(log)
     addresses = {"hook": hook(webhook.port), "gone": hook(free_port()), "mail": mail(free_port())}
@@ -315,7 +319,7 @@ def test_what_is_on_record_and_in_the_log_holds_no_secret(outbox: FileOutbox, we
     round_of(postman, NOW)
     postman.close()
     logging.getLogger().removeHandler(log)
-    said = [each.attempts[0].words for each in outbox.of_incident("incident")]
+    said = [each.attempts[0].words for each in outbox.of_incident(short("incident"))]
     assert len(said) == 3
     assert all(said)
     assert [each for each in log.lines if each.startswith("apprise")] == []
@@ -325,14 +329,18 @@ def test_what_is_on_record_and_in_the_log_holds_no_secret(outbox: FileOutbox, we
         assert secret.encode() not in files
 
 
-def test_what_somebody_has_taken_is_not_sent_and_a_link_works_once(outbox: FileOutbox) -> None:
+def test_what_somebody_has_taken_is_not_sent_and_a_link_works_once(tmp_path: Path) -> None:
+    records = open_records(f"sqlite://{tmp_path}/records.db")
+    outbox = RecordsOutbox(records)
     outbox.add([message("k1", "a"), message("k2", "a", incident="other")])
     assert outbox.cancel("incident") == 1
     assert [each.key for each in outbox.due(NOW, 9)] == ["k2|a"]
-    assert outbox.use_link("id", NOW + HOUR)
-    assert not outbox.use_link("id", NOW + HOUR)
-    assert outbox.forget(NOW + SECOND) == 1  # what is queued stays
+    with records.writing() as session:
+        assert outbox_records.use_link(session, "id", NOW + HOUR)
+        assert not outbox_records.use_link(session, "id", NOW + HOUR)
+        assert outbox_records.forget(session, NOW + SECOND) == 1  # what is queued stays
     assert outbox.counts() == {"queued": 1}
+    records.close()
 
 
 def test_an_address_that_cannot_be_read_is_named_and_not_shown() -> None:
@@ -341,14 +349,7 @@ def test_an_address_that_cannot_be_read_is_named_and_not_shown() -> None:
     assert "very-secret" not in str(refused.value)
 
 
-def test_a_file_that_is_no_outbox_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "outbox.db").write_text("no database at all, but long enough to be looked at" * 100)
-    with pytest.raises(OutboxError, match=r"outbox\.db"):
-        FileOutbox(tmp_path / "outbox.db")
-    with pytest.raises(OutboxError, match="make its folder"):
-        FileOutbox(tmp_path / "none" / "outbox.db")
-
-
-def test_nobody_else_can_read_the_outbox(tmp_path: Path) -> None:
-    FileOutbox(tmp_path / "outbox.db").close()
-    assert (tmp_path / "outbox.db").stat().st_mode & 0o077 == 0
+@pytest.mark.parametrize("address", ["nonsense://x", "syslog://", "dbus://", "no address"])
+def test_an_address_that_no_service_knows_or_that_acts_on_the_server_is_refused(address: str) -> None:
+    with pytest.raises(ChannelError, match="form of its service"):
+        check_address(address)

@@ -1,16 +1,15 @@
-"""A statement as PDF, made with typst: one document gives the same bytes everywhere, its fonts are in it."""
+"""A statement as PDF: one document gives the same bytes everywhere, its fonts are in it."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import unicodedata
 from datetime import UTC, datetime, time
-from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import typst
 
 from api import formats
 from api.billing.documents.document import Group
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from api.billing.documents.document import Day, Document, Firm, Numbered, Section, Use
-    from api.billing.statements import Spent
     from api.pages.words import Language
 
-_TEMPLATE = "statement.typ"
+PROGRAM = Path(__file__).with_name("typeset.py")
+SECONDS_MAX = 120
+"""Longest time that setting one document may take; one of 33 pages takes two seconds of a processor."""
 _UNSHOWN = re.compile(
     "[^\u0020-\u007e\u00a0-\u00ac\u00ae-\u024f\u0370-\u045f\u1e00-\u1eff\u2010-\u2027\u2030-\u2040\u20a0-\u20bf"
     "\u2190-\u226f]"
@@ -35,24 +35,29 @@ _GROUPED = 4
 """Characters of a digest or an IBAN that are shown together."""
 
 
-@cache
-def _fonts() -> typst.Fonts:
-    """Return the fonts that come with typst and no others: a document looks the same on every machine."""
-    return typst.Fonts(include_system_fonts=False)
+class TypesettingError(Exception):
+    """A document could not be set."""
 
 
 def to_pdf(document: Document, language: Language) -> bytes:
-    """Write a statement as PDF/A-2b, A4."""
+    """Write a statement as PDF/A-2b, A4.
+
+    Raises:
+        TypesettingError: it took too long, or could not be set.
+    """
     made = datetime.combine(document.day or document.last_day, time(), UTC)
-    written = typst.compile(
-        files("api.billing.documents").joinpath(_TEMPLATE).read_bytes(),
-        format="pdf",
-        font_paths=_fonts(),
-        sys_inputs={"document": json.dumps(_shown(_data(document, language)), ensure_ascii=False)},
-        pdf_standards="a-2b",
-        timestamp=made,
-    )
-    return bytes(written)
+    data = json.dumps(_shown(_data(document, language)), ensure_ascii=False)
+    command = [sys.executable, "-I", str(PROGRAM), str(int(made.timestamp()))]
+    try:
+        done = subprocess.run(  # noqa: S603 - a program of our own, by its path
+            command, input=data.encode(), capture_output=True, check=False, timeout=SECONDS_MAX
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TypesettingError(f"the PDF of {document.number} was not set within {SECONDS_MAX} s") from error
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace")
+        raise TypesettingError(f"the PDF of {document.number} was not set: {reason[-500:]}")
+    return done.stdout
 
 
 def _shown(value: Any) -> Any:
@@ -87,7 +92,7 @@ def _data(document: Document, language: Language) -> dict[str, Any]:
         "total_name": words["total_due" if statement.total > 0 else "total_credit" if statement.total < 0 else "total"],
         "payment": list(_payment(document, language)),
         "sections": [_section(each, document, language) for each in document.sections()],
-        "time": [_time(each, document, language) for each in statement.spent],
+        "time": list(_time(document, language)),
         "days": [_day(each, document, language) for each in document.days()],
         "rules": [
             [said(name, language), " > ".join(said(each, language) for each in value.split(" > "))]
@@ -191,14 +196,18 @@ def _line(numbered: Numbered, group: Group, document: Document, language: Langua
     }
 
 
-def _time(spent: Spent, document: Document, language: Language) -> list[str]:
-    return [
-        document.called(spent.machine),
-        STATES[language][spent.state],
-        QUALITIES[language][spent.quality],
-        quantity(spent.seconds, Unit.SECOND, language),
-        decimal_hours(spent.seconds, Unit.SECOND, language),
-    ]
+def _time(document: Document, language: Language) -> Iterator[list[str]]:
+    """Yield the rows of the recorded time; the machine is named in its first one."""
+    before = ""
+    for machine, state, quality, seconds in document.statement.spent:
+        yield [
+            document.called(machine) if machine != before else "",
+            STATES[language][state],
+            QUALITIES[language][quality],
+            quantity(seconds, Unit.SECOND, language),
+            decimal_hours(seconds, Unit.SECOND, language),
+        ]
+        before = machine
 
 
 def _day(day: Day, document: Document, language: Language) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Machine:
     """What a scenario tells of one machine."""
 
     name: str
+    called: str = ""
     states: list[Told[Stretch]] = field(default_factory=list)
     samples: list[Told[tuple[int, State]]] = field(default_factory=list)
     readings: dict[str, list[Told[Reading]]] = field(default_factory=dict)
@@ -165,9 +166,9 @@ def read_machine(node: Node, members: set[str]) -> Machine:
     Raises:
         BadScenarioError: naming the place.
     """
-    node.table("states", "samples", "counters", "rollover", "energy_used", "jobs", "badges", "bookings", "work_orders",
-               "maintenance_alarms", "corrections", required=("id",))  # fmt: skip
-    machine = Machine(node["id"].text())
+    node.table("name", "states", "samples", "counters", "rollover", "energy_used", "jobs", "badges", "bookings",
+               "work_orders", "maintenance_alarms", "corrections", required=("id",))  # fmt: skip
+    machine = Machine(node["id"].text(), node["name"].text() if "name" in node else "")
     machine.states = list(_told(node, "states", ("from", "to", "state"), _state))
     _refuse_contradictions(node, machine.states)
     for row in node.rows("samples"):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from api.billing.calendars import BadCalendarError, civil_month, civil_zone, month_of, next_month
 from api.billing.months import Closing, Held, House, bill
 from api.billing.scenarios.machines import Machine, read_machine
+from api.billing.scenarios.papers import FIRM_KEYS, Papers, read_firm, read_issuer
 from api.billing.scenarios.prices import known, read_book, read_calendar, read_common
 from api.billing.scenarios.values import BadScenarioError, Node
 from api.usage.evidence import BadEvidenceError, JobRule, JobRules, RuleKind
@@ -59,6 +60,7 @@ class Scenario:
         common: what is charged beside.
         closings: the months to state, in order.
         calendars: by name.
+        papers: what documents say beside the figures.
     """
 
     title: str
@@ -70,6 +72,7 @@ class Scenario:
     common: Common
     closings: tuple[Close, ...]
     calendars: Mapping[str, Calendar]
+    papers: Papers
 
     def house(self, at: int | None) -> House:
         """Return the house as it was known at an instant; None for everything that is ever known.
@@ -166,7 +169,7 @@ def read(table: dict[str, Any]) -> Scenario:
         raise BadScenarioError(f"policy, zone: {error}") from error
     root = Node(table, "", zone).table(
         "title", "policy", "months", "job_rules", "calendars", "tariffs", "quotas", "shared_costs", "lent_hours",
-        "fees", "true_ups", "closings", "machines", required=("members",),
+        "fees", "true_ups", "closings", "machines", "issuer", required=("members",),
     )  # fmt: skip
     return _scenario(root)
 
@@ -180,6 +183,7 @@ def _scenario(root: Node) -> Scenario:
         raise root["machines"].refuse("two machines have one id")
     calendars = {calendar.name: calendar for calendar in _calendars(root)}
     common = read_common(root, names, members)
+    issuer, payment_days = read_issuer(root.get("issuer"))
     tariffs = list(root.rows("tariffs"))
     scenario = Scenario(
         title=root["title"].text() if "title" in root else "",
@@ -191,6 +195,12 @@ def _scenario(root: Node) -> Scenario:
         common=common,
         closings=(),
         calendars=calendars,
+        papers=Papers(
+            issuer=issuer,
+            payment_days=payment_days,
+            firms={code: read_firm(node, code) for code, node in root["members"].items()},
+            machines={machine.name: machine.called for machine in machines},
+        ),
     )
     return _with_closings(scenario, root)
 
@@ -199,7 +209,7 @@ def _members(node: Node) -> Iterator[tuple[str, str]]:
     for code, member in node.items():
         if code in {"maintenance", "consortium", "nobody"} or not code.strip():
             raise member.refuse(f"{code!r} is a word of its own: give the member another code")
-        member.table("name", "group")
+        member.table("name", "group", *FIRM_KEYS)
         yield code, member["group"].text() if "group" in member else ""
     if not node.value:
         raise node.refuse("names nobody who could pay")

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.bookings.civil import (
@@ -45,6 +45,7 @@ def test_a_time_that_exists_twice_is_asked_about() -> None:
     assert not is_doubtful(first - 2 * HOUR, ROME)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2 * 365 * 24 * 4).map(lambda quarter: TEN + quarter * 15 * MINUTE), st.sampled_from(Which))
 def test_every_instant_comes_back_from_what_its_wall_clock_shows(instant: int, which: Which) -> None:
     wall = wall_time(instant, ROME)
@@ -156,6 +157,7 @@ def test_opening_hours_are_those_that_the_wall_clock_shows(day: str, hours: int)
     assert wall_time(found.end, ROME).hour == 5
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 400), st.integers(1, 4), st.lists(st.integers(0, 1440), min_size=2, max_size=6, unique=True))
 def test_open_and_closed_hours_are_what_a_clock_says_that_is_read_every_quarter(
     first: int, days: int, bounds: list[int]

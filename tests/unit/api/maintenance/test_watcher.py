@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.maintenance.alarms import What
 from api.maintenance.conditions import Condition, parse_classes
+from api.maintenance.deeds import Deed
 from api.maintenance.fold import MachineFold
 from api.maintenance.incidents import IncidentFold
-from api.maintenance.rules import parse_rules
-from api.maintenance.watcher import Watcher
+from api.maintenance.rules import override, parse_rules
+from api.maintenance.watcher import Outcome, Watcher
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND
 from shopfloor.samples import Sample
 
@@ -139,10 +141,13 @@ def expected(seed: int) -> tuple[Change, ...]:
 
 
 class Store:
-    """What was delivered, as the telemetry store keeps it."""
+    """What was delivered, as the telemetry store keeps it, and a watcher is told."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[int, str], Sample] = {}
+
+    def begins(self) -> int | None:
+        return min(self.rows)[0] // DAY * DAY if self.rows else None
 
     def write(self, samples: Iterable[Sample]) -> None:
         self.rows.update({(each.stamp, each.signal): each for each in samples})
@@ -179,29 +184,34 @@ def test_batches_and_restarts_anywhere_change_nothing(seed: int, cuts: list[int]
     assert plain([*changes, *fold.drain()]) == plain(expected(seed))
 
 
+def seen(watcher: Watcher, now: int) -> Outcome:
+    """Let a watcher see all there is."""
+    while (outcome := watcher.see(now)) is None:
+        pass
+    return outcome
+
+
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(1, 3), storm=st.integers(0, 10**6), late=st.sampled_from([0, 5, 3600]))
 def test_late_and_shuffled_data_end_in_the_same_changes(seed: int, storm: int, late: int) -> None:
     draw = random.Random(storm)
     store = Store()
-    watcher = Watcher(make, store.read)
+    watcher = Watcher(make, store)
     arrivals = [(sample.stamp + draw.randrange(late * SECOND + 1), sample) for sample in world(seed)]
     arrivals.sort(key=lambda each: each[0])
     step = len(arrivals) // 12 + 1
     for start in range(0, len(arrivals), step):
         batch = [sample for _, sample in arrivals[start : start + step]]
         now = arrivals[min(start + step, len(arrivals)) - 1][0]
-        draw.shuffle(batch)
         store.write(batch)
         if draw.random() < 0.3:  # killed before it saw the batch
-            kept = watcher.save()
-            watcher = Watcher(make, store.read)
-            watcher.load(kept)
-            watcher.revisit(min(sample.stamp for sample in batch), now)
-        else:
-            watcher.take(batch, now)
-    watcher.take([], END + 2 * SECOND)
-    assert plain(watcher.changes) == plain(expected(seed))
+            watcher = Watcher(make, store, watcher.states, watcher.said)
+        oldest = min(sample.stamp for sample in batch)
+        if oldest < watcher.position:
+            watcher.revise(oldest)
+        seen(watcher, now)
+    seen(watcher, END + 2 * SECOND)
+    assert plain(watcher.said) == plain(expected(seed))
 
 
 @settings(max_examples=6, deadline=None)
@@ -209,8 +219,7 @@ def test_late_and_shuffled_data_end_in_the_same_changes(seed: int, storm: int, l
 def test_live_equals_backtest_at_every_pace(seed: int, minutes: int) -> None:
     samples = world(seed)
     store = Store()
-    store.write(samples)
-    watcher = Watcher(make, store.read)
+    watcher = Watcher(make, store)
     fresh: list[Change] = []
     at, now = 0, START
     while now < END:
@@ -218,29 +227,59 @@ def test_live_equals_backtest_at_every_pace(seed: int, minutes: int) -> None:
         begun = at
         while at < len(samples) and samples[at].stamp < now:
             at += 1
-        outcome = watcher.take(samples[begun:at], now)
+        store.write(samples[begun:at])
+        outcome = seen(watcher, now)
         assert not outcome.withdrawn
         fresh += [*outcome.past, *outcome.fresh]
-    watcher.take([], END + 2 * SECOND)
-    assert plain(change for change in watcher.changes if change.stamp < END) == plain(expected(seed))
+    seen(watcher, END + 2 * SECOND)
+    assert plain(change for change in watcher.said if change.stamp < END) == plain(expected(seed))
     assert {change.alarm for change in fresh} >= {change.alarm for change in expected(seed)}
 
 
 def test_what_came_late_is_of_the_past_and_what_it_refutes_is_withdrawn() -> None:
     store = Store()
-    watcher = Watcher(make, store.read)
+    watcher = Watcher(make, store)
     proofs = [Sample("m1", "observed", START + minute * MINUTE, START) for minute in range(600)]
     hot = [Sample("m1", "spindle_temperature", START + minute * MINUTE, 80.0) for minute in range(100, 200)]
-    seen = [each for each in proofs if each.stamp < START + 60 * MINUTE]
-    store.write(seen)
-    watcher.take(seen, START + 60 * MINUTE)
-    silent = watcher.take([], START + 76 * MINUTE)
+    store.write([each for each in proofs if each.stamp < START + 60 * MINUTE])
+    seen(watcher, START + 60 * MINUTE)
+    silent = seen(watcher, START + 76 * MINUTE)
     assert [(change.rule, change.what) for change in silent.fresh] == [("silent", "raised")]
     store.write([*proofs, *hot])
-    outcome = watcher.take([*proofs[60:], *hot], START + 600 * MINUTE)
+    watcher.revise(START + 60 * MINUTE)
+    outcome = seen(watcher, START + 600 * MINUTE)
     assert [(change.rule, change.what) for change in outcome.withdrawn] == [("silent", "raised")]
     assert ("hot", "raised") in [(change.rule, change.what) for change in outcome.past]
     assert all(change.rule != "hot" or change.what == "closed" for change in outcome.fresh)
+
+
+def test_what_people_did_is_done_again_when_late_data_take_the_watcher_back() -> None:
+    store = Store()
+    watcher = Watcher(make, store)
+    hot = [Sample("m1", "spindle_temperature", START + minute * MINUTE, 80.0) for minute in range(100)]
+    taken = Deed("take", (("hot", "spindle_temperature"),), "anna", "on my way").sample("m1", START + 30 * MINUTE)
+    store.write([*hot, taken])
+    seen(watcher, START + 90 * MINUTE)
+    before = [(each.what, each.by) for each in watcher.said]
+    assert before == [("raised", ""), ("acknowledged", "anna")]
+    store.write([Sample("m1", "item_state", START + 5 * MINUTE, 3)])
+    watcher.revise(START + 5 * MINUTE)
+    outcome = seen(watcher, START + 91 * MINUTE)
+    assert [*outcome.fresh, *outcome.past, *outcome.withdrawn] == []
+    assert [(each.what, each.by) for each in watcher.said] == before
+    assert watcher.fold.alarms["hot", "spindle_temperature"].isa_state == "C"
+
+
+def test_a_limit_that_is_changed_holds_from_then_on_and_what_was_learnt_is_kept() -> None:
+    fold = make()
+    fold.take(world(1))
+    kept, used = fold.save(), fold.services()["service"].used
+    other = MachineFold("m1", tuple(override(each, {"service": {"interval": 1.0}}, origin="own") if each.id == "service"
+                                    else each for each in RULES if each.id != "hot"), CLASSES, "maker")  # fmt: skip
+    other.load(kept)
+    assert other.services()["service"].used == used > 0
+    assert {change.what for change in other.drain()} <= {What.CLOSED}
+    assert not any(rule == "hot" for rule, _ in other.alarms)
 
 
 def test_incidents_are_the_same_however_changes_are_cut() -> None:

@@ -19,7 +19,7 @@ from pypdf import PdfReader
 from api import formats
 from api.billing.documents.csv_file import harmless, to_csv
 from api.billing.documents.document import Document, Firm
-from api.billing.documents.pdf import to_pdf
+from api.billing.documents.pdf import TypesettingError, to_pdf
 from api.billing.documents.words import STATES
 from api.billing.documents.writing import explanation
 from api.billing.documents.xlsx import to_xlsx
@@ -165,6 +165,20 @@ def test_a_sign_that_no_font_has_is_shown_as_a_question_mark() -> None:
     )
 
     assert "Ditta ? Rossi" in text
+
+
+@pytest.mark.parametrize(
+    ("program", "why"), [("import time; time.sleep(60)", "was not set within"), ("import nothing_such", "nothing_such")]
+)
+def test_a_pdf_that_cannot_be_set_says_so(
+    program: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "typeset.py").write_text(program, encoding="utf-8")
+    monkeypatch.setattr("api.billing.documents.pdf.PROGRAM", tmp_path / "typeset.py")
+    monkeypatch.setattr("api.billing.documents.pdf.SECONDS_MAX", 1 if "sleep" in program else 60)
+
+    with pytest.raises(TypesettingError, match=why):
+        to_pdf(of_case(*CAPPED), "it")
 
 
 def test_the_workbook_holds_numbers_days_and_times_and_a_frozen_header() -> None:

@@ -1,0 +1,252 @@
+"""Maintenance as the watch does it: a real store, real records, killed anywhere, data late and shuffled."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from api.access import people
+from api.access.scope import Role
+from api.audit.service import CONSOLE
+from api.maintenance import journal, rulebook
+from api.maintenance.backtest import run
+from api.maintenance.catalogue import shipped_classes
+from api.maintenance.fold import MachineFold
+from api.maintenance.stored import read_stored, signals_of
+from api.maintenance.tables import (
+    AlarmChange,
+    ChannelRow,
+    ConditionRow,
+    DeedRow,
+    DeliveryRow,
+    IncidentRow,
+    ServiceEntry,
+    Watched,
+)
+from api.maintenance.watching import Watching
+from api.records.database import Records, open_records
+from api.records.service import put
+from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period
+from shopfloor.samples import Sample, slices
+from shopfloor.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+START = 20_000 * DAY
+MACHINES = ("m1", "m2")
+
+
+class Shop:
+    """Two machines of one agent, their store and records, and a watch that can be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = SqliteStore(folder / "store.db")
+        self.records: Records = open_records(f"sqlite://{folder}/records.db")
+        with self.records.writing() as session:
+            put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=START)
+            put(session, CONSOLE, "edges", {"id": "north-1", "site_id": "nord"}, now=START)
+            for name in MACHINES:
+                machine = {"id": name, "name": name, "kind": "Fresatrice", "site_id": "nord", "agent_id": "north-1",
+                           "maker": "Brenta", "signals": []}  # fmt: skip
+                put(session, CONSOLE, "machines", machine, now=START)
+            anna = people.Wanted(Role.MAINTENANCE)
+            self.anna = people.add_person(session, CONSOLE, "anna@example.it", "Anna", [anna], now=START).id
+            session.add(ChannelRow(id="c1", person=self.anna, name="mail", address="json://localhost"))
+        self.watching = self.new()
+
+    def new(self) -> Watching:
+        """Begin as a process that was just started."""
+        return Watching(self.store, self.records, self.records.writing, zone="Europe/Rome")
+
+    def write(self, samples: Sequence[Sample], now: int) -> None:
+        self.store.write(slices(samples), now=now)
+
+    def rounds(self, start: int, end: int, step: int = SECOND) -> None:
+        for now in range(start, end, step):
+            self.watching.run(now)
+
+    def rows(self, table: type[Any]) -> list[Any]:
+        with self.records.reading() as session:
+            return list(session.scalars(select(table)))
+
+    def close(self) -> None:
+        self.store.close()
+        self.records.close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path)
+    yield made
+    made.close()
+
+
+def proofs(machine: str, start: int, end: int, since: int = 0) -> list[Sample]:
+    return [Sample(machine, "observed", stamp, since or start) for stamp in range(start, end, 20 * SECOND)]
+
+
+def hot(machine: str, start: int, end: int, value: float = 90.0) -> list[Sample]:
+    return [Sample(machine, "spindle_temperature", stamp, value) for stamp in range(start, end, 10 * SECOND)]
+
+
+def live(
+    shop: Shop, samples: Sequence[Sample], until: int, *, late: int = 0, draw: random.Random | None = None
+) -> None:
+    """Let samples arrive as they are measured, some late; the watch runs beside, and is killed at random."""
+    arriving = sorted((each.stamp + (draw.randrange(late) if draw and late else 0), each) for each in samples)
+    at = 0
+    for now in range(START, until, 7 * SECOND):
+        batch = []
+        while at < len(arriving) and arriving[at][0] < now:
+            batch.append(arriving[at][1])
+            at += 1
+        if batch:
+            shop.write(batch, now)
+        if draw is not None and draw.random() < 0.02:
+            shop.watching = shop.new()
+        shop.watching.run(now)
+    shop.rounds(until, until + 7 * MINUTE, 7 * SECOND)  # until everything late was looked for
+
+
+def told(shop: Shop) -> list[tuple[str, str, str, int]]:
+    return sorted(
+        (each.name, each.rule, each.what, each.stamp) for each in shop.rows(AlarmChange) if not each.withdrawn
+    )
+
+
+def backtested(shop: Shop, until: int) -> list[tuple[str, str, str, int]]:
+    with shop.records.reading() as session:
+        rules = rulebook.read(session).of_machine("m1", "Fresatrice")
+    found = []
+    for name in MACHINES:
+        samples = list(read_stored(shop.store, name, signals_of(rules), Period(START, until)))
+        result = run(MachineFold(name, rules, shipped_classes(), "Brenta"), samples, until)
+        found += [(name, each.rule, str(each.what), each.stamp) for each in result.changes]
+    return sorted(each for each in found if each[3] < until)
+
+
+def day(seed: int) -> list[Sample]:
+    """Two hours of two machines that heat up now and then; one falls silent for a while."""
+    draw = random.Random(seed)
+    samples: list[Sample] = []
+    for name in MACHINES:
+        gap = START + draw.randrange(20, 60) * MINUTE if name == "m2" else 0
+        for stamp in range(START, START + 2 * HOUR, 10 * SECOND):
+            if gap and gap <= stamp < gap + 20 * MINUTE:
+                continue
+            phase = (stamp - START) // MINUTE
+            value = 85.0 if (phase // 17 + seed) % 3 == 0 else 40.0 + draw.random()
+            samples.append(Sample(name, "spindle_temperature", stamp, value))
+            if stamp % (20 * SECOND) == 0:
+                samples.append(Sample(name, "observed", stamp, gap + 20 * MINUTE if gap and stamp >= gap else START))
+        samples.append(Sample(name, "item_state", START, 3))
+    return samples
+
+
+@pytest.mark.parametrize("late", [0, 20 * MINUTE])
+def test_live_with_kills_and_late_data_comes_to_the_same_as_the_backtest(shop: Shop, late: int) -> None:
+    until = START + 100 * MINUTE
+    live(shop, [each for each in day(1) if each.stamp < until], until, late=late, draw=random.Random(late + 3))
+    expected = backtested(shop, until)
+    assert len(expected) > 4
+    assert [each for each in told(shop) if each[3] < until and each[0] in MACHINES] == expected
+    keys = [each.name for each in shop.rows(DeliveryRow)]
+    assert len(keys) == len(set(keys))
+
+
+def test_what_is_grave_is_queued_within_five_seconds_and_said_once(shop: Shop) -> None:
+    shop.write([*proofs("m1", START, START + 60 * SECOND), Sample("m1", "spindle_temperature", START, 40.0)], START)
+    shop.rounds(START, START + 60 * SECOND)
+    fired = 0
+    for now in range(START + 60 * SECOND, START + 140 * SECOND, SECOND):
+        if now % (10 * SECOND) == 0:
+            shop.write([Sample("m1", "spindle_temperature", now, 90.0)], now)
+        if now % (20 * SECOND) == 0:
+            shop.write([Sample("m1", "observed", now, START)], now)
+        shop.watching.run(now)
+        if shop.rows(DeliveryRow) and not fired:
+            fired = now
+    [delivery] = shop.rows(DeliveryRow)
+    assert fired - (START + 120 * SECOND) <= 5 * SECOND  # a minute of delay after the first hot sample
+    assert delivery.channel == "c1"
+    [incident] = shop.rows(IncidentRow)
+    assert (incident.rule, incident.name, incident.severity, incident.is_past) == ("spindle-hot", "m1", "high", False)
+    assert [(each.rule, each.verdict) for each in shop.rows(ConditionRow) if each.rule == "spindle-hot"] == [
+        ("spindle-hot", "normal"), ("spindle-hot", "active")]  # fmt: skip
+    shop.watching = shop.new()
+    shop.rounds(START + 140 * SECOND, START + 200 * SECOND)
+    assert len(shop.rows(DeliveryRow)) == 1
+    assert len(shop.rows(AlarmChange)) == 1
+
+
+def test_the_past_that_is_filled_in_is_shown_and_wakes_nobody(shop: Shop) -> None:
+    now = START + 3 * DAY
+    shop.write(proofs("m1", now, now + 60 * SECOND), now)
+    shop.rounds(now, now + 60 * SECOND, 5 * SECOND)
+    shop.write([*proofs("m1", START, START + HOUR), *hot("m1", START, START + 10 * MINUTE),
+                Sample("m1", "spindle_temperature", START + 20 * MINUTE, 30.0)], now + MINUTE)  # fmt: skip
+    shop.rounds(now + MINUTE, now + 3 * MINUTE, 5 * SECOND)
+    [incident] = [each for each in shop.rows(IncidentRow) if each.rule == "spindle-hot"]
+    assert incident.is_past
+    assert shop.rows(DeliveryRow) == []
+
+
+def test_a_lost_edge_is_one_incident_and_its_machines_are_hidden(shop: Shop) -> None:
+    for name in MACHINES:
+        shop.write(proofs(name, START, START + 10 * MINUTE), START)
+    shop.rounds(START + 10 * MINUTE, START + 25 * MINUTE, 7 * SECOND)
+    [incident] = shop.rows(IncidentRow)
+    assert (incident.name, incident.rule, incident.hides) == ("edge/north-1", "edge-silent", ["m1", "m2"])
+    back = START + 26 * MINUTE  # the agent watched all the time: what it kept says so
+    for name in MACHINES:
+        shop.write([Sample(name, "observed", back, START)], back)
+    shop.rounds(back, back + MINUTE, 5 * SECOND)
+    assert shop.rows(IncidentRow)[0].withdrawn is not None
+
+
+def test_taking_an_incident_reaches_its_alarm_and_ends_the_reminders(shop: Shop) -> None:
+    shop.write([*proofs("m1", START, START + 5 * MINUTE), *hot("m1", START, START + 5 * MINUTE)], START)
+    shop.rounds(START + MINUTE, START + 5 * MINUTE, 5 * SECOND)
+    [incident] = shop.rows(IncidentRow)
+    at = START + 5 * MINUTE
+    with shop.records.writing() as session:
+        session.add(DeedRow(incident=incident.id, name="m1", at=at, entered=at, kind="take", by="person:x",
+                            by_name="Anna", alarms=[["spindle-hot", "spindle_temperature"]]))  # fmt: skip
+    shop.rounds(at, at + 20 * SECOND)
+    assert [each.what for each in shop.rows(AlarmChange)] == ["raised", "acknowledged"]
+    shop.write(proofs("m1", at, at + 2 * DAY, START)[:: 3 * 60], at)
+    before = len(shop.rows(DeliveryRow))
+    shop.rounds(at + 2 * DAY, at + 2 * DAY + 20 * SECOND, 5 * SECOND)
+    assert [each for each in shop.rows(DeliveryRow)[before:] if "spindle-hot" in each.name] == []
+
+
+def test_a_service_that_is_entered_late_counts_from_its_own_time(shop: Shop) -> None:
+    samples = [Sample("m1", "operation_seconds", START + hour * HOUR, 1e6 + hour * 3600.0) for hour in range(30 * 24)]
+    now = START + 30 * DAY
+    shop.write(samples, now)
+    shop.rounds(now, now + MINUTE, 5 * SECOND)
+    service = shop.watching.service_of("m1", "service-small")
+    assert service is not None
+    assert round(service.used / 3600) == 30 * 24 - 1
+    with shop.records.writing() as session:
+        session.add(ServiceEntry(name="m1", rule="service-small", at=now - 5 * DAY, entered=now, by="person:x"))
+    shop.rounds(now + MINUTE, now + 2 * MINUTE, 5 * SECOND)
+    service = shop.watching.service_of("m1", "service-small")
+    assert service is not None
+    assert round(service.used / 3600) == 5 * 24 - 1
+
+
+def test_the_third_stage_can_be_computed_again_from_the_second(shop: Shop) -> None:
+    until = START + HOUR
+    live(shop, [each for each in day(2) if each.stamp < until], until)
+    before = [(each.id, each.severity, each.closed, each.alarms) for each in shop.rows(IncidentRow)]
+    with shop.records.writing() as session:
+        journal.gather(session, "edge/north-1", list(MACHINES), START, until + HOUR)
+    assert before == [(each.id, each.severity, each.closed, each.alarms) for each in shop.rows(IncidentRow)]
+    assert before
+    assert {each.name for each in shop.rows(Watched)} == {"m1", "m2", "edge/north-1"}
