@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from edge_agent.applied import in_force
 from edge_agent.certificate import CertificateUnusableError
 from edge_agent.clock import OffsetEstimate
-from edge_agent.config import ServerConfig, endpoint_mistake
+from edge_agent.config import MachineConfig, ServerConfig, endpoint_mistake
 from edge_agent.discovery import Draft, FoundVariable, Way, render, suggest
 from edge_agent.document import ConfigError
 from edge_agent.nodemap import Converter, Refused, parse_node_id, wanted
@@ -19,13 +19,15 @@ from edge_agent.notifications import Unsupported
 from edge_agent.opcua_client import NoAnswerError, RefusedError, status_name
 from edge_agent.opcua_connect import PREFERENCE, offers, open_session
 from edge_agent.opcua_failures import OwnCertificateRefusedError
+from edge_agent.overheard import overhear
 from edge_agent.resolve import Walker
 from shopfloor.periods import SECOND
+from shopfloor.signals import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from edge_agent.config import MachineConfig, SecurityPolicy
+    from edge_agent.config import SecurityPolicy
     from edge_agent.opcua_client import Answer, Session
     from edge_agent.opcua_connect import Offer
     from edge_agent.resolve import FoundMachine, FoundSignal
@@ -35,6 +37,8 @@ EXIT_GOOD, EXIT_REFUSED, EXIT_INVALID = 0, 1, 2
 
 _COMPARISONS = 3
 _MODES = ("SignAndEncrypt", "Sign", "None")
+_VALUE_SHOWN_MAX = 60
+_TOLD = "its lists and events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ def _machine_lines(machine: MachineSeen) -> list[str]:
         lines.append(f"  clock {machine.offset_seconds:+.1f} s against this computer's")
     for seen in machine.signals:
         value = "-" if seen.value is None else str(seen.value)
+        value = value if len(value) <= _VALUE_SHOWN_MAX else f"{value[: _VALUE_SHOWN_MAX - 1]}…"
         age = "" if seen.age_seconds is None else f"{seen.age_seconds:.0f} s ago"
         quality = "" if seen.quality == "Good" else seen.quality
         line = f"  {seen.signal:<24} {value:>20} {seen.unit:<6} {age:<12} {quality} {seen.note}"
@@ -209,6 +214,18 @@ async def _look_at_machine(walker: Walker, machine: MachineConfig, seen: Machine
     for each, answer, unit in zip(resolution.found, answers, units, strict=True):
         convert = Converter(each.wish, each.candidate, walker.table)
         _see(seen, each, answer, convert, unit=unit, now=now)
+    await _overhear(walker, machine, found, seen, now)
+
+
+async def _overhear(walker: Walker, machine: MachineConfig, found: FoundMachine, seen: MachineSeen, now: int) -> None:
+    """Add what the machine tells by its lists and events; of what it tells twice, what the agent would store."""
+    told, refused = await overhear(walker, machine, found, seen.endpoint, now)
+    seen.refused.update(refused)
+    seen.signals = [each for each in seen.signals if each.signal not in told]
+    for name, reading in told.items():
+        age = None if reading.source is None else round((now - reading.source) / SECOND, 1)
+        unit = SIGNALS[name].unit
+        seen.signals.append(SignalSeen(name, reading.value, unit, age, status_name(reading.status), _TOLD))
 
 
 def _see(seen: MachineSeen, found: FoundSignal, answer: Answer, convert: Converter, *, unit: str, now: int) -> None:
@@ -309,15 +326,23 @@ async def _discover(
         session = await open_session(server, clock())
         try:
             walker = Walker(session, await session.namespaces())
-            return [await _draft(walker, machine) for machine in await walker.machines()]
+            return [await _draft(walker, machine, endpoint, clock) for machine in await walker.machines()]
         finally:
             await session.close()
 
 
-async def _draft(walker: Walker, machine: FoundMachine) -> Draft:
+_BARE = MachineConfig(
+    id="machine", product_instance_uri="", root="", clock_limit_seconds=None, publishing_milliseconds=250,
+    queue_size=100, repeats=False, namespaces={}, nodes={},
+)  # fmt: skip
+"""What a machine is looked at with before it is configured."""
+
+
+async def _draft(walker: Walker, machine: FoundMachine, endpoint: str, clock: Callable[[], int]) -> Draft:
     jobs = await walker.jobs(machine.node)
     resolution = await walker.resolve(machine.node, wanted({}), jobs[0].node if jobs else None)
-    standard = [found.wish.signal.name for found in resolution.found]
+    told, _ = await overhear(walker, _BARE, machine, endpoint, clock())
+    standard = list(dict.fromkeys([*(found.wish.signal.name for found in resolution.found), *told]))
     variables = await _others(walker.session, walker, machine)
     name = machine.identification.get("component_name") or machine.name
     return Draft(name, machine.product_instance_uri, machine.identification, standard, suggest(variables, standard))

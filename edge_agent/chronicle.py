@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+UNREACHABLE_EVERY = 10 * SECOND
+"""How often it is proven that a machine does not answer."""
 _CLOCK_CHANGE_SECONDS = 1.0
 _LOOK_SECONDS, _LOOKS_MAX = 0.1, 30
 """How often, and how many times, it is looked whether a server has renewed its CurrentTime: most do so every second."""
@@ -67,6 +69,13 @@ class Chronicle:
         """Record readings."""
         if readings:
             self._recorder.readings(machine.id, readings, trusted=machine.trust.trusted)
+
+    def prove_silence(self, machine: WatchedMachine) -> None:
+        """Record, every ten seconds, since when a gateway has said that it does not reach a machine."""
+        since, now = machine.silent_since, self._clock() + self.shift(machine)
+        if since is not None and (machine.silence_told < since or now - machine.silence_told >= UNREACHABLE_EVERY):
+            machine.silence_told = now
+            self._recorder.unreachable(machine.id, since, now)
 
     def tell(self, machine: WatchedMachine) -> None:
         """Report the health of a machine."""

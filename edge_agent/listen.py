@@ -88,12 +88,18 @@ class Listener:
         self._types = EventTypes({}, frozenset())
         self._selected: list[Selected] = []
         self._lists: dict[int, str] = {}
+        self._untold: set[int] = set()
         self._events: set[int] = set()
         self._own_sources: frozenset[NodeIdentity] | None = None
         self._table: Sequence[str] = ()
         self.hears_conditions = False
         self.heard_events = False
         self.refresh_wanted = False
+
+    @property
+    def waits_for_lists(self) -> bool:
+        """Whether a list of job orders or responses is still to be told for the first time."""
+        return bool(self._untold)
 
     @property
     def waits_for_conditions(self) -> bool:
@@ -124,6 +130,7 @@ class Listener:
                 self._refuse(which, f"the server refuses to watch it: {status_name(result.status)}")
             else:
                 self._lists[handle] = which
+                self._untold.add(handle)
 
     async def _watch_events(self, walker: Walker) -> None:
         machine = self._machine
@@ -222,6 +229,7 @@ class Listener:
         """Take in a list of job orders or responses."""
         handle, raw, status, source, server = change
         which = self._lists.get(handle)
+        self._untold.discard(handle)
         if which is None or status >> 31 or not isinstance(raw, Structures):
             return []
         stamp = source or server or received

@@ -12,7 +12,7 @@ import structlog
 from edge_agent import history
 from edge_agent.arrangement import Arrangement, until_one_ends
 from edge_agent.certificate import CertificateUnusableError, own_certificates
-from edge_agent.chronicle import Chronicle
+from edge_agent.chronicle import UNREACHABLE_EVERY, Chronicle
 from edge_agent.clock import MEASURE_EVERY
 from edge_agent.follow import FOLLOW_SECONDS, follow_jobs
 from edge_agent.inventory import Inventory
@@ -50,7 +50,6 @@ LISTS_SECONDS = 10.0
 STEADY_SECONDS = 30.0
 """How long a session must last for the next wait to be short again."""
 SILENCE_MARGIN_SECONDS = 3.0
-_UNREACHABLE_EVERY = 10 * SECOND
 _PUBLISHERS_MAX = 10
 _COMPARISONS_FIRST = 5
 _FLAGS = 0x0000_FFFF
@@ -193,7 +192,7 @@ class ServerWatch:
             self._unreachable_since = None
         elif self._unreachable_since is None:
             self._unreachable_since = self._unreachable_told = attempted
-        elif now - self._unreachable_told >= _UNREACHABLE_EVERY:
+        elif now - self._unreachable_told >= UNREACHABLE_EVERY:
             self._unreachable_told = now
             for machine in self._machines:
                 shift = self._chronicle.shift(machine)
@@ -418,6 +417,7 @@ class ServerWatch:
         for item, reading, stamp in telling:
             if item.decides:
                 good = not reading.status >> 30
+                machine.qualify(item.signal, reading.status, max(stamp, now))
                 self._chronicle.keep(
                     machine, machine.observation.said(item.signal, good=good, stamp=stamp, now=now, latest=latest)
                 )
@@ -469,6 +469,7 @@ class ServerWatch:
             for machine in self._machines:
                 if machine.subscription is None:
                     continue
+                self._chronicle.prove_silence(machine)
                 silent = loop.time() - machine.heard_at
                 limit = 2 * machine.subscription.keep_alive_seconds + SILENCE_MARGIN_SECONDS
                 if silent > limit:

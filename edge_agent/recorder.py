@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent.packing import packed
 from edge_agent.refill import Refill
 from edge_agent.spool import NewRow, Spool, SpoolFullError
 from edge_agent.stamps import Known, stamp
@@ -200,16 +201,7 @@ class SpoolRecorder:
         for sample in samples:
             by_class.setdefault(signals.find(sample.signal).signal_class, []).append(sample)
         return [
-            NewRow(
-                machine,
-                signal_class,
-                min(sample.stamp for sample in body.samples),
-                max(sample.stamp for sample in body.samples),
-                len(body.samples),
-                body.data,
-                is_hole=all(sample.signal == "hole" for sample in body.samples),
-                is_history=is_history,
-            )
+            _row(machine, signal_class, body, is_history=is_history)
             for signal_class, members in by_class.items()
             for body in messages.pack(
                 members,
@@ -273,3 +265,18 @@ class SpoolRecorder:
         self._known[machine] = {"observed": observed} if observed else {}
         self._spool.forget(machine)
         self._broken(machine)
+
+
+def _row(machine: str, signal_class: SignalClass, body: messages.Body, *, is_history: bool) -> NewRow:
+    data, whole = packed(body.data)
+    return NewRow(
+        machine,
+        signal_class,
+        min(sample.stamp for sample in body.samples),
+        max(sample.stamp for sample in body.samples),
+        len(body.samples),
+        data,
+        is_hole=all(sample.signal == "hole" for sample in body.samples),
+        is_history=is_history,
+        whole=whole,
+    )

@@ -1,8 +1,9 @@
 """The spool: one SQLite file between the machines and the network.
 
 What is in it survives a power cut. A row is one encoded NetworkMessage of one machine and class, and leaves only when a
-collector has stored it. In the same transaction the last value of each signal is kept, so that after a restart an
-initial value that is already known is not taken for a new one.
+collector has stored it. Bodies of more than a sample or two are kept compressed, full ones to a tenth of what they are
+sent as. In the same transaction the last value of each signal is kept, so that after a restart an initial value that is
+already known is not taken for a new one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge_agent.packing import unpacked
 from edge_agent.stamps import Known
 from edge_agent.window import SpoolRow
 from shopfloor.errors import ExpectedError
@@ -52,7 +54,7 @@ CREATE TABLE IF NOT EXISTS row (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
-    history INTEGER NOT NULL DEFAULT 0, crc INTEGER);
+    history INTEGER NOT NULL DEFAULT 0, crc INTEGER, whole INTEGER);
 CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
 CREATE TABLE IF NOT EXISTS refill (
     machine TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, spans TEXT NOT NULL,
@@ -85,9 +87,10 @@ class NewRow(NamedTuple):
         first: smallest stamp in it.
         last: largest stamp in it.
         samples: how many.
-        body: the NetworkMessage without its MessageId.
+        body: the NetworkMessage without its MessageId, as it is kept.
         is_hole: whether all its samples are holes.
         is_history: whether it was read from a server's history, so that it goes behind what is live.
+        whole: how large it is as it is sent, when it is compressed (`packing`); None when it is kept so.
     """
 
     machine: str
@@ -98,6 +101,7 @@ class NewRow(NamedTuple):
     body: bytes
     is_hole: bool = False
     is_history: bool = False
+    whole: int | None = None
 
 
 class Evicted(NamedTuple):
@@ -125,7 +129,7 @@ class Spool:
 
     Args:
         path: the file; made when missing.
-        bytes_max: bound of all bodies together.
+        bytes_max: bound of all bodies together, as they are kept.
         age_days_max: bound of the age of a row's newest sample.
         host: identity of this computer; another one than last time means that the disk was cloned: a new epoch begins.
         durable: False lets a test run without waiting for the disk.
@@ -186,12 +190,12 @@ class Spool:
 
     @property
     def bytes_held(self) -> int:
-        """How large they are together."""
+        """How large they are together, as they are kept."""
         return self._bytes
 
     @property
     def bytes_in(self) -> int:
-        """How much was put since the spool was opened."""
+        """How many bytes were put since the spool was opened, as they are kept."""
         return self._bytes_in
 
     def put(
@@ -233,7 +237,7 @@ class Spool:
         """Return rows with `after < n <= until`, lowest first: those of history, or all others."""
         which = "history" if history else "NOT history"
         found = self._db.execute(
-            f"SELECT n, size FROM row WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
+            f"SELECT n, coalesce(whole, size) FROM row WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
             (after, until, limit),
         )
         return [SpoolRow(*row) for row in found]
@@ -273,15 +277,18 @@ class Spool:
 
         One whose checksum does not fit is dead from now on, and its hole waits in `take_damage`.
         """
-        row = self._db.execute("SELECT machine, class, body, crc, first, last FROM row WHERE n = ?", (n,)).fetchone()
+        row = self._db.execute(
+            "SELECT machine, class, body, whole, crc, first, last FROM row WHERE n = ?", (n,)
+        ).fetchone()
         if row is None:
             return None
-        machine, kind, body, crc, first, last = row
+        machine, kind, body, whole, crc, first, last = row
         if crc is not None and zlib.crc32(body) != crc:
             self.kill(n, "damaged on the disk")
             self._damage.append(Hole(machine, Period(first, max(first, last) + 1), (), "damaged"))
             return None
-        return machine, _signal_class(kind), messages.with_id(messages.RowId(publisher, self._epoch, n), body)
+        row_id = messages.RowId(publisher, self._epoch, n)
+        return machine, _signal_class(kind), messages.with_id(row_id, unpacked(body, whole))
 
     def take_damage(self) -> list[Hole]:
         """Return the holes that damaged rows have left since the last call."""
@@ -308,19 +315,22 @@ class Spool:
         """Move a row to the dead table and count its samples. On a full disk it stays a row, for the next run."""
         with contextlib.suppress(sqlite3.Error), self._transaction():
             row = self._db.execute(
-                "DELETE FROM row WHERE n = ? RETURNING machine, class, first, last, samples, body",
+                "DELETE FROM row WHERE n = ? RETURNING machine, class, first, last, samples, body, whole",
                 (n,),
             ).fetchone()
             if row is None:
                 return
-            self._db.execute("INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?,?,?,?)", (n, *row, reason))
+            *told, body, whole = row
+            self._db.execute(
+                "INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?,?,?,?)", (n, *told, unpacked(body, whole), reason)
+            )
             self._db.execute(
                 "DELETE FROM dead WHERE n IN (SELECT n FROM dead ORDER BY n DESC LIMIT -1 OFFSET ?)",
                 (DEAD_ROWS_MAX,),
             )
             self._count(row[0], "dead_samples", row[4])
             self._rows -= 1
-            self._bytes -= len(row[5])
+            self._bytes -= len(body)
 
     def dead(self) -> list[Dead]:
         """Return the dead rows, without their bodies."""
@@ -415,8 +425,8 @@ class Spool:
     def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
         numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
         self._db.executemany(
-            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc, whole) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
                     n,
@@ -426,6 +436,7 @@ class Spool:
                     *each[2:6],
                     each.is_history,
                     zlib.crc32(each.body),
+                    each.whole,
                 )
                 for n, each in zip(numbers, rows, strict=True)
             ],
@@ -436,8 +447,9 @@ class Spool:
         )
         self._newest += len(rows)
         self._rows += len(rows)
-        self._bytes += sum(len(each.body) for each in rows)
-        self._bytes_in += sum(len(each.body) for each in rows)
+        size = sum(len(each.body) for each in rows)
+        self._bytes += size
+        self._bytes_in += size
         return numbers
 
     def _excess(self, spare: frozenset[int], incoming_bytes: int) -> int:
@@ -465,11 +477,11 @@ class Spool:
     def _drop(self, numbers: list[int], cause: str) -> list[Evicted]:
         losses: dict[tuple[str, SignalClass], _Loss] = {}
         for n in numbers:
-            machine, kind, size, *row = self._db.execute(
-                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, n, first, last, samples, body", (n,)
+            machine, kind, size, body, whole, first, last, samples = self._db.execute(
+                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, body, whole, first, last, samples", (n,)
             ).fetchone()
             loss = losses.setdefault((machine, _signal_class(kind)), _Loss(machine))
-            self._count(machine, f"{cause}_samples", loss.add(*row))
+            self._count(machine, f"{cause}_samples", loss.add(n, first, last, samples, unpacked(body, whole)))
             self._rows -= 1
             self._bytes -= size
         return [
@@ -490,7 +502,7 @@ class Spool:
     def _add_columns(self) -> None:
         """Give a spool of an older version its missing columns, and every spool the index."""
         present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")}
-        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER")):
+        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER"), ("whole", "INTEGER")):
             if name not in present:
                 self._db.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
         self._db.execute("CREATE INDEX IF NOT EXISTS row_history ON row (n) WHERE history")

@@ -13,6 +13,7 @@ from edge_agent.lists import Lists
 from edge_agent.nodemap import parse_node_id, wanted
 from edge_agent.observation import Observation
 from edge_agent.resolve import JOB
+from shopfloor.samples import NO_COMMUNICATION
 from shopfloor.signals import DECIDING
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ class WatchedMachine:
         self.listener: Listener | None = None
         self.before: Mapping[str, int] = {}
         self.missed: list[Hole] = []
+        self.silent_since: int | None = None
+        self.silence_told = 0
+        self._qualities: dict[str, int] = {}
 
     def forget_session(self) -> None:
         """Drop everything that belonged to a session."""
@@ -146,11 +150,25 @@ class WatchedMachine:
         self.node = None
         self.sequence = None
         self.listener = None
+        self.silent_since = None
+        self._qualities = {}
         self.jobs.forget_session()
         self.lists.forget_session()
         self.health.connected = False
         self.health.actual = 0
         self.health.security = ""
+
+    def qualify(self, signal: str, status: int, now: int) -> None:
+        """Take in the quality of a deciding signal: a gateway goes on to answer for a machine that does not.
+
+        Since `silent_since` every deciding signal is said to have no communication.
+        """
+        self._qualities[signal] = status
+        deciding = [item.signal for item in self.items.values() if item.decides]
+        if not all(self._qualities.get(each, 0) in NO_COMMUNICATION for each in deciding):
+            self.silent_since = None
+        elif self.silent_since is None:
+            self.silent_since = now
 
     def sign_job(self, signal: str, value: object, stamp: int) -> None:
         """Take in a value that may mean that another job is in hand."""

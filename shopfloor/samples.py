@@ -18,6 +18,8 @@ Value: TypeAlias = "bool | int | float | str"
 GOOD = 0
 """OPC UA StatusCode Good (OPC 10000-4, 7.38)."""
 BAD_NO_COMMUNICATION = 0x8031_0000
+NO_COMMUNICATION = frozenset({BAD_NO_COMMUNICATION, 0x8005_0000})
+"""BadNoCommunication and BadCommunicationError: what a gateway says of a machine that does not answer it."""
 BAD_OUT_OF_RANGE = 0x803C_0000
 UNCERTAIN = 0x4000_0000
 OVERFLOW_BIT = 0x480

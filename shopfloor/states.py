@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.periods import SECOND, Period, format_instant, parse_instant, union
-from shopfloor.samples import BAD_NO_COMMUNICATION
+from shopfloor.samples import NO_COMMUNICATION
 from shopfloor.signals import DECIDING, TEXT_MAX
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class _Facts:
 
     def silent(self) -> bool:
         """Tell whether every deciding signal that the machine has was last said to have no communication."""
-        return bool(self._statuses) and set(self._statuses.values()) == {BAD_NO_COMMUNICATION}
+        return bool(self._statuses) and set(self._statuses.values()) <= NO_COMMUNICATION
 
     def state(self, since: int) -> State:
         """Derive the state within a span of observation that started at an instant."""

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from asyncua import ua
 
 from simulators.jobs import dice
-from simulators.tree import ADD_INS, CNC_OBJECTS, NAMESPACES, OBJECTS, object_type
+from simulators.tree import (
+    ADD_INS,
+    CNC_OBJECTS,
+    NAMESPACES,
+    OBJECTS,
+    ORDER_OBJECTS,
+    PLAN_OBJECTS,
+    has_plan,
+    object_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,6 +79,11 @@ TYPES = (
     TypeNode("MT:1003", "MachineOperationModeStateMachineType", "MY:1008", states=_states(
         "MT", _MODES, (5059, 5058, 5061, 5060))),
     TypeNode("ECM:1006", "EnergyMeasurementType", "UA:58"),
+    TypeNode("IJ:1002", "ISA95JobOrderReceiverObjectType", "UA:2771"),
+    TypeNode("IJ:1003", "ISA95JobResponseProviderObjectType", "UA:58"),
+    TypeNode("IJ:3015", "ISA95JobOrderAndStateDataType", "UA:22", _DATA),
+    TypeNode("IJ:3013", "ISA95JobResponseDataType", "UA:22", _DATA),
+    TypeNode("MJ:1003", "JobManagementType", "UA:58"),
     TypeNode("MT:13", "MachineToolType", "UA:58"),
     TypeNode("MT:11", "MachineToolIdentificationType", "MY:1012"),
     TypeNode("MT:14", "MonitoringType", "UA:58"),
@@ -320,14 +334,16 @@ class MachineNodes:
             full: with the building blocks of OPC 40001-1, which servers of MachineTool 1.00 do not have.
         """
         await self._space.add_object(self.at(""), self._space.node("MY:1001"), f"SIM:{self._identity.id}", "MT:13")
-        for path in OBJECTS:
+        variables = tuple(variables)
+        objects = (*OBJECTS, *(PLAN_OBJECTS if has_plan(variables) else ORDER_OBJECTS))
+        for path in objects:
             if full or not path.startswith("MY:"):
                 await self._add_object(path)
         for path, parent in ADD_INS.items():
             if full:
                 await self._space.add_reference(self.at(parent), self.at(path), HAS_ADD_IN)
         await self._identify()
-        added = set(OBJECTS)
+        added = set(objects)
         for each in variables:
             parent = each.path.rpartition("/")[0]
             if parent not in added:

@@ -48,7 +48,11 @@ def simulate(
         str, typer.Option(help="Write the recording into the telemetry store at this address, and end; no server.")
     ] = "",
     edition: Annotated[
-        Edition, typer.Option(help="What the machines speak: MachineTool 1.02 or 1.00, or OPC 40502 alone.")
+        Edition,
+        typer.Option(
+            help="What the machines speak: MachineTool 1.02 or 1.00, 1.02 with the jobs of OPC 40001-3 alone, or "
+            "OPC 40502 alone."
+        ),
     ] = "1.02",
     site: Annotated[Path | None, typer.Option(hidden=True)] = None,
     node_map: Annotated[bool, typer.Option(help="Print the node map of these machines, and end.")] = False,

@@ -1,4 +1,4 @@
-"""What asyncua's server leaves out and a machine's server does: the overflow bit, limits of calls, history in pages.
+"""What asyncua's server leaves out and a machine's does: overflow bit, limits of calls, paged history, repeated alarms.
 
 OPC 10000-4: 5.13.1.5 (queue and overflow bit), 5.14.1.2 (MaxNotificationsPerPublish), 7.38.1 (info bits); OPC 10000-5,
 6.3.11 (OperationLimits).
@@ -159,6 +159,17 @@ class _Subscriptions(SubscriptionService):  # type: ignore[misc]  # asyncua is n
         await subscription.start()
         self.subscriptions[result.SubscriptionId] = subscription
         return result
+
+    async def trigger_event(self, event: Any, subscription_id: int | None = None) -> None:
+        """Tell an event, and remember a condition for each notifier that tells it, so that all of them repeat it."""
+        if hasattr(event, "Retain") and hasattr(event, "NodeId"):
+            key = event.NodeId, event.emitting_node
+            self._conditions.pop(key, None)
+            if event.Retain:
+                self._conditions[key] = event
+        chosen = self.subscriptions if subscription_id is None else {subscription_id} & self.subscriptions.keys()
+        for each in list(chosen):
+            await self.subscriptions[each].monitored_item_srv.trigger_event(event)
 
     async def create_monitored_items(self, params: Any) -> Any:
         _check(params.ItemsToCreate, self._limit)

@@ -20,8 +20,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from simulators.address_space import AddressSpace, MachineNodes, variant
 from simulators.honest import HonestServer
+from simulators.job_orders import OrderTable
 from simulators.machine_tables import JobTable, ToolTable
-from simulators.tree import BLOCKS, MESSAGES, NOTIFICATION, PROGNOSIS, Served
+from simulators.tree import BLOCKS, MESSAGES, NOTIFICATION, PROGNOSIS, Served, has_plan
 from simulators.workdays import SECOND
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class _MachineOnServer:
         self._clock = clock
         self._nodes: MachineNodes
         self._variables: dict[str, list[_Binding]] = {}
-        self._jobs: JobTable
+        self._jobs: JobTable | OrderTable
         self._tools: ToolTable
         self._alerts: _Alerts
         self._prognosis: int | None = None
@@ -261,13 +262,24 @@ class _MachineOnServer:
         full = any(each.path.startswith(BLOCKS) for each in source.variables)
         await self._nodes.build(source.variables, full=full)
         self._bind(space)
-        self._jobs = JobTable(self._server, space, self._nodes, self._write)
+        self._jobs = (
+            JobTable(self._server, space, self._nodes, self._write)
+            if has_plan(source.variables)
+            else OrderTable(space, self._nodes, self._write)
+        )
         self._tools = ToolTable(space, self._nodes, self._write)
         self._alerts = _Alerts(self._server, space, self._nodes)
         await self._jobs.build()
         await self._tools.build(source.tools(now))
         await self._alerts.build()
+        if source.service_due(now) is not None:
+            await self._build_prognosis(space)
+
+    async def _build_prognosis(self, space: AddressSpace) -> None:
+        """Add the only prognosis, for a machine that knows when its next maintenance is due."""
+        parent, _, name = PROGNOSIS.rpartition("/")
         prognosis = self._nodes.at(PROGNOSIS)
+        await space.add_object(prognosis, self._nodes.at(parent), name, "MT:9")
         await space.add_variable(
             self._nodes.at(f"{PROGNOSIS}/MT:PredictedTime"),
             prognosis,
@@ -299,7 +311,7 @@ class _MachineOnServer:
                 await self._write(node, value, served.stamp, served.status)
         if self.is_control:
             return
-        if served.signal == "job":
+        if served.signal == "job" and isinstance(self._jobs, JobTable):
             await self._write(self._jobs.job_node_id, self._jobs.reference(served.value), served.stamp)
         elif served.signal == "alarm_blocking":
             self._alerts.blocking = bool(served.value)
@@ -432,8 +444,9 @@ class _Alerts:
         event.ActiveState = ua.LocalizedText("Active" if active else "Inactive")
         setattr(event, "ActiveState/Id", active)
         for emitter in (self._nodes.at(MESSAGES), ua.NodeId(ua.ObjectIds.Server)):
-            event.emitting_node = emitter
-            await self._server.iserver.subscription_service.trigger_event(event)
+            told = copy(event)
+            told.emitting_node = emitter
+            await self._server.iserver.subscription_service.trigger_event(told)
 
 
 def _time(stamp: int) -> datetime:

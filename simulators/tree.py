@@ -22,16 +22,18 @@ NAMESPACES: Mapping[str, str] = {
     "MT": "http://opcfoundation.org/UA/MachineTool/",
     "IA": "http://opcfoundation.org/UA/IA/",
     "ECM": "http://opcfoundation.org/UA/ECM/",
+    "IJ": "http://opcfoundation.org/UA/ISA95-JOBCONTROL_V2/",
+    "MJ": "http://opcfoundation.org/UA/Machinery/Jobs/",
     "CNC": "http://opcfoundation.org/UA/CNC",
     "SIM": "http://officina.example/UA/Simulator/",
 }
 """Namespace URIs by the prefix that paths use."""
 
-Edition = Literal["1.00", "1.02", "cnc"]
+Edition = Literal["1.00", "1.02", "jobs", "cnc"]
 """What a server speaks: an edition of OPC 40501-1, or OPC 40502 alone, as controls without a machine tool's model do.
 
 Servers of 1.00 have no item state, no operation mode and no operation counters; those of OPC 40502 have no jobs, tools
-or prognoses either.
+or prognoses either. `jobs` is 1.02 without what that edition deprecates: jobs are told by OPC 40001-3 alone.
 """
 
 BuiltIn = Literal["Boolean", "UInt16", "Int32", "UInt32", "UInt64", "Float", "Double", "String"]
@@ -46,6 +48,9 @@ ELECTRICITY = f"{MONITORING}/MY:Consumption/SIM:Electricity"
 CHANNEL = "MT:Monitoring/SIM:Channel"
 PROGRAM = "MT:Production/MT:ActiveProgram"
 PLAN = "MT:Production/MT:ProductionPlan"
+JOBS = f"{BLOCKS}/MJ:JobManagement"
+ORDERS = f"{JOBS}/MJ:JobOrderControl/IJ:JobOrderList"
+RESPONSES = f"{JOBS}/MJ:JobOrderResults/IJ:JobOrderResponseList"
 NOTIFICATION = "MT:Notification"
 MESSAGES = f"{NOTIFICATION}/MT:Messages"
 TOOLS = "MT:Equipment/MT:Tools"
@@ -62,19 +67,29 @@ OBJECTS: Mapping[str, str] = {
     ELECTRICITY: "ECM:1006",
     "MT:Monitoring": "MT:14",
     TOOL: "MT:26",
-    "MT:Production": "MT:21",
-    PROGRAM: "MT:32",
-    f"{PROGRAM}/MT:State": "MT:15",
-    PLAN: "MT:30",
-    "MT:Production/MT:Statistics": "MT:20",
     "MT:Equipment": "MT:12",
     TOOLS: "MT:44",
     NOTIFICATION: "MT:7",
     MESSAGES: "MT:38",
     f"{NOTIFICATION}/MT:Prognoses": "MT:2",
-    PROGNOSIS: "MT:9",
 }
-"""Type definition of every fixed object."""
+"""Type definition of every fixed object but those of the jobs."""
+
+PLAN_OBJECTS: Mapping[str, str] = {
+    "MT:Production": "MT:21",
+    PROGRAM: "MT:32",
+    f"{PROGRAM}/MT:State": "MT:15",
+    PLAN: "MT:30",
+    "MT:Production/MT:Statistics": "MT:20",
+}
+"""Jobs by the tree that edition 1.02 of OPC 40501-1 deprecates."""
+
+ORDER_OBJECTS: Mapping[str, str] = {
+    JOBS: "MJ:1003",
+    f"{JOBS}/MJ:JobOrderControl": "IJ:1002",
+    f"{JOBS}/MJ:JobOrderResults": "IJ:1003",
+}
+"""Jobs by its successor, OPC 40001-3."""
 
 ADD_INS: Mapping[str, str] = {ITEM_STATE: TOOL, OPERATION_MODE: TOOL, COUNTERS: TOOL, MONITORING: ""}
 """Objects that are reachable a second time below another node (OPC 40501-1, 8.3.9); empty is the machine itself."""
@@ -214,7 +229,7 @@ def machine_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[V
     if edition == "cnc":
         return cnc_variables(axes)
     variables = (
-        *_status(_PROGRAM_STATES if edition == "1.02" else _OLD_PROGRAM_STATES),
+        *_status(_OLD_PROGRAM_STATES if edition == "1.00" else _PROGRAM_STATES),
         *_overrides(),
         *_spindle("Spindle", "spindle"),
         *(each for axis in axes for each in _axis(axis)),
@@ -237,7 +252,14 @@ def machine_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[V
             measurement=1002,
         ),
     )
-    return variables if edition == "1.02" else tuple(each for each in variables if not each.path.startswith(BLOCKS))
+    return tuple(each for each in variables if not _is_missing(each.path, edition))
+
+
+_DEPRECATED = ("MT:Production", f"{TOOL}/MT:PowerOnDuration")
+
+
+def _is_missing(path: str, edition: Edition) -> bool:
+    return path.startswith({"1.00": (BLOCKS,), "jobs": _DEPRECATED}.get(edition, ()))
 
 
 CNC_CHANNEL = "CNC:CncChannelList/SIM:Channel"
@@ -278,10 +300,10 @@ def cnc_variables(axes: Sequence[str]) -> tuple[Variable, ...]:
     )  # fmt: skip
 
 
-def recorded_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[Variable, ...]:
+def recorded_variables(axes: Sequence[str]) -> tuple[Variable, ...]:
     """Return what a recording of a two-spindle turning centre with these axes serves."""
-    variables = (
-        *_status(_PROGRAM_STATES if edition == "1.02" else _OLD_PROGRAM_STATES),
+    return (
+        *_status(_PROGRAM_STATES),
         *_overrides(),
         *_spindle("Spindle", "spindle"),
         *(each for each in _spindle("Spindle2", "spindle2") if each.signal != "spindle2_override"),
@@ -298,13 +320,18 @@ def recorded_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[
         Variable(f"{CHANNEL}/SIM:Power", "power_text", "String"),
         Variable(f"{CHANNEL}/SIM:Availability", "availability_text", "String"),
     )
-    return variables if edition == "1.02" else tuple(each for each in variables if not each.path.startswith(BLOCKS))
+
+
+def has_plan(variables: Iterable[Variable]) -> bool:
+    """Tell whether a machine with these variables tells its jobs by a production plan, else by job orders."""
+    return any(each.path.startswith("MT:Production") for each in variables)
 
 
 def object_type(path: str) -> str:
     """Return the type definition of the object at a path: a fixed one, a channel, a spindle or else an axis."""
-    if path in OBJECTS:
-        return OBJECTS[path]
+    fixed = {**OBJECTS, **PLAN_OBJECTS, **ORDER_OBJECTS}
+    if path in fixed:
+        return fixed[path]
     if path == CHANNEL:
         return "MT:16"
     return "MT:22" if path.startswith("MT:Monitoring/SIM:Spindle") else "SIM:1001"

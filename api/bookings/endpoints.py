@@ -331,7 +331,8 @@ def _booking(seen: Seen) -> dict[str, Any]:
 
 def _details(session: Any, desk: Desk, row: Any) -> dict[str, Any]:
     seen, history = views.details(session, row, now=desk.now)
-    return _booking(seen) | {"changes": _changes(history, views.reasons(session, history.id))}
+    changes = _changes(history, views.reasons(session, history.id))
+    return _booking(seen) | desk.verdict(session, history)._asdict() | {"changes": changes}
 
 
 def _changes(history: History, reasons: list[str]) -> list[dict[str, Any]]:

@@ -172,6 +172,16 @@ def outcome(history: History, segments: Iterable[Segment], *, now: int) -> Outco
     return Outcome.USED_BY_OTHERS if users else Outcome.NO_SHOW
 
 
+def judged(history: History, segments: Iterable[Segment], *, now: int) -> Outcome | None:
+    """Return what became of a booking; None while what the machine did in it is not known to the end."""
+    segments = list(segments)
+    period = history.changes[-1].period
+    known = sum(part.seconds for each in segments if (part := each.period.clip(period)) is not None)
+    if stage(history, now=now) is None and known < period.seconds:
+        return None
+    return outcome(history, segments, now=now)
+
+
 def unused_seconds(history: History, segments: Iterable[Segment]) -> int:
     """Return the seconds of a booking, held or given up late, in which the machine was off and its member pays.
 

@@ -16,6 +16,7 @@ from api.bookings.slots import Likeness
 from api.bookings.tables import BookingNotice, LockOut
 from api.records.service import UnknownRecordError
 from api.records.tables import Machine
+from api.usage.service import concern
 from shopfloor.periods import INSTANT_MAX, SECOND, Period, format_instant
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def lock_out(session: Session, actor: Actor, machine: str, period: Period, reaso
         who=actor.id,
     )
     session.add(lock)
+    concern(session, machine, period)
     record(session, actor, "lock", f"machines/{machine}", now=now, after=_shown(lock))
     for row in reading.held_on(session, machine, period):
         _free(session, actor, row, lock, now=now)
@@ -85,6 +87,7 @@ def release(session: Session, actor: Actor, lock_out_id: str, *, now: int) -> No
     if lock.ends <= now:
         return
     before = _shown(lock)
+    concern(session, lock.machine_id, Period(lock.starts, lock.ends))
     lock.ends, lock.released = max(lock.starts, now // SECOND * SECOND), now
     session.flush()
     record(session, actor, "release", f"machines/{lock.machine_id}", now=now, before=before, after=_shown(lock))

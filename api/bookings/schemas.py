@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from api.bookings.facts import Outcome
 from api.bookings.tables import REASON_MAX
 from api.records.schemas import Closed, Id, Name, Page, Text
 from api.records.tables import ID_MAX, NAME_MAX
@@ -69,6 +70,10 @@ class ChangeOut(BaseModel):
 class BookingDetails(BookingOut):
     """A booking with its history."""
 
+    outcome: Outcome | None = Field(
+        description="What became of it, from the use of the machine; null while that is not known to the end."
+    )
+    unused_seconds: int | None = Field(description="Charged as booked and unused; null while that is not known.")
     changes: list[ChangeOut]
 
 

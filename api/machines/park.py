@@ -53,7 +53,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         signals: what that agent may publish; empty means every signal of the standard table.
         writer_id: DataSetWriterId that a third-party publisher uses for it.
         formerly: the agents that it was moved away from, while their spools may hold data of it.
-        may_speak: whether its agent is in use; what one that is not says is refused.
+        may_speak: whether its present agent is in use; what one that is not says is refused.
     """
 
     id: str
@@ -121,12 +121,8 @@ class Park:
         """Return what each publisher may publish."""
         registries: dict[str, Registry] = {}
         for machine in self:
-            if not machine.may_speak:
-                continue
-            for publisher, until in (
-                (machine.publisher, None),
-                *((each.publisher, each.until) for each in machine.formerly),
-            ):
+            present = [(machine.publisher, None)] if machine.may_speak else []
+            for publisher, until in (*present, *((each.publisher, each.until) for each in machine.formerly)):
                 registry = registries.setdefault(publisher, Registry(publisher, []))
                 entry = RegisteredMachine(machine.id, list(machine.allowed), machine.writer_id, until)
                 registry.machines.append(entry)

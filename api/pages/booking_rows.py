@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from api.bookings.civil import wall_time
+from api.bookings.facts import Outcome
 from api.bookings.views import Status
 from api.pages import times
 from api.pages.words import mark
@@ -32,6 +33,15 @@ STATUSES = {
     Status.FREED: mark("Taken back"),
 }
 """What the state of a booking is called."""
+
+
+OUTCOMES = {
+    Outcome.USED: mark("used"),
+    Outcome.NO_SHOW: mark("nobody came"),
+    Outcome.EXCUSED: mark("not used: the machine was out of order, in maintenance or without data"),
+    Outcome.USED_BY_OTHERS: mark("used by others"),
+}
+"""What became of a booking that is over, where that says more than its state."""
 
 
 class Block(NamedTuple):

@@ -530,7 +530,10 @@ async def _booking(desk: View, booking_id: str, typed: dict[str, str], errors: d
         reasons = views.reasons(session, booking_id)
         is_open = desk.may_book and seen.status in {views.Status.AHEAD, views.Status.RUNNING}
         binds = seen.binds or 0
+        outcome, unused = desk.verdict(session, history)
         shown = {
+            "outcome": page.say(rows.OUTCOMES[outcome]) if outcome in rows.OUTCOMES else "",
+            "unused": "" if unused is None else times.clock(unused // 60),
             "entry": _entry(desk, seen, name),
             "is_open": is_open,
             "has_begun": seen.status is views.Status.RUNNING,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
+from api.bookings import views
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.past import read_states
 from api.machines.schemas import ReducedPoint
+from api.pages.booking_rows import Clockwork, occupied
 from api.pages.figures import label, number, unit
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.plant import facts_of
@@ -137,7 +139,15 @@ async def _now(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
         "measures": _measures(page, found, machine) if page.scope.sees_work else [],
         "alarm": str((facts.work or {}).get("alarm") or ""),
         "sees_work": page.scope.sees_work,
+        "booked": await asyncio.to_thread(_booked, page, found, machine),
     }
+
+
+def _booked(page: Page, found: Services, machine: Machine) -> str:
+    """Say whether the machine is free, and until when."""
+    with found.records.reading() as session:
+        [occupancy] = views.occupancy(session, page.scope, [machine.id], now=page.now).values()
+    return occupied(occupancy, Clockwork(page.now, page.zone, page.say))
 
 
 def _facts(page: Page, found: Services, machine: Machine) -> list[tuple[str, str, str]]:

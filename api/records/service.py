@@ -5,22 +5,22 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from api.access.scope import Role
 from api.audit.service import record
+from api.machines.park import Former, Park
 from api.machines.park import Machine as ParkMachine
-from api.machines.park import Park
 from api.records import rules
 from api.records.database import mark_changed
 from api.records.rules import InvalidRecordError, Problem
-from api.records.tables import Consortium, EdgeAgent, Machine, Member, Site
-from shopfloor.periods import to_datetime
+from api.records.tables import Consortium, EdgeAgent, Machine, MachineMove, Member, Site
+from shopfloor.periods import format_instant, to_datetime
 from shopfloor.signals import is_identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.orm import Session
@@ -111,6 +111,8 @@ def put(session: Session, actor: Actor, kind_name: str, values: Mapping[str, Any
         return "same"
     if row is None:
         session.add(kind.table(**values))
+    if isinstance(row, Machine) and "agent_id" in other:
+        _move(session, row, values["agent_id"], now=now)
     for name, value in other.items() if row is not None else ():
         setattr(row, name, value)
     action = "add" if row is None else "change"
@@ -119,6 +121,13 @@ def put(session: Session, actor: Actor, kind_name: str, values: Mapping[str, Any
     for name in kind.changes:
         mark_changed(session, name)
     return action
+
+
+def _move(session: Session, machine: Machine, agent_id: str, *, now: int) -> None:
+    """Remember from when on a machine is its agent's no more, before it is given to another one."""
+    session.merge(MachineMove(machine_id=machine.id, agent_id=machine.agent_id, until=now))
+    back = MachineMove.machine_id == machine.id, MachineMove.agent_id == agent_id
+    session.execute(delete(MachineMove).where(*back))
 
 
 def remove(session: Session, actor: Actor, kind_name: str, row_id: str, *, now: int) -> None:
@@ -253,14 +262,18 @@ def read_park(records: Records, *, now: int) -> Park:
             .join(Site, Machine.site_id == Site.id)
             .join(EdgeAgent, Machine.agent_id == EdgeAgent.id)
         ).all()
-    return Park([_in_park(row, site, may_speak=may) for row, site, may in found if _is_shared(row, today)])
+        moves: dict[str, list[Former]] = {}
+        for move in session.scalars(select(MachineMove).order_by(MachineMove.agent_id)):
+            moves.setdefault(move.machine_id, []).append(Former(move.agent_id, format_instant(move.until)))
+    return Park([_in_park(row, site, may_speak=may, formerly=moves.get(row.id, ()))
+                 for row, site, may in found if _is_shared(row, today)])  # fmt: skip
 
 
 def _is_shared(machine: Machine, today: date) -> bool:
     return machine.active_to is None or today < machine.active_to
 
 
-def _in_park(row: Machine, site_name: str, *, may_speak: bool) -> ParkMachine:
+def _in_park(row: Machine, site_name: str, *, may_speak: bool, formerly: Sequence[Former]) -> ParkMachine:
     return ParkMachine(
         id=row.id,
         name=row.name,
@@ -271,4 +284,5 @@ def _in_park(row: Machine, site_name: str, *, may_speak: bool) -> ParkMachine:
         signals=tuple(row.signals),
         writer_id=row.writer_id,
         may_speak=may_speak,
+        formerly=tuple(formerly),
     )

@@ -154,6 +154,20 @@ class Machine(Base):
     active_to: Mapped[date | None]
 
 
+class MachineMove(Base):
+    """An agent that a machine was moved away from: what it spooled before that is still taken from it.
+
+    Attributes:
+        until: when the machine was given to another agent.
+    """
+
+    __tablename__ = "machine_moves"
+
+    machine_id: Mapped[str] = mapped_column(ForeignKey("machines.id", ondelete="CASCADE"), primary_key=True)
+    agent_id: Mapped[str] = mapped_column(ForeignKey("edge_agents.id", ondelete="CASCADE"), primary_key=True)
+    until: Mapped[Stamp]
+
+
 class MachineFile(Base):
     """A manual or the photo of a machine."""
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from tests.faults import gateway
 
 TICKS = gateway.OUTAGE_HOURS * 5
-BYTES_MAX = 2_000_000_000
 
 
 def main() -> None:
     """Print what the gateway holds, and how fast it catches up beside live data."""
     with tempfile.TemporaryDirectory() as folder:
-        print(asyncio.run(gateway.outage(Path(folder), ticks=TICKS, bytes_max=BYTES_MAX)))
+        print(asyncio.run(gateway.outage(Path(folder), ticks=TICKS)))

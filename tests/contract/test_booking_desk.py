@@ -17,11 +17,12 @@ from api.bookings.views import Occupancy, Search, Status
 from api.records.database import Records, open_records
 from api.records.rules import InvalidRecordError
 from api.records.service import UnknownRecordError, put
-from shopfloor.periods import DAY, HOUR, INSTANT_MAX, Period, parse_instant, subtract
+from api.usage.tables import UsageDay
+from shopfloor.periods import DAY, HOUR, INSTANT_MAX, Period, parse_instant, subtract, to_datetime
 from tests.services.records import firm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROME = ZoneInfo("Europe/Rome")
 NOW = parse_instant("2026-11-17T09:05:00Z")
@@ -130,6 +131,29 @@ def test_a_lock_begins_now_at_the_earliest_and_is_not_over(records: Records) -> 
         lock(records, -2, -1, now=NINE)
     with records.writing() as session, pytest.raises(RefusedBookingError, match="there is no machine"):
         lock_outs.lock_out(session, MARA, "none", WEEK, "x", now=NOW)
+
+
+def test_the_days_that_a_booking_or_a_lock_touches_are_built_again(records: Records) -> None:
+    day = to_datetime(NINE).date()
+
+    def is_stale(act: Callable[[], object]) -> bool:
+        with records.writing() as session:
+            values = {"built": 0, "until": 0, "last_utc_day": 0, "policy": "", "texts": [], "work": b""}
+            session.merge(UsageDay(machine_id="mill-1", day=day, is_stale=False, **values))
+        act()
+        with records.reading() as session:
+            return session.get_one(UsageDay, ("mill-1", day)).is_stale
+
+    made: list[str] = []
+    assert is_stale(lambda: made.append(book(records, FIRM_A, 0)))
+    assert not is_stale(lambda: book(records, FIRM_A, 4, machine="mill-2"))
+    assert is_stale(lambda: move(records, made[0], "mill-3"))
+    assert is_stale(lambda: lock(records, 1, 2))
+
+
+def move(records: Records, booking: str, machine: str) -> None:
+    with records.writing() as session:
+        service.change(session, Clerk(MARA, FIRM_A, Rules(), ROME, NOW), booking, machine=machine)
 
 
 def test_a_notice_is_listed_until_its_owner_notes_it(records: Records) -> None:

@@ -16,7 +16,7 @@ from api.records import service, sheets
 from api.records.database import Records, open_records
 from api.records.rules import InvalidRecordError
 from shopfloor.hashed_log import BrokenLogError
-from shopfloor.periods import SECOND
+from shopfloor.periods import SECOND, format_instant
 from tests.services.records import firm, partita_iva
 
 if TYPE_CHECKING:
@@ -74,6 +74,38 @@ def test_two_firms_may_have_one_name_and_never_one_partita_iva(records: Records)
     put(records, "members", **firm("b", 2))
     with pytest.raises(InvalidRecordError, match="partita_iva"):
         put(records, "members", **firm("c", 1))
+
+
+def former(records: Records) -> dict[str, list[tuple[str, str]]]:
+    """Return the agents that each machine was moved away from, as the collectors are told."""
+    return {each.id: [(one.publisher, one.until) for one in each.formerly]
+            for each in service.read_park(records, now=NOW)}  # fmt: skip
+
+
+def test_an_agent_that_a_machine_is_taken_from_may_deliver_what_it_has_of_the_time_before(park: Records) -> None:
+    put(park, "machines", id="mill-nord", name="M 1", site_id="nord", agent_id="edge-sud", signals=["parts"])
+    assert former(park) == {"mill-nord": [("edge-nord", format_instant(NOW))], "mill-sud": []}
+
+    put(park, "machines", id="mill-nord", name="M 2", site_id="nord", agent_id="edge-sud", signals=["parts"])
+    assert former(park)["mill-nord"] == [("edge-nord", format_instant(NOW))], "another change is no move"
+
+    put(park, "machines", id="mill-nord", name="M 2", site_id="nord", agent_id="edge-nord", signals=["parts"])
+    assert former(park)["mill-nord"] == [("edge-sud", format_instant(NOW))], "who has it again is no former agent"
+
+
+def test_a_table_that_gives_a_machine_to_another_agent_is_a_move_too(park: Records) -> None:
+    data = b"id;agent_id\nmill-nord;edge-sud\n"
+    assert sheets.read_in(park, ADA, "machines", data, now=NOW, dry_run=True).problems == []
+    assert former(park)["mill-nord"] == [], "a dry run moves nothing"
+    sheets.read_in(park, ADA, "machines", data, now=NOW, dry_run=False)
+    assert former(park)["mill-nord"] == [("edge-nord", format_instant(NOW))]
+
+
+def test_a_machine_that_was_moved_can_be_removed(park: Records) -> None:
+    put(park, "machines", id="mill-nord", name="M 1", site_id="nord", agent_id="edge-sud", signals=["parts"])
+    with park.writing() as session:
+        service.remove(session, ADA, "machines", "mill-nord", now=NOW)
+    assert former(park) == {"mill-sud": []}
 
 
 def test_a_site_with_machines_is_not_removed(park: Records) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import urllib3
 
 from api.access import scope
+from edge_agent.packing import unpacked
 from shopfloor import broker_files, mqtt
 from shopfloor.periods import parse_instant
 from shopfloor.settings import write_secret
@@ -182,8 +183,8 @@ class Chain:
             shutil.copy(file, copy)
         database = sqlite3.connect(copy / "spool.db")
         found = set()
-        for (body,) in database.execute("SELECT body FROM row"):
-            message = messages.decode(messages.with_id(messages.RowId(AGENT, "0", 1), body))
+        for body, whole in database.execute("SELECT body, whole FROM row"):
+            message = messages.decode(messages.with_id(messages.RowId(AGENT, "0", 1), unpacked(body, whole)))
             assert isinstance(message.Messages, list)
             for each in message.Messages:
                 for name, field in (each.Payload or {}).items():
@@ -269,8 +270,9 @@ class Chain:
             "signals": [*DERIVED, *self.counters],
         }
         address = f"sqlite://{self.folder / 'records.db'}"
-        operator = {"operator": (scope.Role.OPERATOR, None, None)}
-        self.api_key = fill(address, sites={"modena": "Modena"}, machines=[machine], holders=operator)["operator"]
+        holders = {"administrator": (scope.Role.ADMINISTRATOR, None, None)}
+        tokens = fill(address, sites={"modena": "Modena"}, machines=[machine], holders=holders)
+        self.api_key = tokens["administrator"]
         (self.folder / "api.toml").write_text(
             f'store = "{self.store_url}"\nrecords = "{address}"\nport = {self.ports["api"]}\n'
             + self._broker_table(API),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
+from edge_agent.health import FillRate
 from edge_agent.recorder import SpoolRecorder
 from edge_agent.spool import Spool
 from edge_agent.uplink import Uplink
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 MACHINES = [f"machine-{number:02}" for number in range(30)]
 SIGNALS = [f"signal_{number:02}.{'counter' if number < 10 else 'double'}" for number in range(100)]
 OUTAGE_HOURS = 72
+BYTES_MAX = 8_000_000_000
+"""What `spool.bytes_max` of such a gateway is set to: its 3,000 samples a second of 72 hours have to fit."""
 LIVE_SECONDS_MIN = 5
 CATCH_UP_SECONDS_MAX = 1800.0
 
@@ -44,7 +47,8 @@ class Figures(NamedTuple):
     Attributes:
         samples: fed during the outage.
         bytes_held: of the spool at the end of the outage.
-        bytes_max: its bound.
+        bytes_max: its bound, in the proportion in which the time is compressed.
+        hours_left: what its health said at each tick, by hours since the outage began.
         memory_grown: bytes that the process grew from the first third of the outage to its end.
         catch_up_seconds: until everything was stored.
         live_seconds: age of each live row when the collector said that it is stored.
@@ -54,7 +58,8 @@ class Figures(NamedTuple):
 
     samples: int
     bytes_held: int
-    bytes_max: int
+    bytes_max: float
+    hours_left: dict[float, float]
     memory_grown: int
     catch_up_seconds: float
     live_seconds: list[float]
@@ -64,10 +69,11 @@ class Figures(NamedTuple):
     def __str__(self) -> str:
         per_sample = self.bytes_held / self.samples
         rate = self.samples / self.catch_up_seconds
-        hours = self.bytes_max / (per_sample * len(MACHINES) * len(SIGNALS) * 3600)
+        hours = BYTES_MAX / (per_sample * len(MACHINES) * len(SIGNALS) * 3600)
         return (
-            f"{self.samples} samples of an outage of {OUTAGE_HOURS} h in {self.bytes_held / 1e6:.1f} MB "
-            f"({per_sample:.1f} B each; at 1 Hz the bound of {self.bytes_max / 1e9:g} GB holds {hours:.1f} h), "
+            f"{self.samples} samples of an outage of {OUTAGE_HOURS} h in {self.bytes_held / 1e6:.2f} MB "
+            f"({per_sample:.1f} B each; at 1 Hz {BYTES_MAX / 1e9:g} GB hold {hours:.1f} h, and after "
+            f"{max(self.hours_left):.0f} h {list(self.hours_left.values())[-1]:.1f} h were said to be left), "
             f"memory grew by {self.memory_grown / 1e6:.1f} MB; caught up in {self.catch_up_seconds:.1f} s, "
             f"{rate:,.0f} samples/s; live rows were stored within {max(self.live_seconds):.2f} s"
         )
@@ -76,8 +82,8 @@ class Figures(NamedTuple):
 class _Watched(Spool):
     """A spool that notes when its rows are said to be stored."""
 
-    def __init__(self, path: Path, *, bytes_max: int) -> None:
-        super().__init__(path, bytes_max=bytes_max, host="gateway")
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, bytes_max=BYTES_MAX, host="gateway")
         self.stored_at: dict[int, int] = {}
 
     def delete(self, rows: Iterable[int]) -> None:
@@ -89,9 +95,9 @@ class _Watched(Spool):
 class Gateway:
     """The agent of the site, without its machines' servers."""
 
-    def __init__(self, folder: Path, port: int, *, bytes_max: int) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         login = usual_logins(AGENT)[AGENT][0]
-        self.spool = _Watched(folder / "spool.db", bytes_max=bytes_max)
+        self.spool = _Watched(folder / "spool.db")
         self.recorder = SpoolRecorder(
             self.spool,
             publisher=AGENT,
@@ -125,17 +131,23 @@ class Gateway:
             await asyncio.sleep(0)
 
 
-async def outage(folder: Path, *, ticks: int, bytes_max: int) -> Figures:
+async def outage(folder: Path, *, ticks: int) -> Figures:
     """Run the outage and the time after it, and return what was seen."""
     port = free_port()
-    gateway = Gateway(folder, port, bytes_max=bytes_max)
+    gateway = Gateway(folder, port)
     end = clock.now() - HOUR
     every = OUTAGE_HOURS * HOUR // ticks
+    bytes_max = BYTES_MAX * SECOND / every
     memory: list[int] = []
+    rate, hours_left = FillRate(), dict[float, float]()
     uplink = asyncio.create_task(gateway.uplink.run())
     try:
         for number in range(ticks):
-            await gateway.tick(end - (ticks - number) * every)
+            stamp = end - (ticks - number) * every
+            await gateway.tick(stamp)
+            left = rate.hours_left(stamp, gateway.spool.bytes_in, round(bytes_max) - gateway.spool.bytes_held)
+            if left is not None:
+                hours_left[(number + 1) * every / HOUR] = left
             if number in {ticks // 3, ticks - 1}:
                 memory.append(psutil.Process().memory_info().rss)
         held, backlog = gateway.spool.bytes_held, gateway.spool.newest
@@ -151,7 +163,7 @@ async def outage(folder: Path, *, ticks: int, bytes_max: int) -> Figures:
     samples = len(MACHINES) * len(SIGNALS)
     ages = [(gateway.spool.stored_at[n] - stamp) / SECOND for n, stamp in live.items()]
     said = len(set(live.values()))
-    return Figures(ticks * samples, held, bytes_max, memory[-1] - memory[0], caught_up, ages, stored,
+    return Figures(ticks * samples, held, bytes_max, hours_left, memory[-1] - memory[0], caught_up, ages, stored,
                    (ticks + said) * samples)  # fmt: skip
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.services
 
 LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 AWAY_SECONDS = 120 if LONG else 5
-SPOOL_BYTES = 1_000_000
+SPOOL_BYTES = 100_000
 """The smallest bound that a configuration may set."""
 EVICTIONS = 60 if LONG else 5
 MANY, QUICK = 100, 20

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 TICKS = gateway.OUTAGE_HOURS * 60 if LONG else 12
 """One for each minute of the outage, or for each six hours of it."""
-BYTES_MAX = 2_000_000_000
+HOURS_LEFT_ERROR_MAX = 3.0
 LIVE_SECONDS_MAX = 2.0
 MEMORY_GROWTH_MAX = 40_000_000
 
@@ -22,9 +22,12 @@ MEMORY_GROWTH_MAX = 40_000_000
 async def test_a_site_gateway_lives_through_a_long_outage_and_delivers_everything_with_live_data_first(
     tmp_path: Path,
 ) -> None:
-    figures = await gateway.outage(tmp_path, ticks=TICKS, bytes_max=BYTES_MAX)
+    figures = await gateway.outage(tmp_path, ticks=TICKS)
     print(figures)
     assert figures.stored == figures.expected, "everything is delivered, once"
-    assert figures.bytes_held <= BYTES_MAX
+    assert figures.bytes_held <= figures.bytes_max
+    full_after = [passed + left for passed, left in figures.hours_left.items()]
+    assert min(full_after) > gateway.OUTAGE_HOURS, "said to be full before the outage ends"
+    assert max(full_after) - min(full_after) < HOURS_LEFT_ERROR_MAX, "what was said to be left did not come true"
     assert figures.memory_grown < MEMORY_GROWTH_MAX
     assert max(figures.live_seconds) < LIVE_SECONDS_MAX

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent import check, opcua
+from edge_agent import check, chronicle, opcua
 from edge_agent.config import MachineConfig, ServerConfig
 from edge_agent.nodemap import NAMESPACES, Entry
 from edge_agent.opcua import watch
@@ -350,7 +350,7 @@ async def test_a_server_that_does_not_answer_is_proven_silent(
 ) -> None:
     monkeypatch.setattr(opcua, "RETRY_SECONDS_MAX", 0.5)
     monkeypatch.setattr(opcua, "RETRY_SECONDS_MIN", 0.1)
-    monkeypatch.setattr(opcua, "_UNREACHABLE_EVERY", 1)
+    monkeypatch.setattr(opcua, "UNREACHABLE_EVERY", 1)
     async with serving(tmp_path, script) as server:
         config = reach(server, tmp_path)
     async with watching(config, notebook):
@@ -358,6 +358,31 @@ async def test_a_server_that_does_not_answer_is_proven_silent(
     assert len({since for since, _ in notebook.silences}) == 1
     assert [at for _, at in notebook.silences] == sorted(at for _, at in notebook.silences)
     assert notebook.proofs == []
+
+
+async def test_a_gateway_that_does_not_reach_its_machine_proves_its_silence_until_it_speaks(
+    tmp_path: Path, script: Script, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chronicle, "UNREACHABLE_EVERY", 1)
+    deciding = [signal for signal in DECIDING if signal != "alarm_blocking"]
+    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
+        await until(lambda: notebook.proofs, "observed")
+        for signal in deciding[1:]:
+            script.say(signal, None)
+        await until(lambda: notebook.last(deciding[-1]) is None, "most are silent")
+        assert notebook.silences == [], "one deciding signal still speaks"
+        silent = script.say(deciding[0], None)
+        await until(lambda: len(notebook.silences) > 2, "silence is proven")
+        script.say(deciding[0], 1)
+        await until(lambda: notebook.last(deciding[0]) == 1, "one speaks again")
+        told = len(notebook.silences)
+        for signal in deciding[1:]:
+            script.say(signal, 1)
+        await until(lambda: notebook.health[MACHINE].observed_since, "observed again")
+    (since,) = {since for since, _ in notebook.silences}
+    assert since >= silent // 1000 * 1000
+    assert max(at for _, at in notebook.proofs if at < since) < since
+    assert len(notebook.silences) <= told + 1
 
 
 async def test_after_a_restart_of_the_agent_the_hole_begins_at_the_last_proof(tmp_path: Path, script: Script) -> None:

@@ -1,25 +1,54 @@
-"""Every kind of simulated server is found, mapped and read by the agent."""
+"""Every kind of simulated server is found, mapped and read completely by the agent."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shopfloor.signals import DECIDING
+from edge_agent import check
+from edge_agent.config import load
+from shopfloor.entries import Alarm, Tool, decode, decode_all
+from shopfloor.runtime import clock
+from shopfloor.signals import DECIDING, SIGNALS
 from shopfloor.states import State, state_of
+from simulators.machine import PlannedJob
 from simulators.tree import machine_variables
-from tests.services.test_opcua_source import MACHINE, Notebook, Script, reach, serving, until, watching
+from tests.services.test_opcua_source import MACHINE, PLANS, Notebook, Script, reach, serving, until, watching
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge_agent.check import MachineSeen
+    from edge_agent.config import ServerConfig
+    from simulators.tree import Edition
+
 pytestmark = pytest.mark.services
+
+SET = ("job", "order", "customer_order", "program", "execution_mode")
+LISTED = {"tool", "tools", "prognoses", "alarm", "alarm_blocking", "alarms"}
+
+
+def script_of(edition: Edition) -> Script:
+    """Make a machine of an edition that says something of each of its variables."""
+    script = Script()
+    script.variables = machine_variables(("x", "z"), edition)
+    return script
+
+
+async def configured(folder: Path, endpoint: str) -> tuple[ServerConfig, MachineSeen]:
+    """Let `edge init` write a configuration and `edge check` look at it; return both."""
+    path = folder / "edge.toml"
+    path.write_text(await check.init(endpoint, clock.now), encoding="utf-8")
+    report = await check.check(path, clock.now)
+    assert report.exit_code == check.EXIT_GOOD, report.text()
+    (server,) = load(path).servers
+    return server, report.machines[0]
 
 
 async def test_a_server_of_the_first_edition_is_read_and_its_state_is_that_of_its_program(tmp_path: Path) -> None:
-    script, notebook = Script(), Notebook()
-    script.variables = machine_variables(("x",), "1.00")
+    script, notebook = script_of("1.00"), Notebook()
     async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
         await until(lambda: notebook.proofs, "observed")
         assert not notebook.health[MACHINE].refused
@@ -30,3 +59,60 @@ async def test_a_server_of_the_first_edition_is_read_and_its_state_is_that_of_it
     facts = {signal: notebook.last(signal) for signal in DECIDING if notebook.values[signal]}
     assert set(facts) == {"alarm_blocking", "control_mode", "program_state", "channel_state"}
     assert state_of(facts) is State.INTERRUPTED  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("edition", ["1.00", "1.02", "jobs", "cnc"])
+async def test_every_signal_that_a_server_of_any_kind_serves_is_found_by_init_seen_by_check_and_read(
+    tmp_path: Path, edition: Edition
+) -> None:
+    script, notebook = script_of(edition), Notebook()
+    told = {} if edition == "cnc" else dict.fromkeys(LISTED)
+    served = {each.signal for each in script.variables if each.signal in SIGNALS and each.signal != "alarm"}
+    async with serving(tmp_path, script) as server:
+        config, seen = await configured(tmp_path, server.endpoint)
+        missing = (served | told.keys()) - {each.signal for each in seen.signals}
+        assert missing == set(), "check does not see it"
+        async with watching(config, notebook):
+            await until(lambda: notebook.proofs, "observed")
+            await until(lambda: (served | told.keys()) <= {name for name, said in notebook.values.items() if said},
+                        "every signal is read")  # fmt: skip
+            (health,) = notebook.health.values()
+            assert health.refused == {}
+
+
+async def test_the_jobs_of_a_server_without_the_deprecated_tree_are_consistent_sets(tmp_path: Path) -> None:
+    script, notebook = script_of("jobs"), Notebook()
+    first, second = (PLANS.job(number, date(2026, 11, 20), number) for number in range(2))
+    script.planned = (PlannedJob(first, 1, 3, 2, clock.now()), PlannedJob(second, 0, 0, 0, clock.now()))
+    async with serving(tmp_path, script) as server:
+        config, seen = await configured(tmp_path, server.endpoint)
+        async with watching(config, notebook):
+            await until(lambda: notebook.last("job") == first.id, "the list is read")
+            await until(lambda: notebook.last("job_parts_good") == 2, "the response is read")
+            now = clock.now()
+            script.planned = (PlannedJob(first, 2, 4, 3, now), PlannedJob(second, 1, 0, 0, now))
+            await until(lambda: notebook.last("job") == second.id, "the next job is in hand")
+            script.planned = ()
+            await until(lambda: notebook.last("job") == "", "no job is in hand")
+    values = {each.signal: each.value for each in seen.signals}
+    for job in (first, second):
+        (stamp,) = {each.source for each in notebook.values["job"] if each.value == job.id}
+        said = {name: each.value for name in SET for each in notebook.values[name] if each.source == stamp}
+        assert said == {"job": job.id, "order": job.order, "customer_order": job.customer_order,
+                        "program": job.program, "execution_mode": 2}  # fmt: skip
+    assert {name: values[name] for name in ("job", "runs_planned", "job_parts", "job_parts_good")} == {
+        "job": first.id, "runs_planned": first.runs_planned, "job_parts": 3, "job_parts_good": 2,
+    }  # fmt: skip
+
+
+async def test_check_tells_active_alarms_and_tools_as_the_agent_would_store_them(tmp_path: Path) -> None:
+    script = script_of("jobs")
+    async with serving(tmp_path, script) as server:
+        script.say("alarm_blocking", value=False)
+        script.say("alarm", "700123 Lube oil low")
+        await until(lambda: not script.said, "the alarm is raised")
+        _, seen = await configured(tmp_path, server.endpoint)
+    values = {each.signal: str(each.value) for each in seen.signals}
+    assert [each.code for each in decode_all(Alarm, values["alarms"])[0]] == ["700123"]
+    assert values["tools"] == '["T01"]'
+    assert decode(Tool, values["tool"]).life[0].value == 600.0

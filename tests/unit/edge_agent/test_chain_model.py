@@ -18,7 +18,7 @@ from collector.pipeline import Raw, acknowledgements, commit
 from collector.quarantine import Quarantine
 from edge_agent.recorder import SpoolRecorder
 from edge_agent.spool import Spool
-from edge_agent.window import BREAKS_MAX, Kill, Send, Window
+from edge_agent.window import BREAKS_MAX, RETRY_SECONDS_MIN, Kill, Send, Window
 from shopfloor.periods import SECOND, Period
 from shopfloor.samples import Reading
 from shopfloor.stores.port import StoreUnavailableError
@@ -79,7 +79,7 @@ class Chain(RuleBasedStateMachine):
         self.host = "host-1"
         self.disk = 0
         self.agent_up = False
-        self.on_their_way: set[int] = set()
+        self.on_their_way: dict[int, int] = {}
         self.breaks_alone: dict[int, int] = {}
 
     @initialize(seed=st.integers(0, 2**32))
@@ -113,9 +113,11 @@ class Chain(RuleBasedStateMachine):
     def disconnect_agent(self) -> None:
         if self.connected:
             unanswered = [n for n in self.on_their_way if self.agent_up and n in self.window.in_flight]
-            if len(unanswered) == 1:
-                self.breaks_alone[unanswered[0]] = self.breaks_alone.get(unanswered[0], 0) + 1
-            self.on_their_way = set()
+            # One with which the connection has lived for long enough may be taken for innocent.
+            recent = [n for n in unanswered if self.now - self.on_their_way[n] < RETRY_SECONDS_MIN * SECOND]
+            alone = {each[0] for each in (unanswered, recent) if len(each) == 1}
+            self.breaks_alone |= {n: self.breaks_alone.get(n, 0) + 1 for n in alone}
+            self.on_their_way = {}
             self.connected = self.agent_hears = False
             self.pubacks = []
             if self.agent_up:
@@ -143,7 +145,7 @@ class Chain(RuleBasedStateMachine):
             if not self.connected:
                 break
             found = self.spool.message(action.n, PUBLISHER)
-            self.on_their_way.add(action.n)
+            self.on_their_way[action.n] = self.now
             if found is None:
                 self.window.forget([action.n])
             elif self.broker_takes(action.n, found[2]):
@@ -171,7 +173,7 @@ class Chain(RuleBasedStateMachine):
         self.random.shuffle(self.pubacks)
         for n in self.pubacks[: self.random.randint(1, len(self.pubacks))]:
             self.window.accepted(n)
-            self.on_their_way.discard(n)
+            self.on_their_way.pop(n, None)
             self.pubacks.remove(n)
 
     @precondition(lambda self: self.agent_up)

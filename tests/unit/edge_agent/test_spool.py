@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_agent import spool as spool_module
+from edge_agent.packing import packed
 from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError, host_identity
 from edge_agent.stamps import Known
 from shopfloor.periods import DAY, SECOND, Period
@@ -118,6 +119,47 @@ def test_a_message_carries_the_id_of_its_row_the_same_each_time(disk: Disk) -> N
     assert (machine, signal_class) == (MACHINE, "record")
     assert messages.decode(payload).MessageId == f"site-a:{spool.epoch}:1"
     assert spool.message(2, "site-a") is None
+
+
+def full_row() -> tuple[NewRow, bytes]:
+    """Make a compressed row of a hundred samples, and return what is sent of it."""
+    samples = [Sample(MACHINE, f"signal_{number}.double", NOW, number / 4) for number in range(100)]
+    [body] = messages.pack(samples, publisher="site-a", writer_group="gauge", writer_id=1)
+    kept, whole = packed(body.data)
+    return NewRow(MACHINE, "gauge", NOW, NOW, len(samples), kept, whole=whole), body.data
+
+
+def test_a_full_row_takes_a_seventh_of_its_size_on_the_disk_and_is_sent_as_it_was(disk: Disk) -> None:
+    spool, (new, body) = disk.open(), full_row()
+    spool.put([new])
+    held = spool.bytes_held
+    spool = disk.open()
+    [waiting] = spool.waiting(0, 1, 1)
+    assert held < len(body) / 7
+    assert (spool.bytes_held, spool.bytes_in, waiting.size) == (held, 0, len(body))
+    sent = messages.with_id(messages.RowId("site-a", spool.epoch, 1), body)
+    assert spool.message(1, "site-a") == (MACHINE, "gauge", sent)
+    spool.delete([1])
+    assert spool.bytes_held == 0
+
+
+def test_a_full_row_that_died_is_whole_again_and_one_that_was_damaged_is_kept_as_it_is(disk: Disk) -> None:
+    spool, (new, body) = disk.open(), full_row()
+    spool.put([new, new])
+    spool.kill(1, "for a test")
+    spool._db.execute("UPDATE row SET body = x'0102' WHERE n = 2")
+    assert spool.message(2, "site-a") is None
+    bodies = [body for (body,) in spool._db.execute("SELECT body FROM dead ORDER BY n")]
+    assert bodies == [body, b"\x01\x02"]
+
+
+def test_a_spool_of_before_rows_were_compressed_is_read_on(disk: Disk) -> None:
+    spool, (new, body) = disk.open(), full_row()
+    spool.put([new._replace(body=body, whole=None)])
+    spool._db.execute("ALTER TABLE row DROP COLUMN whole")
+    found = disk.open().message(1, "site-a")
+    assert found is not None
+    assert found[2].endswith(body)
 
 
 def test_an_epoch_belongs_to_a_computer_and_a_cloned_disk_gets_another(disk: Disk) -> None:

@@ -5,7 +5,7 @@ import random  # noqa: TC003 - hypothesis reads annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.bookings.facts import IN_USE, Change, History, Kind, Outcome, booked, outcome, stage, unused_seconds
+from api.bookings.facts import IN_USE, Change, History, Kind, Outcome, booked, judged, outcome, stage, unused_seconds
 from api.usage.evidence import Booking
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Claim, Quality, Segment
 from shopfloor.periods import HOUR, SECOND, Period
@@ -135,6 +135,14 @@ def test_a_slot_that_others_used_is_no_no_show() -> None:
     for payer in ("B", UNATTRIBUTED):
         seen = [segment(0, 11, State.OFF), segment(11, 20, State.PROCESSING, payer)]
         assert outcome(kept, seen, now=20 * HOUR) is Outcome.USED_BY_OTHERS
+
+
+def test_a_booking_is_not_judged_before_all_of_it_is_known() -> None:
+    kept = history(made(10, 14))
+
+    assert judged(kept, [segment(0, 13, State.OFF)], now=20 * HOUR) is None
+    assert judged(kept, [segment(0, 20, State.OFF)], now=20 * HOUR) is Outcome.NO_SHOW
+    assert judged(kept, [], now=0) is Outcome.AHEAD
 
 
 _states = st.sampled_from(State)
