@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ OF_ADMINISTRATORS = (
     "/administration/sites", "/administration/agents", "/administration/agents/north-1",
     "/administration/machines/mill-1", "/administration/audit",
 )  # fmt: skip
-LONG = pytest.mark.skipif(os.environ.get("OFFICINA_TEST_SIZE") != "long", reason="full size: make test-long")
+IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
+LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")
+READ_CLOSELY = ("/", "/machines/mill-1", "/administration/members/new")
 BYTES_MAX = 200_000
 LOST_SECONDS_MAX = 10.0
 
@@ -50,6 +53,13 @@ def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
+def say(it: World, sample: Sample) -> None:
+    """Publish from a thread of its own: the browser's has a running loop."""
+    speaker = threading.Thread(target=it.say, args=(sample,))
+    speaker.start()
+    speaker.join()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
@@ -66,18 +76,19 @@ def test_every_screen_is_whole_at_every_size_for_everybody_in_both_languages(
     for holder, paths in (("operator", OF_STAFF), ("administrator", OF_ADMINISTRATORS)):
         with screen(browser, it, holder, size) as shown:
             for path in paths:
-                for language in ("it", "en"):
+                for language in ("it", "en") if IS_LONG or size == "desktop" else ("it",):
                     asked = f"{path}{'&' if '?' in path else '?'}lang={language}&theme=light"
                     assert shown.open(asked) == 200, path
                     assert shown.width() <= SIZES[size][0], f"{path} scrolls sideways"
-                assert shown.barriers() == [], path
+                if IS_LONG or path in READ_CLOSELY:
+                    assert shown.barriers() == [], path
             assert shown.complaints == []
             assert shown.strangers == []
 
 
 def test_nothing_serious_keeps_people_out_at_night(it: World, browser: Browser) -> None:
     with screen(browser, it, "operator", "desktop") as shown:
-        for path in OF_STAFF:
+        for path in OF_STAFF if IS_LONG else OF_STAFF[:1]:
             shown.open(f"{path}{'&' if '?' in path else '?'}theme=night")
             assert shown.barriers() == [], path
 
@@ -101,11 +112,11 @@ def test_a_machine_changes_on_its_page_without_being_loaded_again(it: World, bro
         shown.open("/machines/mill-1?lang=it")
         shown.page.evaluate("window.isStillThere = true")
 
-        it.say(Sample("mill-1", "item_state", clock.now(), 3))
+        say(it, Sample("mill-1", "item_state", clock.now(), 3))
 
         shown.page.wait_for_selector(".nowline .big:has-text('In lavorazione')")
         assert shown.page.evaluate("window.isStillThere")
-        it.say(Sample("mill-1", "item_state", clock.now() + SECOND, 2))
+        say(it, Sample("mill-1", "item_state", clock.now() + SECOND, 2))
         shown.page.wait_for_selector(".nowline .big:has-text('In attesa')")
 
 
@@ -132,7 +143,7 @@ def test_an_administrator_adds_a_site_and_finds_the_agent_that_is_not_enrolled(i
 def test_pages_are_read_and_forms_are_sent_without_script(it: World, browser: Browser) -> None:
     with screen(browser, it, "administrator", "phone", script=False) as shown:
         shown.open("/machines/mill-1/history?lang=it")
-        assert shown.page.locator("details.table tbody tr").count() == 1
+        assert shown.page.locator("details.table tbody tr").count() >= 1
 
         shown.open("/administration/sites/sud?lang=it")
         shown.page.fill("#town", "Vignola")
