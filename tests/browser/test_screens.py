@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shopfloor.periods import MINUTE, SECOND
+from shopfloor.periods import MINUTE
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample
 from tests.browser.screens import SIZES, chromium, screen
@@ -53,9 +53,11 @@ def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def say(it: World, sample: Sample) -> None:
-    """Publish from a thread of its own: the browser's has a running loop."""
-    speaker = threading.Thread(target=it.say, args=(sample,))
+def say(it: World, state: int) -> None:
+    """Publish a state of a machine that is watched, from a thread of its own: the browser's has a running loop."""
+    now = clock.now()
+    samples = (Sample("mill-1", "item_state", now, state), Sample("mill-1", "observed", now, now - 30 * MINUTE))
+    speaker = threading.Thread(target=it.say, args=samples)
     speaker.start()
     speaker.join()
 
@@ -112,11 +114,11 @@ def test_a_machine_changes_on_its_page_without_being_loaded_again(it: World, bro
         shown.open("/machines/mill-1?lang=it")
         shown.page.evaluate("window.isStillThere = true")
 
-        say(it, Sample("mill-1", "item_state", clock.now(), 3))
+        say(it, 3)
 
         shown.page.wait_for_selector(".nowline .big:has-text('In lavorazione')")
         assert shown.page.evaluate("window.isStillThere")
-        say(it, Sample("mill-1", "item_state", clock.now() + SECOND, 2))
+        say(it, 2)
         shown.page.wait_for_selector(".nowline .big:has-text('In attesa')")
 
 
