@@ -10,7 +10,7 @@ PARALLEL := --numprocesses 3 --dist loadfile
 export PORT DEMO_DIR DEMO_SECONDS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install dev servers check fix test test-long coverage bench audit sbom lock clean
+.PHONY: help demo install dev servers check fix test test-long coverage bench audit sbom docs compose-test lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -66,11 +66,18 @@ bench: $(DEV_STAMP) servers ## measure, beside a limit measured in the same run
 	@$(BIN)/python -m tests.benchmarks
 
 audit: $(DEV_STAMP) ## look the locked packages up among known advisories; each exception is explained in deploy/advisories.txt
-	@$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt $$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' deploy/advisories.txt)
+	@$(BIN)/python deploy/audit.py
 
 sbom: $(STAMP) $(DEV_STAMP) ## write what is installed to run Officina as CycloneDX: officina.cdx.json
 	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o officina.cdx.json requirements.txt
 	@echo "officina.cdx.json: $$(grep -c '"bom-ref"' officina.cdx.json) components"
+
+docs: $(DEV_STAMP) ## build the documentation site from docs/ into site/, where every link leads somewhere
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
+	@$(BIN)/zensical build --clean --strict --config-file zensical.toml
+
+compose-test: $(STAMP) ## where a Docker engine is: build the image, start everything, wait until all is well, stop
+	@bash deploy/compose-test.sh
 
 lock: $(DEV_STAMP) ## renew the hash-locked lists of packages
 	@mkdir -p .cache

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -19,8 +20,10 @@ from api.access.service import Access
 from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
+from api.billing import endpoints as billing_endpoints
+from api.billing.ledger import Ledger, settled
 from api.bookings import endpoints as booking_endpoints
-from api.deps import Services, authorize
+from api.deps import Services, authorize, is_secure
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
 from api.edges.store import EdgeStore
@@ -30,18 +33,22 @@ from api.live.service import Live
 from api.machines import endpoints as machine_endpoints
 from api.machines.service import Machines
 from api.machines.today import Today
+from api.maintenance import endpoints as alert_endpoints
+from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import administration, machine, plant, wall
+from api.pages import account, administration, machine, plant, wall
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
+from api.records import file_endpoints, files
 from api.records.database import open_records
 from api.settings import check
 from api.usage import endpoints as usage_endpoints
 from api.usage.kept import UsageDays
+from api.usage.ownership import KeptSessions
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError
 from shopfloor.stores.open import open_store
@@ -52,11 +59,14 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from api.access.letters import Letters
     from api.records.database import Records
     from api.settings import Settings
 
 BODY_BYTES_MAX = 2_100_000
 """Largest body of a request; what is longer is refused as soon as it is."""
+_UPLOAD = re.compile(r"/api/v1/machines/[^/]+/files")
+"""Where a file is sent to, which may be larger; it is read when it is known who sends it."""
 OPENAPI_PATH = "/api/v1/openapi.json"
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -68,6 +78,7 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = structlog.get_logger(__name__)
@@ -94,22 +105,22 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     records = open_records(settings.records)
     access = Access(records)
     sign_in = SignIn(records, second_factor_policy=settings.second_factor)
-    edges = None
-    if settings.edges is not None:
-        edges = Edges(settings.edges, EdgeStore(records))
-        if not worker:
-            edges.start(now=clock.now())
+    letters = _letters(settings, records)
+    edges = _edges(settings, records, worker)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        live = Live(broker, store, records, access=access, metrics=metrics, settings=settings.live)
+        usage = UsageDays(records, store, settings.policy, settled)
+        sessions = KeptSessions(usage)
+        live = Live(broker, store, records, access=access, sessions=sessions, metrics=metrics, settings=settings.live)
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
         today = Today(store, pages.zone)
-        machines = Machines(live, store)
-        usage = UsageDays(records, store, settings.policy)
+        machines = Machines(live, store, sessions)
+        ledger = Ledger(records, usage, review_days=settings.review_days)
         app.state.services = Services(
-            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, usage
-        )
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, letters, usage,
+            ledger,
+        )  # fmt: skip
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -119,6 +130,8 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
             live.streams.close()
             task.cancel()
             await asyncio.wait({task})
+            if letters is not None:
+                letters.close()
             store.close()
             records.close()
 
@@ -141,6 +154,25 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     return app
 
 
+def _letters(settings: Settings, records: Records) -> Letters | None:
+    """Return what sends links by e-mail, None where nothing does; what sends them is loaded where it is needed."""
+    if settings.mail is None:
+        return None
+    from api.access.letters import Letters
+
+    return Letters(records, settings.mail, house=settings.house)
+
+
+def _edges(settings: Settings, records: Records, worker: int | None) -> Edges | None:
+    """Return what enrols agents, None where nothing does; the first worker writes the broker's files."""
+    if settings.edges is None:
+        return None
+    edges = Edges(settings.edges, EdgeStore(records))
+    if not worker:
+        edges.start(now=clock.now())
+    return edges
+
+
 def _first_link(records: Records) -> str:
     """Return the link with which the first administrator chooses address and password; empty once there is one."""
     with records.writing() as session:
@@ -157,15 +189,21 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
     for router in (
         health.router,
         record_endpoints.router,
+        file_endpoints.router,
         booking_endpoints.router,
         machine_endpoints.router,
         access_endpoints.router,
         audit_endpoints.router,
         live_endpoints.router,
         edge_endpoints.router,
+        alert_endpoints.router,
+        work_endpoints.router,
+        setting_endpoints.router,
         usage_endpoints.router,
+        billing_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
+        account.router,
         plant.router,
         booking_pages.router,
         machine.router,
@@ -227,12 +265,15 @@ class _Outside:
                 self._complete(scope, message, started)
             await send(message)
 
-        await self._app(scope, _bounded(receive), send_with_headers)
+        longest = files.BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else BODY_BYTES_MAX
+        await self._app(scope, _bounded(receive, longest), send_with_headers)
 
     def _complete(self, scope: MutableMapping[str, Any], message: Message, started: float) -> None:
         headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
         names = {name.lower() for name, _ in headers}
-        headers.extend(_HEADERS)
+        headers.extend(each for each in _HEADERS if each[0] not in names)
+        if is_secure(Request(scope)):
+            headers.append(_HTTPS_ONLY)
         if b"cache-control" not in names:
             headers.append((b"cache-control", b"no-store"))
         route = getattr(scope.get("route"), "path", "none")
@@ -241,7 +282,7 @@ class _Outside:
         self._metrics.duration.labels(route).observe(clock.monotonic_seconds() - started)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, longest: int) -> Receive:
     """Refuse a body that is too long."""
     taken = 0
 
@@ -249,8 +290,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > BODY_BYTES_MAX:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has at most {BODY_BYTES_MAX} bytes")
+        if taken > longest:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"this request has at most {longest} bytes")
         return message
 
     return receive_bounded

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request, Response
 
 from api.access.permissions import Rule, allows, rule_of
 from api.access.scope import Caller, Scope
 from api.access.tokens import digest
 from api.audit.service import Actor
 from api.errors import ForeignOriginError, NotYoursError, ReadOnlyKeyError, SignInRequiredError
+from api.records.versions import Guard, guard_of, version_of
 from shopfloor.mqtt import is_loopback
 from shopfloor.runtime import clock
 
 if TYPE_CHECKING:
+    from api.access.letters import Letters
     from api.access.service import Access
     from api.access.sign_in import SignIn
+    from api.billing.ledger import Ledger
     from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
@@ -49,7 +52,9 @@ class Services(NamedTuple):
     pages: Pages
     today: Today
     edges: Edges | None
+    letters: Letters | None
     usage: UsageDays
+    ledger: Ledger
 
     async def changed(self) -> None:
         """Let what was just changed in the records hold from the next request on."""
@@ -160,7 +165,9 @@ def _is_own_origin(request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return request.headers.get("sec-fetch-site") == "same-origin"
-    return urlsplit(origin).netloc == request.headers.get("host", "")
+    parts = urlsplit(origin)
+    is_weaker = is_secure(request) and parts.scheme != "https"
+    return parts.netloc == request.headers.get("host", "") and not is_weaker
 
 
 def _is_direct_loopback(request: Request) -> bool:
@@ -181,6 +188,9 @@ def caller(request: Request) -> Caller:
     return found
 
 
+CallerDep = Annotated[Caller, Depends(caller)]
+
+
 def caller_if_known(request: Request) -> Caller | None:
     """Return who asks; None also at an address that nobody serves, where nobody was asked who they are."""
     found: Caller | None = getattr(request.state, "caller", None)
@@ -195,6 +205,27 @@ def scope(request: Request) -> Scope:
 def actor(request: Request) -> Actor:
     """Return who asks, and from where, as the audit trail has it."""
     return Actor(caller(request).id, client_address(request))
+
+
+def guard(
+    caller: CallerDep,
+    *,
+    if_match: Annotated[
+        str | None,
+        Header(max_length=1_000, description="ETag of the record as it was read; a session has to name it."),
+    ] = None,
+    if_none_match: Annotated[
+        str | None, Header(max_length=1_000, description="`*` adds a record and changes none.")
+    ] = None,
+) -> Guard:
+    """Return what the caller believes to change: a person has looked at it before, a program may own what it writes."""
+    return guard_of(if_match, if_none_match, is_needed=caller.by_cookie)
+
+
+def tagged(values: dict[str, Any], response: Response) -> dict[str, Any]:
+    """Give an answer the version of the record that it shows, for a change of it to name."""
+    response.headers["ETag"] = f'"{version_of(values)}"'
+    return values
 
 
 def edges(request: Request) -> Edges:
@@ -215,8 +246,8 @@ def now() -> int:
 
 
 ServicesDep = Annotated[Services, Depends(services)]
-CallerDep = Annotated[Caller, Depends(caller)]
 ScopeDep = Annotated[Scope, Depends(scope)]
 ActorDep = Annotated[Actor, Depends(actor)]
 EdgesDep = Annotated["Edges", Depends(edges)]
+GuardDep = Annotated[Guard, Depends(guard)]
 NowDep = Annotated[int, Depends(now)]

@@ -11,6 +11,11 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.billing.calendars import BadCalendarError
+from api.billing.closing import ClosingRefusedError
+from api.billing.documents.document import NoInvoiceError
+from api.billing.scenarios.values import BadScenarioError
+from api.billing.tariffs import BadTariffError, UnpricedError
 from api.bookings.civil import WallTimeError
 from api.bookings.feeds import TooManyFeedsError
 from api.bookings.rules import BookingConflictError, RefusedBookingError
@@ -21,10 +26,17 @@ from api.machines.paging import InvalidCursorError
 from api.machines.park import UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.service import InvalidQueryError
+from api.maintenance.alarms import ActionRefusedError
+from api.maintenance.channels import ChannelError
+from api.maintenance.links import LinkRefusedError
+from api.maintenance.rules import RuleError
 from api.records.database import RecordsUnavailableError
+from api.records.files import FileSizeError, FileTypeError
 from api.records.rules import InvalidRecordError
 from api.records.service import RecordInUseError, UnknownRecordError
 from api.records.sheets import SheetError
+from api.records.versions import ChangedMeanwhileError, VersionNeededError
+from api.usage.evidence import BadEvidenceError
 from shopfloor.broker_files import BrokerFilesError, ReloadError
 from shopfloor.periods import InvalidInstantError
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
@@ -89,6 +101,17 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownRecordError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
     InvalidRecordError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The record cannot be kept as it is"),
     RecordInUseError: (HTTPStatus.CONFLICT, "The record is in use"),
+    BadScenarioError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The price list cannot be so"),
+    BadTariffError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The price list cannot be so"),
+    BadCalendarError: (HTTPStatus.UNPROCESSABLE_ENTITY, "There is no such month"),
+    BadEvidenceError: (HTTPStatus.CONFLICT, "Evidence contradicts itself"),
+    UnpricedError: (HTTPStatus.CONFLICT, "There is use without a price"),
+    NoInvoiceError: (HTTPStatus.CONFLICT, "The statement cannot be an electronic invoice"),
+    ClosingRefusedError: (HTTPStatus.CONFLICT, "The month cannot be closed yet"),
+    ChangedMeanwhileError: (HTTPStatus.PRECONDITION_FAILED, "The record was changed meanwhile"),
+    VersionNeededError: (HTTPStatus.PRECONDITION_REQUIRED, "The version of the record is needed"),
+    FileTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Files of this type are not kept"),
+    FileSizeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The file is too large"),
     SheetError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The file cannot be read in"),
     BookingConflictError: (HTTPStatus.CONFLICT, "The machine is not free then"),
     RefusedBookingError: (HTTPStatus.UNPROCESSABLE_ENTITY, "It cannot be booked so"),
@@ -96,6 +119,10 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     TooManyFeedsError: (HTTPStatus.CONFLICT, "There are too many calendar addresses"),
     RecordsUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The records do not answer"),
     UnknownMachineError: (HTTPStatus.NOT_FOUND, "There is no such machine"),
+    ActionRefusedError: (HTTPStatus.CONFLICT, "This cannot be done as things are"),
+    RuleError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The rule cannot be so"),
+    ChannelError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The channel cannot be used"),
+    LinkRefusedError: (HTTPStatus.FORBIDDEN, "The link does not work"),
     UnknownEdgeError: (HTTPStatus.NOT_FOUND, "There is no such agent"),
     InvalidCodeError: (HTTPStatus.FORBIDDEN, "The code enrols nobody"),
     TooManyAttemptsError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many codes were wrong"),
@@ -177,7 +204,7 @@ def _known(request: Request, error: Exception) -> Response:
     if status in _PASSES_BY_ITSELF:
         headers["Retry-After"] = str(RETRY_SECONDS)
     detail = "" if type(error) in _SAYS_NOTHING_MORE else str(error)
-    places = error.problems if isinstance(error, InvalidRecordError) else []
+    places = error.problems if isinstance(error, InvalidRecordError | ClosingRefusedError) else []
     errors = [{"place": field, "detail": sentence} for field, sentence in places]
     return problem(request, status, title, detail, errors=errors, headers=headers)
 
@@ -199,7 +226,10 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    route = getattr(
+        request.scope.get("route"), "path", "none"
+    )  # an address itself may hold a link that opens something
+    log.error("request.failed", route=route, error=type(error).__name__, exc_info=error)
     detail = "The fault is the server's, and it is in its log. Nothing was changed."
     return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here", detail)
 

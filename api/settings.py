@@ -67,6 +67,19 @@ class UsageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     estimate_seconds_max: Annotated[int, msgspec.Meta(ge=0, le=604_800)] = 24 * 3600
 
 
+class MailSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How links are sent by e-mail.
+
+    Attributes:
+        server_file: a secret file with the mail server's address, `mailtos://user:password@host:port?from=address`.
+        pages: address of the pages as people reach it, `https://officina.example`; links begin with it, whatever a
+            request says it was sent to.
+    """
+
+    server_file: Path
+    pages: Annotated[str, msgspec.Meta(min_length=8, max_length=200)]
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What the API needs to know.
 
@@ -87,7 +100,9 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         live: how the present is sent out.
         bookings: what members may book.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
+        mail: how links are sent by e-mail; None where the administrator hands them on.
         usage: how time is metered and attributed.
+        review_days: how long after its end a month stays open, for members to contest lines.
     """
 
     store: str
@@ -106,7 +121,9 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     live: LiveSettings = LiveSettings()
     bookings: BookingSettings = BookingSettings()
     edges: EdgesSettings | None = None
+    mail: MailSettings | None = None
     usage: UsageSettings = UsageSettings()
+    review_days: Annotated[int, msgspec.Meta(ge=0, le=60)] = 3
 
     @property
     def policy(self) -> Policy:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from api.access import people
 from api.access.passwords import hash_now
 from api.access.scope import Role
-from api.access.tables import Person
+from api.access.tables import ApiKey, Person
 from api.audit.service import CONSOLE
 from api.records.database import open_records
 from api.records.identifiers import partita_iva_problem
@@ -52,6 +52,9 @@ def fill(
 ) -> list[dict[str, Any]]:
     """Keep the workshop's records; people and keys are made at the first start and stay as they are.
 
+    A start that ended before it kept what it had completed left people and keys whose secrets nobody knows: they get
+    new ones.
+
     Args:
         address: of the database.
         started: first start of the demonstration.
@@ -70,11 +73,7 @@ def fill(
             users = [_user(session, each, passwords, now) for each in holders()]
             for name, role, member in holders():
                 if name not in api_keys:
-                    writes = role is Role.ADMINISTRATOR
-                    wanted = people.Wanted(role, member)
-                    api_keys[name], _ = people.add_key(
-                        session, CONSOLE, name, wanted, writes=writes, days=None, now=now
-                    )
+                    api_keys[name] = _key(session, name, people.Wanted(role, member), now)
     finally:
         records.close()
     return users
@@ -149,6 +148,7 @@ def _user(
 ) -> dict[str, Any]:
     name, role, member = holder
     email = f"{member or name}@{DOMAIN}"
+    is_known = email in passwords
     password = passwords.setdefault(email, secrets.token_urlsafe(12))
     person = session.scalars(select(Person).where(Person.email == email)).one_or_none()
     if person is None:
@@ -156,7 +156,18 @@ def _user(
             session, CONSOLE, email, _called(role, member), [people.Wanted(role, member)], now=now
         )
         person.password_hash = hash_now(password)
+    elif not is_known:
+        people.set_password(session, person, hash_now(password))
     return {"role": role.value, "email": email, "password": password, "member": member}
+
+
+def _key(session: Session, name: str, wanted: people.Wanted, now: int) -> str:
+    """Make the key of a holder, in place of one whose token nobody knows."""
+    for key_id in session.scalars(select(ApiKey.id).where(ApiKey.name == name)).all():
+        people.remove_key(session, CONSOLE, key_id, now=now)
+    writes = wanted.role is Role.ADMINISTRATOR
+    token, _ = people.add_key(session, CONSOLE, name, wanted, writes=writes, days=None, now=now)
+    return token
 
 
 def _called(role: Role, member: str | None) -> str:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import select
 
-from api.access import people
-from api.access.passwords import password_problem
+from api.access import own, people, second_factor
 from api.access.schemas import (
+    FactorCode,
+    FactorOut,
     Invited,
     KeyList,
     KeyMade,
     KeyPost,
     LinkOut,
     Me,
+    PasswordAgain,
     PasswordPost,
     RoleFields,
     SessionList,
@@ -26,11 +28,22 @@ from api.access.schemas import (
     UserPatch,
     UserPost,
 )
+from api.access.sign_in import CodeNeeded, Visitor
 from api.access.tables import ApiKey, Grant, Person
 from api.access.tables import Session as SessionRow
-from api.deps import ActorDep, CallerDep, NowDep, ServicesDep, csrf_token, is_secure
-from api.errors import NotYoursError
+from api.deps import (
+    ActorDep,
+    CallerDep,
+    GuardDep,
+    NowDep,
+    ServicesDep,
+    client_address,
+    csrf_token,
+    is_secure,
+    tagged,
+)
 from api.machines.paging import page
+from api.records.endpoints import WriterDep  # noqa: TC001 - read when routes are made
 from api.records.rules import InvalidRecordError, Problem, site_problems
 from shopfloor.periods import format_instant
 
@@ -91,9 +104,17 @@ def _user(session: Session, person: Person) -> dict[str, Any]:
     }
 
 
-def _link(request: Request, link: people.Link) -> LinkOut:
-    scheme = "https" if is_secure(request) else "http"
-    return LinkOut(url=f"{scheme}://{request.headers.get('host', '')}{link.path}", expires=format_instant(link.expires))
+async def _link(found: Services, request: Request, person: Person, link: people.Link) -> LinkOut:
+    """Return a link to hand on, and send it to whom it is for where there is a mail server."""
+    letters = found.letters
+    if letters is not None:
+        pages = letters.pages
+        is_first = not person.password_hash
+        is_mailed = await asyncio.to_thread(letters.send, person.email, person.language, link, is_first=is_first)
+    else:
+        pages = f"{'https' if is_secure(request) else 'http'}://{request.headers.get('host', '')}"
+        is_mailed = False
+    return LinkOut(url=f"{pages}{link.path}", expires=format_instant(link.expires), is_mailed=is_mailed)
 
 
 @router.get("/users", tags=["users"], response_model=UserList)
@@ -110,33 +131,36 @@ async def list_users(found: ServicesDep, *, cursor: Cursor = None, limit: Limit 
 
 @router.post("/users", tags=["users"], status_code=HTTPStatus.CREATED, response_model=Invited)
 async def invite(found: ServicesDep, actor: ActorDep, now: NowDep, request: Request, fields: UserPost) -> Any:
-    """Add somebody, and make the link with which they choose a password."""
+    """Add somebody, and make the link with which they choose a password; it is mailed where that is set up."""
     if problems := site_problems({"email": fields.email}):
         raise InvalidRecordError(problems)
 
-    def write(session: Session) -> Any:
+    def write(session: Session) -> tuple[Person, dict[str, Any], people.Link]:
         person = people.add_person(session, actor, fields.email, fields.name, _wanted(fields.roles), now=now)
         person.language = fields.language
-        return {
-            "user": _user(session, person),
-            "link": _link(request, people.new_link(session, actor, person, now=now)),
-        }
+        return person, _user(session, person), people.new_link(session, actor, person, now=now)
 
-    return await _write(found, write)
+    person, user, link = await _write(found, write)
+    return {"user": user, "link": await _link(found, request, person, link)}
 
 
 @router.get("/users/{user_id}", tags=["users"], response_model=User)
-async def get_user(found: ServicesDep, user_id: UserId) -> Any:
+async def get_user(found: ServicesDep, user_id: UserId, response: Response) -> Any:
     """One person."""
-    return await _read(found, lambda session: _user(session, people.find_person(session, user_id)))
+    user = await _read(found, lambda session: _user(session, people.find_person(session, user_id)))
+    return tagged(user, response)
 
 
 @router.patch("/users/{user_id}", tags=["users"], response_model=User)
-async def change_user(found: ServicesDep, actor: ActorDep, now: NowDep, user_id: UserId, fields: UserPatch) -> Any:
+async def change_user(
+    writer: WriterDep, guard: GuardDep, user_id: UserId, fields: UserPatch, response: Response
+) -> Any:
     """Change somebody; a role that is taken away, or somebody who is kept out, loses what is open within seconds."""
+    found, actor, now = writer
 
     def write(session: Session) -> Any:
         person = people.find_person(session, user_id)
+        guard.check(_user(session, person))
         people.rename(session, actor, person, fields.name or person.name, fields.language or person.language, now=now)
         if fields.roles is not None:
             people.set_roles(session, actor, person, _wanted(fields.roles), now=now)
@@ -144,17 +168,18 @@ async def change_user(found: ServicesDep, actor: ActorDep, now: NowDep, user_id:
             people.set_active(session, actor, person, is_active=fields.is_active, now=now)
         return _user(session, person)
 
-    return await _write(found, write)
+    return tagged(await _write(found, write), response)
 
 
 @router.post("/users/{user_id}/link", tags=["users"], status_code=HTTPStatus.CREATED)
 async def make_link(found: ServicesDep, actor: ActorDep, now: NowDep, request: Request, user_id: UserId) -> LinkOut:
     """Make a link with which somebody chooses a password, once; links before it work no more."""
 
-    def write(session: Session) -> people.Link:
-        return people.new_link(session, actor, people.find_person(session, user_id), now=now)
+    def write(session: Session) -> tuple[Person, people.Link]:
+        person = people.find_person(session, user_id)
+        return person, people.new_link(session, actor, person, now=now)
 
-    return _link(request, await _write(found, write))
+    return await _link(found, request, *await _write(found, write))
 
 
 def _session(row: SessionRow, caller: Caller) -> dict[str, Any]:
@@ -204,18 +229,10 @@ async def get_me(caller: CallerDep, request: Request) -> Me:
     )
 
 
-def _person_id(caller: Caller) -> str:
-    """Return who is signed in; an API key has no account of its own."""
-    kind, _, person_id = caller.id.partition(":")
-    if kind != "person" or not caller.by_cookie:
-        raise NotYoursError
-    return person_id
-
-
 @router.get("/me/sessions", tags=["me"], response_model=SessionList)
 async def list_my_sessions(found: ServicesDep, caller: CallerDep) -> Any:
     """Where one is signed in."""
-    person_id = _person_id(caller)
+    person_id = own.person_id(caller)
     return await _read(
         found, lambda session: {"items": [_session(each, caller) for each in people.sessions_of(session, person_id)]}
     )
@@ -226,8 +243,13 @@ async def end_my_session(
     found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, session_id: SessionId
 ) -> None:
     """Sign one's own browser out, from wherever."""
-    person_id = _person_id(caller)
-    await _write(found, lambda session: people.end_session(session, actor, person_id, session_id, now=now))
+    await own.end_session(found, caller, actor, session_id, now=now)
+
+
+@router.delete("/me/sessions", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
+async def end_my_other_sessions(found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep) -> None:
+    """Sign oneself out of every browser but this one."""
+    await own.end_other_sessions(found, caller, actor, now=now)
 
 
 @router.post("/me/password", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
@@ -235,23 +257,39 @@ async def change_password(
     found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, fields: PasswordPost
 ) -> None:
     """Choose another password; every session ends, this one too."""
-    person_id = _person_id(caller)
-    person = await _read(found, lambda session: people.find_person(session, person_id))
-    problem = password_problem(fields.new, email=person.email, house=found.settings.house)
-    if problem is not None:
-        raise InvalidRecordError([Problem("new", f"this password may not be chosen: {problem}")])
-    wait_seconds = found.sign_in.take(person.email, caller.credential, now=now)
-    if wait_seconds > 0 or not await found.sign_in.passwords.verify(person.password_hash, fields.old):
-        raise InvalidRecordError([Problem("old", "this is not the present password, or it was tried too often")])
-    kept = await found.sign_in.passwords.hash(fields.new)
-    await _write(found, lambda session: people.change_password(session, actor, person_id, kept, now=now))
+    await own.choose_password(found, caller, actor, fields.old, fields.new, now=now)
 
 
-@router.delete("/me/second-factor", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_second_factor(found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep) -> None:
+@router.post("/me/second-factor", tags=["me"])
+async def begin_second_factor(found: ServicesDep, caller: CallerDep, now: NowDep, fields: PasswordAgain) -> FactorOut:
+    """Begin to set up a second factor; the code of the app ends it, within ten minutes."""
+    person = await own.confirmed(found, caller, "password", fields.password, now=now)
+    if person.totp_secret:
+        raise InvalidRecordError([Problem("", "there is a second factor already: remove it first")])
+    needed = found.sign_in.new_factor(person)
+    address = second_factor.address(needed.secret, email=person.email, house=found.settings.house)
+    return FactorOut(ticket=needed.ticket, secret=needed.secret, address=address)
+
+
+@router.post("/me/second-factor/confirm", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
+async def confirm_second_factor(
+    found: ServicesDep, caller: CallerDep, now: NowDep, request: Request, fields: FactorCode
+) -> None:
+    """Set up the second factor whose code this is."""
+    visitor = Visitor(client_address(request))
+    refusal = await found.sign_in.set_up_factor(own.person_id(caller), fields.ticket, fields.code, visitor, now=now)
+    if isinstance(refusal, CodeNeeded):
+        raise InvalidRecordError([Problem("code", "this code is not valid, or was used already")])
+    if refusal is not None:
+        raise InvalidRecordError([Problem("ticket", "it came too late, or too often: begin again")])
+
+
+@router.post("/me/second-factor/remove", tags=["me"], status_code=HTTPStatus.NO_CONTENT)
+async def remove_second_factor(
+    found: ServicesDep, caller: CallerDep, actor: ActorDep, now: NowDep, fields: PasswordAgain
+) -> None:
     """Put the second factor away, for another telephone; where one is required the next sign-in sets it up."""
-    person_id = _person_id(caller)
-    await _write(found, lambda session: people.remove_second_factor(session, actor, person_id, now=now))
+    await own.drop_factor(found, caller, actor, fields.password, now=now)
 
 
 def _key(key: ApiKey, grant: Grant) -> dict[str, Any]:

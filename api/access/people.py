@@ -52,10 +52,12 @@ class Link(NamedTuple):
     """A link that works once.
 
     Attributes:
+        id: names it in logs.
         path: below the address of the pages.
         expires: when it ends.
     """
 
+    id: str
     path: str
     expires: int
 
@@ -213,18 +215,29 @@ def find_person(session: Session, person_id: str) -> Person:
     return person
 
 
-def new_link(session: Session, actor: Actor, person: Person, *, now: int) -> Link:
-    """Make a link with which somebody chooses a password; every link before it works no more."""
+def new_link(session: Session, actor: Actor, person: Person, *, now: int, keeps_factor: bool = False) -> Link:
+    """Make a link with which somebody chooses a password; every link before it works no more.
+
+    Args:
+        session: from `Records.writing`.
+        actor: who asks for it.
+        person: whom it is for.
+        now: when.
+        keeps_factor: see `api.access.tables.Invitation`.
+    """
     purpose = "reset" if person.password_hash else "invitation"
     seconds = RESET_SECONDS if purpose == "reset" else INVITATION_SECONDS
     token = new_token()
     session.execute(delete(Invitation).where(Invitation.person_id == person.id))
     expires = now + seconds * HOUR // 3600
     session.add(
-        Invitation(id=token.id, sha256=token.sha256, person_id=person.id, purpose=purpose, created=now, expires=expires)
-    )
+        Invitation(
+            id=token.id, sha256=token.sha256, person_id=person.id, purpose=purpose, created=now, expires=expires,
+            keeps_factor=keeps_factor,
+        )
+    )  # fmt: skip
     record(session, actor, purpose, f"users/{person.id}", now=now)
-    return Link(f"/invitation/{token.text}", expires)
+    return Link(token.id, f"/invitation/{token.text}", expires)
 
 
 def invited(session: Session, token: str, *, now: int) -> tuple[Invitation, Person] | None:
@@ -241,7 +254,8 @@ def take_up(
 ) -> Person | None:
     """Set the password that somebody chose by a link, end their sessions, and use the link up.
 
-    The second factor goes with a link that an administrator made: whoever lost the telephone gets in again.
+    The second factor goes with a link that an administrator made: whoever lost the telephone gets in again. It stays
+    with one that came for the asking: who reads somebody's mail has not got the telephone.
 
     Args:
         session: from `Records.writing`.
@@ -265,7 +279,8 @@ def take_up(
             raise InvalidRecordError([Problem("email", "somebody with this address is there already")])
         person.email, person.name = email, name or email
     set_password(session, person, password_hash)
-    person.totp_secret, person.totp_step = "", 0
+    if not invitation.keeps_factor:
+        person.totp_secret, person.totp_step = "", 0
     record(session, actor, "choose password", f"users/{person.id}", now=now)
     return person
 
@@ -281,6 +296,18 @@ def end_sessions(session: Session, person_id: str) -> int:
     """End every session of somebody. Returns how many there were."""
     ended = session.execute(delete(SessionRow).where(SessionRow.person_id == person_id).returning(SessionRow.id)).all()
     mark_changed(session, "access")
+    return len(ended)
+
+
+def end_other_sessions(session: Session, actor: Actor, person_id: str, credential: str, *, now: int) -> int:
+    """End every session of somebody but the one that a credential names. Returns how many there were."""
+    others = select(SessionRow.id).where(
+        SessionRow.person_id == person_id, SessionRow.sha256 != credential.removeprefix("session:")
+    )
+    ended = session.execute(delete(SessionRow).where(SessionRow.id.in_(others)).returning(SessionRow.id)).all()
+    if ended:
+        record(session, actor, "end other sessions", f"users/{person_id}", now=now)
+        mark_changed(session, "access")
     return len(ended)
 
 

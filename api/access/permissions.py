@@ -24,7 +24,7 @@ class Rule(StrEnum):
     MACHINES = "machines"
     """State of machines."""
     SIGNALS = "signals"
-    """What machines are working on and what they measure."""
+    """What machines are working on and what they measure: a member's own sessions alone."""
     OWN = "own"
     """What belongs to the person that asks: its sessions, password and second factor."""
     RECORDS = "records"
@@ -45,6 +45,14 @@ class Rule(StrEnum):
     """Who used a machine, and asking for corrections: each member for its own firm."""
     DECISIONS = "decisions"
     """Deciding what others asked for, and what is the consortium's."""
+    DECIDING = "deciding"
+    """What has to be decided before a month is closed."""
+    MONEY = "money"
+    """What use costs: each member sees its own, the administrator all."""
+    ALERTS = "alerts"
+    """What happens to machines: staff see their sites', a firm what concerned its own running job."""
+    CARE = "care"
+    """Looking after machines: handling alerts, work orders, rules."""
     PAGES = "pages"
     """A page that a person looks at; who is not signed in is led to the sign-in page."""
 
@@ -57,7 +65,7 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.CODE: frozenset(),
         Rule.METRICS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.MACHINES: _EVERYBODY,
-        Rule.SIGNALS: STAFF,
+        Rule.SIGNALS: STAFF | {Role.MEMBER},
         Rule.OWN: _EVERYBODY,
         Rule.RECORDS: _EVERYBODY - {Role.KIOSK},
         Rule.EDGES: STAFF,
@@ -68,6 +76,10 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.FEED: frozenset(),
         Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
         Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
+        Rule.DECIDING: frozenset({Role.ADMINISTRATOR, Role.OPERATOR}),
+        Rule.MONEY: frozenset({Role.ADMINISTRATOR, Role.MEMBER}),
+        Rule.ALERTS: _EVERYBODY - {Role.KIOSK},
+        Rule.CARE: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.PAGES: _EVERYBODY,
     },
 )
@@ -88,7 +100,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/me/sessions"): Rule.OWN,
         ("DELETE", "/api/v1/me/sessions/{session_id}"): Rule.OWN,
         ("POST", "/api/v1/me/password"): Rule.OWN,
-        ("DELETE", "/api/v1/me/second-factor"): Rule.OWN,
+        ("DELETE", "/api/v1/me/sessions"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor/confirm"): Rule.OWN,
+        ("POST", "/api/v1/me/second-factor/remove"): Rule.OWN,
         ("GET", "/api/v1/consortium"): Rule.RECORDS,
         ("PUT", "/api/v1/consortium"): Rule.CHANGES,
         ("GET", "/api/v1/members"): Rule.RECORDS,
@@ -110,6 +125,10 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("DELETE", "/api/v1/edges/{edge_id}/login"): Rule.CHANGES,
         ("GET", "/api/v1/machines.csv"): Rule.CHANGES,
         ("POST", "/api/v1/machines.csv"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/files"): Rule.MACHINES,
+        ("POST", "/api/v1/machines/{machine_id}/files"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/files/{file_id}"): Rule.MACHINES,
+        ("DELETE", "/api/v1/machines/{machine_id}/files/{file_id}"): Rule.CHANGES,
         ("GET", "/api/v1/machines/{machine_id}/record"): Rule.RECORDS,
         ("PUT", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
         ("DELETE", "/api/v1/machines/{machine_id}"): Rule.CHANGES,
@@ -127,6 +146,31 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/maintenance-times"): Rule.DECISIONS,
         ("POST", "/api/v1/maintenance-times"): Rule.DECISIONS,
         ("POST", "/api/v1/maintenance-times/{time_id}/end"): Rule.DECISIONS,
+        ("GET", "/api/v1/tariffs"): Rule.CHANGES,
+        ("POST", "/api/v1/tariffs"): Rule.CHANGES,
+        ("POST", "/api/v1/tariffs/try"): Rule.CHANGES,
+        ("GET", "/api/v1/tariffs/{entry_id}"): Rule.CHANGES,
+        ("PUT", "/api/v1/tariffs/{entry_id}"): Rule.CHANGES,
+        ("DELETE", "/api/v1/tariffs/{entry_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/previews"): Rule.MONEY,
+        ("GET", "/api/v1/previews/segments"): Rule.MONEY,
+        ("GET", "/api/v1/contests"): Rule.MONEY,
+        ("POST", "/api/v1/contests"): Rule.MONEY,
+        ("POST", "/api/v1/contests/{contest_id}/decision"): Rule.CHANGES,
+        ("GET", "/api/v1/closings"): Rule.CHANGES,
+        ("POST", "/api/v1/closings"): Rule.CHANGES,
+        ("GET", "/api/v1/statements"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.pdf"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.xlsx"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.csv"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.xml"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}/segments"): Rule.MONEY,
+        ("POST", "/api/v1/statements/{statement_id}/events"): Rule.CHANGES,
+        ("GET", "/api/v1/budgets/{member_id}"): Rule.MONEY,
+        ("PUT", "/api/v1/budgets/{member_id}"): Rule.MONEY,
+        ("GET", "/api/v1/decisions"): Rule.DECIDING,
+        ("GET", "/api/v1/usage"): Rule.MONEY,
         ("GET", "/api/v1/users"): Rule.CHANGES,
         ("POST", "/api/v1/users"): Rule.CHANGES,
         ("GET", "/api/v1/users/{user_id}"): Rule.CHANGES,
@@ -159,6 +203,37 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("DELETE", "/api/v1/calendars/{calendar_id}"): Rule.CHANGES,
         ("GET", "/api/v1/audit"): Rule.CHANGES,
         ("GET", "/api/v1/audit.jsonl"): Rule.CHANGES,
+        ("GET", "/api/v1/alerts"): Rule.ALERTS,
+        ("GET", "/api/v1/alerts/{alert_id}"): Rule.ALERTS,
+        ("POST", "/api/v1/alerts/{alert_id}/actions"): Rule.CARE,
+        ("GET", "/tap/{link}"): Rule.CODE,
+        ("POST", "/tap/{link}"): Rule.CODE,
+        ("GET", "/api/v1/rules"): Rule.SIGNALS,
+        ("GET", "/api/v1/rules/{rule_id}"): Rule.CARE,
+        ("PUT", "/api/v1/rules/{rule_id}"): Rule.CARE,
+        ("POST", "/api/v1/rules/{rule_id}/backtest"): Rule.CARE,
+        ("GET", "/api/v1/work-orders"): Rule.CARE,
+        ("POST", "/api/v1/work-orders"): Rule.CARE,
+        ("GET", "/api/v1/work-orders/{order_number}"): Rule.CARE,
+        ("PATCH", "/api/v1/work-orders/{order_number}"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/close"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/lock-out"): Rule.CARE,
+        ("POST", "/api/v1/work-orders/{order_number}/give-back"): Rule.CARE,
+        ("GET", "/api/v1/maintenance/plan"): Rule.SIGNALS,
+        ("GET", "/api/v1/maintenance/figures"): Rule.CARE,
+        ("POST", "/api/v1/maintenance/spares"): Rule.CARE,
+        ("GET", "/api/v1/maintenance/escalation"): Rule.CARE,
+        ("PUT", "/api/v1/maintenance/escalation"): Rule.CHANGES,
+        ("GET", "/api/v1/maintenance/windows"): Rule.CARE,
+        ("POST", "/api/v1/maintenance/windows"): Rule.CARE,
+        ("DELETE", "/api/v1/maintenance/windows/{window_id}"): Rule.CARE,
+        ("GET", "/api/v1/machines/{machine_id}/maintenance"): Rule.SIGNALS,
+        ("GET", "/api/v1/me/channels"): Rule.OWN,
+        ("POST", "/api/v1/me/channels"): Rule.OWN,
+        ("DELETE", "/api/v1/me/channels/{channel_id}"): Rule.OWN,
+        ("POST", "/api/v1/me/channels/{channel_id}/test"): Rule.OWN,
+        ("GET", "/api/v1/me/duty"): Rule.OWN,
+        ("PUT", "/api/v1/me/duty"): Rule.OWN,
         ("GET", "/"): Rule.PAGES,
         ("GET", "/fragments/machines"): Rule.PAGES,
         ("GET", "/bookings"): Rule.BOOKINGS,
@@ -188,6 +263,14 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("POST", "/sign-in"): Rule.PUBLIC,
         ("POST", "/sign-in/code"): Rule.PUBLIC,
         ("POST", "/sign-out"): Rule.PUBLIC,
+        ("GET", "/forgotten"): Rule.PUBLIC,
+        ("POST", "/forgotten"): Rule.PUBLIC,
+        ("GET", "/account"): Rule.OWN,
+        ("POST", "/account/sessions/end"): Rule.OWN,
+        ("POST", "/account/password"): Rule.OWN,
+        ("POST", "/account/second-factor"): Rule.OWN,
+        ("POST", "/account/second-factor/confirm"): Rule.OWN,
+        ("POST", "/account/second-factor/remove"): Rule.OWN,
         ("GET", "/invitation/{token}"): Rule.PUBLIC,
         ("POST", "/invitation/{token}"): Rule.PUBLIC,
         ("GET", "/static/{name}"): Rule.PUBLIC,

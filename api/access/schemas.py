@@ -70,6 +70,7 @@ class LinkOut(BaseModel):
 
     url: str
     expires: str
+    is_mailed: bool = Field(default=False, description="A mail server has taken it; it can be handed on as well.")
 
 
 class Invited(BaseModel):
@@ -116,6 +117,27 @@ class PasswordPost(Closed):
 
     old: Annotated[str, Field(max_length=1_000)]
     new: Annotated[str, Field(max_length=LENGTH_MAX)]
+
+
+class PasswordAgain(Closed):
+    """The present password, once more."""
+
+    password: Annotated[str, Field(max_length=1_000)]
+
+
+class FactorOut(BaseModel):
+    """A second factor to be set up: the app is given the address, and its code is sent back with the ticket."""
+
+    ticket: str
+    secret: str = Field(description="In base 32, for an app that cannot read the address.")
+    address: str = Field(description="What the app reads: an otpauth URI.")
+
+
+class FactorCode(Closed):
+    """The code that the app shows."""
+
+    ticket: Annotated[str, Field(max_length=1_000)]
+    code: Annotated[str, Field(max_length=20)]
 
 
 class KeyPost(RoleFields):

@@ -160,16 +160,58 @@ class SignIn:
 
     async def with_code(self, ticket: str, code: str, visitor: Visitor, *, now: int) -> Answer:
         """Sign in with the code that a right password was answered with, and set the factor up if it is new."""
-        try:
-            content = _Ticket(*self._tickets.loads(ticket, max_age=TICKET_SECONDS))
-        except (BadData, ValueError, TypeError):
+        content = self._read_ticket(ticket)
+        if content is None:
             return Refused()
-        asked = Try(f"code:{content.person_id}", visitor.address, "code")
-        if (wait_seconds := self._throttle.take(asked, now=now)) > 0:
+        if (wait_seconds := self._take_code(content, visitor, now)) > 0:
             return Refused(wait_seconds)
         return await asyncio.to_thread(self._check_code, content, code.strip(), visitor, now)
 
+    async def is_right(self, person: Person, password: str, credential: str, *, now: int) -> bool:
+        """Ask somebody who is signed in for the password again; one that was tried too often is wrong.
+
+        Raises:
+            BusyError: too many passwords wait to be hashed.
+        """
+        if self._throttle.take(Try(person.email, "", credential), now=now) > 0:
+            return False
+        return await self.passwords.verify(person.password_hash, password)
+
+    def new_factor(self, person: Person) -> CodeNeeded:
+        """Begin to set up the second factor of somebody who has none; the code of the app ends it."""
+        secret = second_factor.new_secret()
+        return CodeNeeded(self._ticket(person, secret), secret, person.email)
+
+    async def set_up_factor(
+        self, person_id: str, ticket: str, code: str, visitor: Visitor, *, now: int
+    ) -> CodeNeeded | Refused | None:
+        """Set up the second factor of somebody who is signed in.
+
+        Returns:
+            None when it is set up, `CodeNeeded` when the code is wrong, `Refused` when it comes too late or too often.
+        """
+        content = self._read_ticket(ticket)
+        if content is None or content.person_id != person_id or not content.secret:
+            return Refused()
+        if (wait_seconds := self._take_code(content, visitor, now)) > 0:
+            return Refused(wait_seconds)
+        return await asyncio.to_thread(self._refuse_code, content, code.strip(), visitor, now)
+
+    def _read_ticket(self, ticket: str) -> _Ticket | None:
+        try:
+            return _Ticket(*self._tickets.loads(ticket, max_age=TICKET_SECONDS))
+        except (BadData, ValueError, TypeError):
+            return None
+
+    def _take_code(self, ticket: _Ticket, visitor: Visitor, now: int) -> float:
+        return self._throttle.take(Try(f"code:{ticket.person_id}", visitor.address, "code"), now=now)
+
     def _check_code(self, ticket: _Ticket, code: str, visitor: Visitor, now: int) -> Answer:
+        refusal = self._refuse_code(ticket, code, visitor, now)
+        return refusal or self._open(ticket.person_id, visitor, now, has_shown_code=True)
+
+    def _refuse_code(self, ticket: _Ticket, code: str, visitor: Visitor, now: int) -> CodeNeeded | Refused | None:
+        """Use a code up, and set the factor up if it is new; returns what to answer when the code is not right."""
         new = ticket.secret
         with self._records.writing() as session:
             person = session.get(Person, ticket.person_id)
@@ -184,11 +226,7 @@ class SignIn:
             if new:
                 person.totp_secret = new
                 record(session, actor, "set up second factor", f"users/{person.id}", now=now)
-        return self._open(ticket.person_id, visitor, now, has_shown_code=True)
-
-    def take(self, email: str, device: str, *, now: int) -> float:
-        """Spend one try of somebody who is signed in; returns the seconds to wait, 0 for none."""
-        return self._throttle.take(Try(email, "", device), now=now)
+        return None
 
     def _find(self, email: str) -> Person | None:
         with self._records.reading() as session:
@@ -203,8 +241,7 @@ class SignIn:
             if grant is None:
                 return Refused()
             if Role(grant.role) in SECOND_FACTOR_ROLES and self._policy == "required" and not has_shown_code:
-                secret = second_factor.new_secret()
-                return CodeNeeded(self._ticket(person, secret), secret, person.email)
+                return self.new_factor(person)
             person.password_hash = new_hash or person.password_hash
             opened = _open_session(session, person, grant, visitor, now)
             return opened._replace(device=str(self._devices.dumps([person.id, _tag(person)])))

@@ -124,6 +124,7 @@ class Invitation(Base):
         sha256: of its token, in hexadecimal.
         purpose: `invitation` or `reset`.
         used: when it was taken up, None while it was not.
+        keeps_factor: its owner asked for it by e-mail: it changes the password, and leaves the second factor there.
     """
 
     __tablename__ = "invitations"
@@ -136,6 +137,7 @@ class Invitation(Base):
     created: Mapped[Stamp]
     expires: Mapped[Stamp]
     used: Mapped[Stamp | None]
+    keeps_factor: Mapped[bool] = mapped_column(default=False)
 
 
 class Secret(Base):

@@ -44,8 +44,10 @@ FAILED = Share(10, 30.0)
 """Tries on one account from addresses that have."""
 KNOWN = Share(10, 30.0)
 """Tries on one account from one browser or address that has opened it before."""
-
-
+FORGOTTEN = Share(10, 360.0)
+"""Links for a forgotten password that one address may ask for."""
+FORGOTTEN_ACCOUNT = Share(3, 1_200.0)
+"""Links for one account, from wherever; what is beyond is not sent, and nobody is told."""
 CODE = Share(10, 60.0)
 """Tries of one-time codes of edge agents from one address."""
 

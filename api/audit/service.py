@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from api.audit.tables import AuditEntry
 from shopfloor.hashed_log import START, BrokenLogError, Entry, canonical, seal, verify
-from shopfloor.periods import format_instant
+from shopfloor.periods import SECOND, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 PAGE = 1_000
 """Entries that are read at a time."""
+FOREIGN_AGAIN_SECONDS = 600
+"""How long nothing more is said of a publisher that names machines of another one."""
 
 
 class Actor(NamedTuple):
     """Who does something, and from where.
 
     Attributes:
-        id: `person:ID`, `key:ID`, `console` for a command on the server, or `nobody`.
+        id: `person:ID`, `key:ID`, `edge:ID`, `console` for a command on the server, or `nobody`.
         address: where the request came from, empty for a command.
     """
 
@@ -82,6 +84,28 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
         name: value if isinstance(value, str | int | bool | list | dict | None) else str(value)
         for name, value in values.items()
     }
+
+
+def note_foreign_machines(records: Records, publisher: str, machines: Mapping[str, int], *, now: int) -> None:
+    """Put on record that a publisher has spoken for machines of another one.
+
+    Every process that listens hears it: one of them tells it, and nobody again for `FOREIGN_AGAIN_SECONDS`, so that
+    a publisher that goes on cannot fill the trail.
+
+    Args:
+        records: the database.
+        publisher: who, as the broker vouches for it.
+        machines: messages by machine that they named.
+        now: when.
+    """
+    subject, action = f"edges/{publisher}", "name foreign machine"
+    since = now - FOREIGN_AGAIN_SECONDS * SECOND
+    with records.writing() as session:
+        recent = session.scalars(select(AuditEntry.body).where(AuditEntry.subject == subject, AuditEntry.at > since))
+        if any(json.loads(body)["what"] == action for body in recent):
+            return
+        after = {"machines": dict(sorted(machines.items()))}
+        record(session, Actor(f"edge:{publisher}"), action, subject, now=now, after=after)
 
 
 def page(records: Records, *, before: int | None, limit: int, subject: str | None = None) -> list[tuple[Entry, Any]]:

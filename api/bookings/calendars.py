@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import delete, select
 
 from api.audit.service import record
-from api.records.rules import InvalidRecordError, Problem
+from api.records.rules import InvalidRecordError, Problem, site_problems
 from api.records.service import UnknownRecordError
 from api.records.tables import Calendar, CalendarDay, CalendarHours, CalendarMachine, Machine
+from api.records.versions import ANYHOW
+from shopfloor.signals import is_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from api.access.scope import Scope
     from api.audit.service import Actor
+    from api.records.versions import Guard
 
 CALENDARS_MAX = 200
 """Most calendars; one more is refused."""
@@ -37,24 +40,45 @@ def calendar(session: Session, scope: Scope, calendar_id: str) -> dict[str, Any]
     Raises:
         UnknownRecordError: there is none.
     """
-    row = session.get(Calendar, calendar_id)
+    row = session.get(Calendar, calendar_id) if is_identifier(calendar_id) else None
     if row is None:
         raise UnknownRecordError(calendar_id)
     return _values(session, scope, row)
 
 
 def put_calendar(
-    session: Session, actor: Actor, scope: Scope, calendar_id: str, values: Mapping[str, Any], *, now: int
+    session: Session,
+    actor: Actor,
+    scope: Scope,
+    calendar_id: str,
+    values: Mapping[str, Any],
+    *,
+    now: int,
+    guard: Guard = ANYHOW,
 ) -> bool:
     """Keep a calendar, in place of what was kept under its identifier. Bookings that are made already stay.
+
+    Args:
+        session: from `Records.writing`.
+        actor: who does it.
+        scope: what they may see.
+        calendar_id: its identifier.
+        values: every field.
+        now: when.
+        guard: what is expected to be there.
 
     Returns:
         Whether there was none.
 
     Raises:
         InvalidRecordError: naming everything that is wrong.
+        ChangedMeanwhileError: there is not what is expected.
+        VersionNeededError: what is expected has to be said.
     """
+    if wrong := site_problems({"id": calendar_id}):
+        raise InvalidRecordError(wrong)
     row = session.get(Calendar, calendar_id)
+    guard.check(None if row is None else _values(session, scope, row))
     problems = [*_problems(values), *_machine_problems(session, calendar_id, values["machines"])]
     if row is None and not problems and len(session.scalars(select(Calendar.id)).all()) >= CALENDARS_MAX:
         problems.append(Problem("", f"there are {CALENDARS_MAX} calendars, and that is the limit"))
@@ -86,13 +110,18 @@ def put_calendar(
     return before is None
 
 
-def remove_calendar(session: Session, actor: Actor, scope: Scope, calendar_id: str, *, now: int) -> None:
+def remove_calendar(
+    session: Session, actor: Actor, scope: Scope, calendar_id: str, *, now: int, guard: Guard = ANYHOW
+) -> None:
     """Remove a calendar: its machines are open at any time from now on.
 
     Raises:
         UnknownRecordError: there is none.
+        ChangedMeanwhileError: there is not what is expected.
+        VersionNeededError: what is expected has to be said.
     """
     before = calendar(session, scope, calendar_id)
+    guard.check(before)
     session.delete(session.get_one(Calendar, calendar_id))
     record(session, actor, "remove", f"calendars/{calendar_id}", now=now, before=before)
 

@@ -28,7 +28,7 @@ from api.bookings.schemas import (
     NoticeList,
 )
 from api.bookings.service import Wish
-from api.deps import ActorDep, NowDep, ScopeDep, Services, ServicesDep  # noqa: TC001 - read when routes are made
+from api.deps import ActorDep, GuardDep, NowDep, ScopeDep, Services, ServicesDep, tagged
 from api.machines.paging import page
 from api.pages.words import choose_language
 from shopfloor.periods import DAY, INSTANT_MAX, Period, format_instant, parse_instant
@@ -279,32 +279,37 @@ CalendarId = Annotated[str, Path(max_length=63, description="Identifier of the c
 
 
 @router.get("/api/v1/calendars/{calendar_id}", response_model=CalendarFields)
-async def get_calendar(desk: DeskDep, calendar_id: CalendarId) -> Any:
+async def get_calendar(desk: DeskDep, calendar_id: CalendarId, response: Response) -> Any:
     """One calendar."""
-    return await desk.reading(lambda session: calendars.calendar(session, desk.scope, calendar_id))
+    return tagged(await desk.reading(lambda session: calendars.calendar(session, desk.scope, calendar_id)), response)
 
 
 @router.put("/api/v1/calendars/{calendar_id}", response_model=CalendarFields)
-async def put_calendar(desk: DeskDep, calendar_id: CalendarId, fields: CalendarPut, response: Response) -> Any:
+async def put_calendar(
+    desk: DeskDep, guard: GuardDep, calendar_id: CalendarId, fields: CalendarPut, response: Response
+) -> Any:
     """Add a calendar, or change it: every field is kept as it is given. Bookings that are made already stay."""
     values = fields.model_dump()
 
     def act(session: Any) -> tuple[bool, Any]:
-        is_new = calendars.put_calendar(session, desk.actor, desk.scope, calendar_id, values, now=desk.now)
+        is_new = calendars.put_calendar(session, desk.actor, desk.scope, calendar_id, values, now=desk.now, guard=guard)
+        session.flush()
         return is_new, calendars.calendar(session, desk.scope, calendar_id)
 
     is_new, kept = await desk.writing(act)
     if is_new:
         response.status_code = HTTPStatus.CREATED
-    return kept
+    return tagged(kept, response)
 
 
 @router.delete("/api/v1/calendars/{calendar_id}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_calendar(desk: DeskDep, calendar_id: CalendarId) -> None:
+async def remove_calendar(desk: DeskDep, guard: GuardDep, calendar_id: CalendarId) -> None:
     """Remove a calendar: its machines are open at any time from now on."""
-    await desk.writing(
-        lambda session: calendars.remove_calendar(session, desk.actor, desk.scope, calendar_id, now=desk.now)
-    )
+
+    def act(session: Any) -> None:
+        calendars.remove_calendar(session, desk.actor, desk.scope, calendar_id, now=desk.now, guard=guard)
+
+    await desk.writing(act)
 
 
 def _order(seen: Seen) -> str:

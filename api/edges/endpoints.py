@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 from api.deps import (
     ActorDep,
     EdgesDep,
+    GuardDep,
     NowDep,
     ScopeDep,
     Services,
@@ -51,29 +52,30 @@ def enroll(edges: EdgesDep, now: NowDep, request: Request, wanted: EnrollIn) -> 
 
 
 @router.get("/{edge_id}", response_model=EdgeOut)
-async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId) -> Any:
+async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId, response: Response) -> Any:
     """One edge agent."""
-    values = await one_record(found, scope, "edges", edge_id)
+    values = await one_record(found, scope, "edges", edge_id, response)
     return (await asyncio.to_thread(with_state, found, [values]))[0]
 
 
 @router.put("/{edge_id}", response_model=EdgeFields)
-async def put_edge(writer: WriterDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
+async def put_edge(writer: WriterDep, guard: GuardDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
     """Add an edge agent, or change it; one that is not active is disconnected, and what it says is refused."""
-    values = await put_record(writer, "edges", edge_id, fields, response)
+    values = await put_record(writer, guard, ("edges", edge_id), fields, response)
     await asyncio.to_thread(_tell_broker, writer.found)
     return values
 
 
 @router.delete("/{edge_id}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_edge(writer: WriterDep, edge_id: EdgeId) -> None:
+async def remove_edge(writer: WriterDep, guard: GuardDep, edge_id: EdgeId) -> None:
     """Remove an edge agent that nothing refers to, with its login and code: its connection ends."""
     found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:
-            row = service.find(session, "edges", edge_id)
-            take_away(session, actor, str(service.values_of(row)["id"]), now=now)
+            row = service.values_of(service.find(session, "edges", edge_id))
+            guard.check(row)
+            take_away(session, actor, str(row["id"]), now=now)
             service.remove(session, actor, "edges", edge_id, now=now)
 
     try:

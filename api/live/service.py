@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
 
+from api.audit.service import note_foreign_machines
 from api.live.present import Present
 from api.live.streams import Change, Streams, View
 from api.machines.park import ParkError
@@ -21,12 +23,13 @@ from shopfloor.runtime.backoff import Backoff
 from shopfloor.samples import samples
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 from shopfloor.wire import messages, topics
-from shopfloor.wire.reading import Allowed, open_message
+from shopfloor.wire.reading import Allowed, Reason, open_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from api.access.service import Access
+    from api.machines.ownership import Sessions
     from api.machines.park import Machine, Park
     from api.metrics import Metrics
     from api.records.database import Records
@@ -40,6 +43,8 @@ DEAF_SECONDS = 15.0
 """Without hearing it for so long it takes its subscriptions for lost, and connects anew."""
 TICK_SECONDS = 1.0
 """How often silence is noticed, heartbeats are sent and files are looked at."""
+SESSIONS_SECONDS = 10.0
+"""How often it is asked whose sessions are going on."""
 MEMORY_MACHINES = 25
 """So many machines are read from the store in one step."""
 MEMORY_SECONDS_MIN, MEMORY_SECONDS_MAX = 0.5, 15.0
@@ -57,6 +62,7 @@ class Live:
         store: what was known before.
         records: the machines; read again when they change.
         access: whose streams may stay open.
+        sessions: whose work a machine is doing.
         metrics: counts.
         settings: how the present is sent out.
     """
@@ -68,6 +74,7 @@ class Live:
         records: Records,
         *,
         access: Access,
+        sessions: Sessions,
         metrics: Metrics,
         settings: LiveSettings,
     ) -> None:
@@ -77,6 +84,7 @@ class Live:
         self.streams = Streams(
             per_caller_max=settings.streams_per_caller_max,
             heartbeat_seconds=settings.heartbeat_seconds,
+            sessions=sessions,
         )
         self._store = store
         self._access = access
@@ -87,6 +95,9 @@ class Live:
         self._presents: dict[str, Present] = {}
         self._allowed = Allowed()
         self._changed: dict[str, set[str]] = {}
+        self._foreign: dict[str, Counter[str]] = {}
+        self._sessions = sessions
+        self._sessions_at = 0.0
         self._woken = asyncio.Event()
         self._recall = asyncio.Event()
         self._data_mid: int | None = None
@@ -163,6 +174,8 @@ class Live:
         opened = open_message(message.topic, message.payload, self._allowed, now=clock.now())
         for refusal in opened.refusals:
             self._metrics.refused.labels(reason=refusal.reason).inc(refusal.samples)
+            if refusal.reason is Reason.FOREIGN_MACHINE:
+                self._foreign.setdefault(opened.publisher, Counter())[refusal.machine] += 1
         self._metrics.samples.inc(sum(len(each.values) for each in opened.slices))
         self._learn(samples(opened.slices))
 
@@ -302,8 +315,31 @@ class Live:
                 if present.needs_evaluation(now):
                     self._mark(machine_id)
             await self._access.refresh(now=now)
+            await self._refresh_sessions(now)
             self.streams.beat(lambda caller: self._access.is_valid(caller, now=clock.now()), now=now)
             await self._refresh_park(now)
+            await self._note_foreign(now)
+
+    async def _refresh_sessions(self, now: int) -> None:
+        """Learn whose work the machines are doing: what is not known yet is shown to no member."""
+        if clock.monotonic_seconds() - self._sessions_at < SESSIONS_SECONDS:
+            return
+        self._sessions_at = clock.monotonic_seconds()
+        try:
+            await asyncio.to_thread(self._sessions.refresh, now=now)
+        except RecordsUnavailableError as error:
+            log.warning("live.sessions_not_read", error=str(error))
+
+    async def _note_foreign(self, now: int) -> None:
+        """Put on record who spoke for a machine of another one; what was said is in the collector's quarantine."""
+        while self._foreign:
+            publisher, machines = self._foreign.popitem()
+            try:
+                await asyncio.to_thread(note_foreign_machines, self._records, publisher, machines, now=now)
+            except RecordsUnavailableError as error:
+                log.warning("live.foreign_machine_not_noted", publisher=publisher, error=str(error))
+                self._foreign.setdefault(publisher, Counter()).update(machines)
+                return
 
     async def _refresh_park(self, now: int) -> None:
         """Read the machines again when they have changed, or another day may have ended the sharing of one."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from fastapi.sse import format_sse_event
 
+from api.machines.ownership import visible_now
 from api.machines.past import shown_value
 from shopfloor.periods import SECOND, format_instant
 from shopfloor.samples import quality
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from api.access.scope import Caller, Scope
     from api.live.present import Present
+    from api.machines.ownership import Sessions
     from api.machines.park import Machine
     from shopfloor.samples import Sample
 
@@ -123,10 +125,12 @@ class Streams:
     Args:
         per_caller_max: most streams of one person or API key.
         heartbeat_seconds: a stream is never silent for longer.
+        sessions: whose work a machine is doing.
     """
 
-    def __init__(self, *, per_caller_max: int, heartbeat_seconds: int) -> None:
+    def __init__(self, *, per_caller_max: int, heartbeat_seconds: int, sessions: Sessions) -> None:
         self.overflows = 0
+        self._sessions = sessions
         self._per_caller_max = per_caller_max
         self._heartbeat_seconds = heartbeat_seconds
         self._streams: set[Stream] = set()
@@ -197,7 +201,10 @@ class Streams:
 
     def snapshot(self, view: View, machines: Iterable[tuple[Machine, Present]], *, now: int) -> bytes:
         """Encode all that a view shows."""
-        shown = [_describe(machine, present, view, None) for machine, present in machines]
+        shown = [
+            _named(machine) | _describe(machine, present, self._values(machine, present, view, present.values))
+            for machine, present in machines
+        ]
         return self._event("snapshot", {"now": format_instant(now), "machines": shown})
 
     def _tell_seen(self, changes: list[Change]) -> set[str]:
@@ -215,10 +222,21 @@ class Streams:
         for machine, present, is_other, names in changes:
             if not view.scope.sees(machine.site):
                 continue
-            wanted = _wanted(view, names)
-            if is_other or wanted or machine.id in told_seen:
-                parts.append(self._event("machine", _describe(machine, present, view, wanted)))
+            values = self._values(machine, present, view, names)
+            if is_other or values or machine.id in told_seen:
+                parts.append(self._event("machine", _describe(machine, present, values)))
         return b"".join(parts)
+
+    def _values(
+        self, machine: Machine, present: Present, view: View, names: Iterable[str]
+    ) -> dict[str, dict[str, Any]] | None:
+        """Return the newest values of some signals that a view shows; None where it shows of none what it works on."""
+        visible = visible_now(view.scope, self._sessions.running(machine.id))
+        if visible is None:
+            return None
+        wanted = sorted(name for name in names if view.names is None or name in view.names)
+        shown = {name: present.values[name] for name in wanted}
+        return {name: _value(each) for name, each in shown.items() if visible.start <= each.stamp < visible.end}
 
     def _event(self, event: str, data: dict[str, Any]) -> bytes:
         return format_sse_event(event=event, data_str=_json(data), id=str(self._sequence))
@@ -231,26 +249,21 @@ def _json(data: dict[str, Any]) -> str:
     return _encode(data).decode()
 
 
-def _wanted(view: View, names: Iterable[str]) -> set[str]:
-    """Return those of some signals that a view shows: none at all to who may not see what machines work on."""
-    if not view.scope.sees_work:
-        return set()
-    return set(names) if view.names is None else {name for name in names if name in view.names}
+def _named(machine: Machine) -> dict[str, Any]:
+    """Describe what never changes of a machine."""
+    return {"name": machine.name, "kind": machine.kind, "site": machine.site, "site_name": machine.place}
 
 
-def _describe(machine: Machine, present: Present, view: View, names: set[str] | None) -> dict[str, Any]:
-    """Describe a machine: with what never changes and every value when `names` is None, else with those alone."""
+def _describe(machine: Machine, present: Present, values: dict[str, dict[str, Any]] | None) -> dict[str, Any]:
+    """Describe how a machine is, with the values that are shown of it; None for who may not see any."""
     since, seen = present.since, present.seen
-    data: dict[str, Any] = {"id": machine.id}
-    if names is None:
-        data |= {"name": machine.name, "kind": machine.kind, "site": machine.site, "site_name": machine.place}
-        names = _wanted(view, present.values)
-    data["state"] = present.state.value
-    data["since"] = None if since is None else format_instant(since)
-    data["seen"] = None if seen is None else format_instant(seen)
-    if view.scope.sees_work:
-        data["values"] = {name: _value(present.values[name]) for name in sorted(names)}
-    return data
+    data: dict[str, Any] = {
+        "id": machine.id,
+        "state": present.state.value,
+        "since": None if since is None else format_instant(since),
+        "seen": None if seen is None else format_instant(seen),
+    }
+    return data if values is None else data | {"values": values}
 
 
 def _value(sample: Sample) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from api.machines.history import totals
+from api.machines.ownership import visible_now, whole_minutes
 from api.machines.paging import page
+from api.machines.park import UnknownMachineError
 from api.machines.past import TooMuchDataError, read_states, shown_value
 from api.machines.schemas import (
     MachineList,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from api.access.scope import Scope
     from api.live.present import Present
     from api.live.service import Live
+    from api.machines.ownership import Sessions
     from api.machines.park import Machine
     from shopfloor.samples import Sample
     from shopfloor.stores.port import Reduced, Store
@@ -47,6 +50,8 @@ RAW_HOURS_MAX = 6
 """Longest range of which gauges are returned raw, when no resolution is asked for and they are not too many."""
 NAMES_MAX = 100
 """Most signals of one answer."""
+SPANS_MAX = 200
+"""Most sessions of a member that one answer is put together from."""
 POINTS_MAX = 20_000
 """Most points of one answer, all signals together."""
 STEPS_DEFAULT = 1_000
@@ -68,11 +73,13 @@ class Machines:
     Args:
         live: the present.
         store: the past.
+        sessions: whose work it was.
     """
 
-    def __init__(self, live: Live, store: Store) -> None:
+    def __init__(self, live: Live, store: Store, sessions: Sessions) -> None:
         self._live = live
         self._store = store
+        self._sessions = sessions
         self._turns = asyncio.Semaphore(STORE_CALLS_MAX)
 
     def overview(self, scope: Scope, *, site: str | None, after: str | None, limit: int, now: int) -> MachineList:
@@ -130,6 +137,8 @@ class Machines:
     ) -> SignalList:
         """Return signals over a period: raw where it is short, gauges reduced to steps elsewhere.
 
+        A member is shown what lies in its own sessions, and nothing else.
+
         Args:
             scope: what the caller may see.
             machine_id: which machine.
@@ -138,15 +147,16 @@ class Machines:
             resolution: step of gauges in seconds, None to have it chosen; other signals are always raw.
 
         Raises:
-            UnknownMachineError: there is no such machine, or it is not the caller's to see.
+            UnknownMachineError: there is no such machine, or it is not the caller's to see, or did nothing for it then.
             InvalidQueryError: names or period lie outside of a bound.
             TooMuchDataError: the answer would hold more than `POINTS_MAX` points.
             StoreUnavailableError: the store did not answer.
         """
         machine = self._live.park.get(scope, machine_id)
-        chosen = _check_names(machine, names)
         _check_length(period, SIGNALS_DAYS_MAX)
-        series, step = await self._ask(lambda: self._series(machine.id, chosen, period, resolution))
+        spans = await self._spans(scope, machine.id, period)
+        chosen = _check_names(machine, names)
+        series, step = await self._ask(lambda: self._series(machine.id, chosen, spans, resolution))
         return SignalList(
             items=[
                 Series(
@@ -159,8 +169,21 @@ class Machines:
             end=format_instant(period.end),
         )
 
+    async def _spans(self, scope: Scope, machine: str, period: Period) -> _Spans:
+        """Return what of a period the caller may see the work of; nothing of it is as good as no machine."""
+        if scope.sees_work:
+            return _Spans(period, [period], is_whole=True)
+        member = scope.member
+        own = [] if member is None else await self._ask(lambda: self._sessions.own(member, machine, period))
+        if not own:
+            raise UnknownMachineError(machine)
+        if len(own) > SPANS_MAX:
+            raise TooMuchDataError(f"the range holds more than {SPANS_MAX} sessions: ask for a shorter one")
+        return _Spans(period, own, is_whole=False)
+
     def _now(self, scope: Scope, machine: Machine, now: int) -> MachineNow:
         present = self._live.present(machine, now=now)
+        visible = visible_now(scope, self._sessions.running(machine.id))
         return MachineNow(
             id=machine.id,
             name=machine.name,
@@ -172,7 +195,7 @@ class Machines:
             seconds_in_state=None if present.since is None else max(0, now - present.since) // SECOND,
             seen=None if present.seen is None else format_instant(present.seen),
             data_age_seconds=None if present.seen is None else round(max(0, now - present.seen) / SECOND, 3),
-            work=_work(present) if scope.sees_work else None,
+            work=None if visible is None else _work(present, visible),
         )
 
     async def _ask(self, call: Callable[[], T]) -> T:
@@ -180,34 +203,55 @@ class Machines:
             return await asyncio.to_thread(call)
 
     def _series(
-        self, machine: str, names: Sequence[str], period: Period, resolution: int | None
+        self, machine: str, names: Sequence[str], spans: _Spans, resolution: int | None
     ) -> tuple[dict[str, list[RawPoint | ReducedPoint]], int | None]:
         """Read the points of each signal. Returns them with the step of the gauges, None when these are raw too."""
+        period = spans.period
         if resolution is None and period.end - period.start <= RAW_HOURS_MAX * HOUR:
-            raw = self._raw(machine, names, period)
+            raw = self._raw(machine, names, spans)
             if raw is not None:
                 return raw, None
         gauges = [name for name in names if _is_gauge(name)]
         step = resolution or _step_for(period, len(gauges))
-        if len(gauges) * (period.seconds // step + 1) > POINTS_MAX:
+        if len(gauges) * (period.seconds // step + 1 + len(spans.parts)) > POINTS_MAX:
             raise TooMuchDataError(f"that is more than {POINTS_MAX} points: ask for fewer names or a larger resolution")
-        series = self._raw(machine, [name for name in names if name not in gauges], period)
+        series = self._raw(machine, [name for name in names if name not in gauges], spans)
         if series is None:
             raise TooMuchDataError(f"that is more than {POINTS_MAX} points: ask for fewer names or a shorter range")
-        reduced = self._store.reduce(machine, gauges, period, step_seconds=step) if gauges else {}
-        return series | {name: [_step(each) for each in reduced.get(name, ())] for name in gauges}, step
+        series |= {name: [] for name in gauges}
+        for part in (spans.parts if spans.is_whole else whole_minutes(spans.parts)) if gauges else ():
+            for name, reduced in self._store.reduce(machine, gauges, part, step_seconds=step).items():
+                series[name] += [_step(each) for each in reduced]
+        return series, step
 
     def _raw(
-        self, machine: str, names: Sequence[str], period: Period
+        self, machine: str, names: Sequence[str], spans: _Spans
     ) -> dict[str, list[RawPoint | ReducedPoint]] | None:
         """Read samples as they were stored; None when there are more than `POINTS_MAX`."""
-        samples = self._store.read([machine], names, period, limit=POINTS_MAX + 1) if names else []
-        if len(samples) > POINTS_MAX:
-            return None
         series: dict[str, list[RawPoint | ReducedPoint]] = {name: [] for name in names}
-        for sample in samples:
-            series[sample.signal].append(_point(sample))
+        count = 0
+        for part in spans.parts if names else ():
+            samples = self._store.read([machine], names, part, limit=POINTS_MAX + 1 - count)
+            count += len(samples)
+            if count > POINTS_MAX:
+                return None
+            for sample in samples:
+                series[sample.signal].append(_point(sample))
         return series
+
+
+class _Spans(NamedTuple):
+    """What of a period is shown.
+
+    Attributes:
+        period: that was asked for.
+        parts: of it that the caller may see.
+        is_whole: they are all of it.
+    """
+
+    period: Period
+    parts: Sequence[Period]
+    is_whole: bool
 
 
 def period_of(start: str | None, end: str | None, *, now: int) -> Period:
@@ -252,10 +296,10 @@ def _step_for(period: Period, gauges: int) -> int:
     return next((step for step in _STEPS_SECONDS if period.seconds <= step * steps), _STEPS_SECONDS[-1])
 
 
-def _work(present: Present) -> Work:
+def _work(present: Present, visible: Period) -> Work:
     def value(name: str) -> bool | int | float | str | None:
         sample = present.values.get(name)
-        return sample.value if sample else None
+        return sample.value if sample and visible.start <= sample.stamp < visible.end else None
 
     def text(name: str) -> str | None:
         found = value(name)

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.maintenance.judging import Evaluator, Facts, Judgement, Verdict
+from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement, Verdict
 from api.maintenance.rules import SEVERITIES, RuleError, read_table
 from shopfloor.entries import Alarm, Prognosis, decode_all
+from shopfloor.periods import DAY, InvalidInstantError, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ PROGNOSES = "prognoses"
 LEVELS = ("normal", "warning", "fault", "unavailable")
 PROGNOSIS = "prognosis"
 """Item of what the control expects."""
+PROGNOSIS_LEAD = 14 * DAY
+"""So long before it is said, in nanoseconds."""
 CODES_MAX = 500
 """Most active codes, and most unknown codes that are counted, of one machine."""
 
@@ -182,7 +185,7 @@ class ConditionsEvaluator(Evaluator):
         speaks: which of the signals the control has spoken by; the fuller one is heard.
     """
 
-    KEPT = ("active", "unknown", "speaks")
+    KEPT = ("active", "unknown", "speaks", "ahead")
 
     def __init__(self, rule: Rule, classes: ClassMap) -> None:
         super().__init__(rule, "", (CONDITION, ALARM, ALARMS, PROGNOSES))
@@ -190,6 +193,7 @@ class ConditionsEvaluator(Evaluator):
         self.active: dict[str, list[str]] = {}
         self.unknown: dict[str, int] = {}
         self.speaks: list[str] = []
+        self.ahead: list[list[str]] = []  # what the control expects, but not soon: the fields of each condition
 
     def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
         """Take what the control said."""
@@ -208,8 +212,8 @@ class ConditionsEvaluator(Evaluator):
         return self._newest(sample, facts) if is_all else ()
 
     def expire(self, stamp: int, facts: Facts) -> Sequence[Judgement]:  # noqa: ARG002 - the base asks
-        """Do nothing: a condition has no time of its own."""
-        return ()
+        """Say what the control expects when it comes near."""
+        return self._expect(stamp, [Condition(*each) for each in self.ahead])
 
     def _hear(self, stamp: int, condition: Condition) -> Sequence[Judgement]:
         if condition.level in {"warning", "fault"}:
@@ -230,8 +234,23 @@ class ConditionsEvaluator(Evaluator):
         told, left_out = read(str(sample.value))
         subjects = {_subject(each) for each in told}
         found = [*self._clear(sample.stamp, [each for each in before if each not in subjects and not left_out])]
+        if is_expected:
+            return [*found, *self._expect(sample.stamp, told)]
         for each in told:
             found += self._raise(sample.stamp, each)
+        return found
+
+    def _expect(self, stamp: int, told: Sequence[Condition]) -> Sequence[Judgement]:
+        """Say what is expected soon, and wait for the rest."""
+        found: list[Judgement] = []
+        self.ahead, self.deadline = [], NEVER
+        for each in told:
+            near = _predicted(each) - PROGNOSIS_LEAD
+            if near <= stamp:
+                found += self._raise(stamp, each)
+            else:
+                self.ahead.append(list(each))
+                self.deadline = min(self.deadline, near)
         return found
 
     def _newest(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
@@ -296,6 +315,14 @@ def _prognosis(text: str) -> tuple[list[Condition], int]:
         )
         for each in expected
     ], more
+
+
+def _predicted(condition: Condition) -> int:
+    """Return when the control expects something; at once where it does not say, or not so that it can be read."""
+    try:
+        return parse_instant(condition.predicted)
+    except InvalidInstantError:
+        return 0
 
 
 def _subject(condition: Condition) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
+
 from api.maintenance.feed import REMEMBERED, Feed, read_batch
 from api.maintenance.watcher import LATENESS_SECONDS, Outcome, Watcher
 from shopfloor.periods import DAY, HOUR, INSTANT_MAX, MINUTE, SECOND, Period
 from shopfloor.runtime import clock
+from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +39,9 @@ FIRST_SWEEP = 5 * MINUTE
 """So soon after a start the hours before it are looked at for what came late, in nanoseconds."""
 UNCHANGED = 6
 """Where nothing was proven for a while is looked at so often without a difference before it is believed."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class Kept(NamedTuple):
@@ -86,6 +92,7 @@ class Followed:
         self.late_from = 0
         self.late_since = self.late_last = 0  # when the first and the last mark of late data came
         self.has_news = False
+        self.is_broken = False  # until its rules change, or the watch begins anew
         self.judged_arrivals = 0
         self.looked_back = self.unchanged = 0
         self.swept = [0] * len(SWEEPS)
@@ -156,10 +163,7 @@ class Follower:
         ):
             if each.is_behind and clock.monotonic_seconds() > deadline:
                 break
-            while (outcome := each.watcher.see(now)) is None:
-                each.is_behind = True
-                if clock.monotonic_seconds() > deadline:
-                    break
+            outcome = self._see(each, now, deadline)
             if outcome is None:
                 continue
             each.is_behind = False
@@ -172,6 +176,23 @@ class Follower:
     def newest_arrival(self) -> int:
         """The newest mark of data that was seen."""
         return self._arrivals_since
+
+    def _see(self, each: Followed, now: int, deadline: float) -> Outcome | None:
+        """Let a machine's watcher see; None while there is more to see. What breaks one holds up no other."""
+        if each.is_broken:
+            return None
+        try:
+            while (outcome := each.watcher.see(now)) is None:
+                each.is_behind = True
+                if clock.monotonic_seconds() > deadline:
+                    return None
+        except (StoreUnavailableError, StoreRefusedError):
+            raise
+        except Exception:
+            log.exception("maintenance.machine_cannot_be_judged", machine=each.feed.name)
+            each.is_broken = each.is_behind = True
+            return None
+        return outcome
 
     def look_for_arrivals(self, now: int) -> None:
         """Note which days of data were written to, and which of them lie before what has been judged."""

@@ -92,6 +92,12 @@ def _person(session: Session, person: str, channels: tuple[str, ...], duty: Duty
     )
 
 
+def name_of(session: Session, person: str) -> str:
+    """Return what people call somebody, their id when they are not known any more."""
+    row = session.get(Somebody, person)
+    return row.name if row is not None else person
+
+
 def hours(kept: Sequence[Mapping[str, object]]) -> tuple[Hours, ...]:
     """Return weekly spans as they are kept: objects with days, start and end."""
     return tuple(

@@ -253,6 +253,8 @@ KINDS: Mapping[str, type[How]] = MappingProxyType(
 """Ways of judging by the name of their table."""
 _POSITIVE = {"window_days", "learn_days", "learn_steps", "step_seconds", "smooth_steps", "span_seconds", "points",
              "still_seconds", "seconds", "recent_days"}  # fmt: skip
+_MOST = {"_seconds": 315_360_000.0, "_days": 3_650.0, "points": 365.0, "_steps": 10_000.0}
+"""Most of what is named so: ten years, and what a fold can keep."""
 _WITHOUT_SIGNAL = (Service, Conditions, Silence)
 
 
@@ -355,7 +357,10 @@ def override(rule: Rule, table: Mapping[str, Any], *, origin: str) -> Rule:
     Raises:
         RuleError: naming the rule and the key, and what is allowed.
     """
-    return _rule(json.loads(json.dumps(dict(table))), f"{origin}: rule {rule.id}", rule)
+    try:
+        return _rule(json.loads(json.dumps(dict(table))), f"{origin}: rule {rule.id}", rule)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise RuleError(f"{origin}: rule {rule.id}: it cannot be read: {error}") from error
 
 
 def for_kind(rules: Sequence[Rule], kind: str) -> tuple[Rule, ...]:
@@ -460,10 +465,33 @@ def _check(rule: Rule, where: str) -> None:
     if isinstance(rule.how, Baseline) and (rule.how.direction not in {"high", "low", "both"} or rule.how.limit <= 0):
         raise RuleError(f"{where}, baseline: direction is high, low or both, and limit greater than 0")
     _check_spans(rule, where)
+    _check_bounds(rule, where)
+
+
+def _check_bounds(rule: Rule, where: str) -> None:
+    """Refuse numbers that no clock can count, and bands that are none."""
+    for owner in (rule, rule.how):
+        for each in fields(owner):
+            most = next((most for end, most in _MOST.items() if each.name.endswith(end)), None)
+            value = getattr(owner, each.name)
+            if most is not None and isinstance(value, int | float) and value > most:
+                raise RuleError(f"{where}: {each.name} is at most {most:g}")
+    bands: Mapping[Any, Any] = rule.how.bands if isinstance(rule.how, Baseline) else {}
+    if not all(isinstance(width, int | float) and 0 <= width < float("inf") for width in bands.values()):
+        raise RuleError(f"{where}, baseline: the width of a band is a number, 0 for the value itself")
+    names: tuple[Any, ...] = (
+        *(rule.how.counters if isinstance(rule.how, Service) else ()),
+        *bands,
+        *(g.signal for g in rule.when),
+    )
+    if not all(isinstance(name, str) and name for name in names):
+        raise RuleError(f"{where}: a signal is named by its name")
 
 
 def _check_zones(how: Zones, where: str) -> None:
     if how.boundaries:
+        if not all(isinstance(each, int | float) for each in how.boundaries):
+            raise RuleError(f"{where}, zones: boundaries are three rising numbers, A/B, B/C and C/D")
         is_rising = list(how.boundaries) == sorted(set(how.boundaries))
         if len(how.boundaries) != 3 or not is_rising:  # noqa: PLR2004 - A/B, B/C, C/D
             raise RuleError(f"{where}, zones: boundaries are three rising numbers, A/B, B/C and C/D")

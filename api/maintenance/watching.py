@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from api.maintenance.alarms import Alarm
     from api.maintenance.incidents import Incident
     from api.maintenance.notifications import Message
     from api.maintenance.rules import Rule
@@ -131,6 +132,11 @@ class Watching:
         """Return the service work of a machine as it stands, None for none."""
         each = self._follower.followed.get(machine)
         return each.watcher.fold.services().get(rule) if each is not None else None
+
+    def alarm_of(self, machine: str, rule: str, subject: str) -> Alarm | None:
+        """Return an alarm of a machine as it stands, None for none."""
+        each = self._follower.followed.get(machine)
+        return each.watcher.fold.alarms.get((rule, subject)) if each is not None else None
 
     def _reset(self) -> None:
         """Forget everything: it is taken up from the records again."""
@@ -295,7 +301,7 @@ class Watching:
             return []
         if change.what in {What.ACKNOWLEDGED, What.CLOSED, What.SHELVED}:
             outbox_records.cancel(session, short(incident.id))
-        if change.what is What.RAISED and not incident.payer:
+        if change.what is What.RAISED and not incident.payer and not change.machine.startswith(EDGE):
             incident.payer = self._payer_of(change.machine, change.stamp)
             journal.keep_payer(session, short(incident.id), incident.payer)
         told = change._replace(stamp=max(change.stamp, watermark - MINUTE)) if is_late else change

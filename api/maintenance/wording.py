@@ -164,13 +164,25 @@ def _say(words: str, language: str, *values: object) -> str:
     return (_ITALIAN.get(words, words) if language == "it" else words).format(*values)
 
 
-def _title(change: Change, rules: Mapping[str, Rule], language: str) -> str:
-    if text := change.evidence.get("text"):
-        return f"{text} ({change.evidence.get('code', '')})"
-    rule = rules.get(change.rule)
-    about = change.subject.replace("|", " ").removesuffix(".double").replace("_", " ")
-    title = change.rule if rule is None else (rule.title_it if language == "it" else "") or rule.title
+def title_of(rule: Rule | None, name: str, subject: str, evidence: Mapping[str, Value], language: str) -> str:
+    """Return what an alarm is about.
+
+    Args:
+        rule: that raised it, None when there is none of this name any more.
+        name: of the rule.
+        subject: of the alarm.
+        evidence: that it was raised on; the control's own words come first.
+        language: one of `LANGUAGES`.
+    """
+    if text := evidence.get("text"):
+        return f"{text} ({evidence.get('code', '')})"
+    about = subject.replace("|", " ").removesuffix(".double").replace("_", " ")
+    title = name if rule is None else (rule.title_it if language == "it" else "") or rule.title
     return f"{title}{f' ({about})' if about else ''}"
+
+
+def _title(change: Change, rules: Mapping[str, Rule], language: str) -> str:
+    return title_of(rules.get(change.rule), change.rule, change.subject, change.evidence, language)
 
 
 def _advice(change: Change, rule: Rule | None, language: str) -> str:

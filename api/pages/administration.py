@@ -19,10 +19,12 @@ from api.errors import NotYoursError
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.records_form import ID_HINT, PARTS, SCREENS, Screen, typed
 from api.pages.times import full_day, local, moment
+from api.pages.words import mark
 from api.records import service
 from api.records.endpoints import Writer, WriterDep, put_record
 from api.records.rules import InvalidRecordError
 from api.records.schemas import MachinePut, MemberPut, SitePut
+from api.records.versions import ChangedMeanwhileError, Guard, version_of
 from shopfloor.periods import parse_instant
 from shopfloor.signals import is_identifier
 
@@ -38,6 +40,11 @@ ENTRIES = 100
 _MODELS: dict[str, type[BaseModel]] = {
     "members": MemberPut, "sites": SitePut, "machines": MachinePut, "edges": EdgePut
 }  # fmt: skip
+
+_TAKEN = mark("This identifier is taken: choose another.")
+_CHANGED = mark(
+    "Somebody else has changed this meanwhile. What you typed is still here: look at what was changed, then save again."
+)
 
 router = APIRouter(prefix="/administration", include_in_schema=False, default_response_class=HTMLResponse)
 Part = Annotated[str, Path(max_length=20)]
@@ -109,7 +116,7 @@ async def record_page(page: PageDep, part: Part, row_id: RowId) -> Response:
     values: dict[str, Any] = (
         {"country": "IT", "is_active": True} if row_id == "new" else await _kept(page, kind, row_id)
     )
-    return await _form(page, part, row_id, values, {})
+    return await _form(page, part, row_id, values, {}, version="" if row_id == "new" else version_of(values))
 
 
 @router.post("/{part}/{row_id}")
@@ -119,27 +126,25 @@ async def save_record(page: PageDep, writer: WriterDep, part: Part, row_id: RowI
     form = await page.form()
     is_new = row_id == "new"
     name = form.text("id", 63) if is_new else row_id
-    said = typed(screen, form.values)
+    said, seen = typed(screen, form.values), form.text("version", 16)
     if not is_identifier(name):
-        return await _form(page, part, row_id, said | {"id": name}, {"id": page.say(ID_HINT)})
+        return await _form(page, part, row_id, said | {"id": name}, {"id": page.say(ID_HINT)}, version=seen)
     kept = {} if is_new else await _kept(page, kind, row_id)
     try:
         fields = _MODELS[kind].model_validate(
             {each: kept[each] for each in _MODELS[kind].model_fields if each in kept} | said
         )
-        await _put(writer, kind, name, fields)
+        await _put(writer, Guard(is_new=True) if is_new else Guard(frozenset({seen})), kind, name, fields)
     except ValidationError as error:
-        places = [str(each["loc"][0]) for each in error.errors() if each["loc"]]
-        return await _form(page, part, row_id, said | {"id": name}, _mends(page, screen, places))
+        errors = _mends(page, screen, [str(each["loc"][0]) for each in error.errors() if each["loc"]])
     except InvalidRecordError as error:
-        return await _form(
-            page,
-            part,
-            row_id,
-            said | {"id": name},
-            _mends(page, screen, [each.field for each in error.problems]),
-        )
-    return page.go(f"/administration/{part}?saved={name}")
+        errors = _mends(page, screen, [each.field for each in error.problems])
+    except ChangedMeanwhileError:
+        errors = {"id": page.say(_TAKEN)} if is_new else {"all": page.say(_CHANGED)}
+        seen = version_of(kept)  # who has read the sentence and saves again means it
+    else:
+        return page.go(f"/administration/{part}?saved={name}")
+    return await _form(page, part, row_id, said | {"id": name}, errors, version=seen)
 
 
 @router.post("/agents/{row_id}/code")
@@ -161,15 +166,17 @@ async def _kept(page: Page, kind: str, row_id: str) -> dict[str, Any]:
     return service.values_of(await asyncio.to_thread(service.one, page.found.records, page.scope, kind, row_id))
 
 
-async def _put(writer: Writer, kind: str, name: str, fields: Any) -> None:
+async def _put(writer: Writer, guard: Guard, kind: str, name: str, fields: Any) -> None:
     response = Response()
     if kind == "edges":
-        await put_edge(writer, name, fields, response)
+        await put_edge(writer, guard, name, fields, response)
     else:
-        await put_record(writer, kind, name, fields, response)
+        await put_record(writer, guard, (kind, name), fields, response)
 
 
-async def _form(page: Page, part: str, row_id: str, values: Mapping[str, Any], errors: dict[str, str]) -> Response:
+async def _form(
+    page: Page, part: str, row_id: str, values: Mapping[str, Any], errors: dict[str, str], *, version: str
+) -> Response:
     kind, screen = _screen(part)
     names = await _names(page, page.found)
     fields = [
@@ -197,6 +204,7 @@ async def _form(page: Page, part: str, row_id: str, values: Mapping[str, Any], e
         else _text(values.get("legal_name") or values.get("name") or row_id),
         is_new=row_id == "new",
         row_id=row_id,
+        version=version,
         id=_text(values.get("id")),
         id_hint=page.say(ID_HINT),
         fields=fields,

@@ -26,6 +26,8 @@ from api.records.service import UnknownRecordError
 from shopfloor.periods import DAY, INSTANT_MAX, Period
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from api.bookings.tables import BookingNotice
     from api.bookings.views import Found, Place, Seen
     from api.deps import Services
@@ -88,14 +90,15 @@ def _day(session: Any, desk: View, day: date) -> dict[str, Any]:
         shown = every
     ids = [each.id for each in shown]
     occupied = views.occupancy(session, page.scope, ids, now=page.now)
+    taken = _taken(session, desk, shown, period)
     lines = [
-        _line(
-            session,
-            desk,
-            each,
-            day,
+        rows.line(
+            taken[each.id],
+            period,
+            desk.clock,
             name=each.name,
             detail=each.site_name,
+            href=f"/bookings/machines/{each.id}?day={day.isoformat()}",
             remark=rows.occupied(occupied[each.id], desk.clock),
         )
         for each in shown
@@ -208,20 +211,23 @@ def _notice(session: Any, desk: View, notice: BookingNotice) -> dict[str, Any]:
     }
 
 
-def _line(session: Any, desk: View, place: Place, day: date, *, name: str, detail: str, remark: str = "") -> rows.Line:
-    page = desk.page
-    period = civil_day(day, page.zone)
-    opening = reading.opening_of(session, place.id)
-    taken = rows.Taken(
-        machine=place.id,
-        seen=views.visible(session, page.scope, period, now=page.now, machines={place.id}),
-        locks=[each for each in views.locks(session, page.scope, period) if each.machine_id == place.id],
-        opened=None if opening is None else opening.periods(period),
-        own=page.scope.member or "",
-        may_book=desk.may_book,
-    )
-    href = f"/bookings/machines/{place.id}?day={day.isoformat()}"
-    return rows.line(taken, period, desk.clock, name=name, detail=detail, href=href, remark=remark)
+def _taken(session: Any, desk: View, places: Sequence[Place], period: Period) -> dict[str, rows.Taken]:
+    """Return what is known of machines in a period, asked for at once."""
+    ids = [each.id for each in places]
+    seen = views.visible(session, desk.scope, period, now=desk.now, machines=set(ids))
+    locked = views.locks(session, desk.scope, period)
+    opened = reading.openings(session, ids)
+    return {
+        machine: rows.Taken(
+            machine=machine,
+            seen=[each for each in seen if each.machine == machine],
+            locks=[each for each in locked if each.machine_id == machine],
+            opened=opened[machine].periods(period) if machine in opened else None,
+            own=desk.scope.member or "",
+            may_book=desk.may_book,
+        )
+        for machine in ids
+    }
 
 
 @router.get("/bookings/machines/{machine_id}")
@@ -240,26 +246,25 @@ def _week(session: Any, desk: View, machine_id: str, day: date) -> dict[str, Any
     place = next((each for each in views.places(session, page.scope, on=week) if each.id == machine_id), None)
     if place is None:
         raise UnknownRecordError(machine_id)
-    seen = views.visible(session, page.scope, week, now=page.now, machines={machine_id})
+    taken = _taken(session, desk, [place], week)[machine_id]
+    periods = {each: civil_day(each, page.zone) for each in days}
     return {
         "machine": place,
         "days": [
-            _line(
-                session, desk, place, each,
-                name=times.day(each, page.say), detail=rows.length(civil_day(each, page.zone), page.say),
+            rows.line(
+                taken, period, desk.clock,
+                name=times.day(each, page.say), detail=rows.length(period, page.say), href="",
             )
-            for each in days
+            for each, period in periods.items()
         ],
         "title": f"{times.day(days[0], page.say)} {rows.DASH} {times.full_day(days[-1], page.say)}",
         "before": (first - timedelta(days=7)).isoformat(),
         "after": (first + timedelta(days=7)).isoformat(),
         "today": desk.today().isoformat(),
         "day": day.isoformat(),
-        "entries": [_entry(desk, each, place.name) for each in seen],
+        "entries": [_entry(desk, each, place.name) for each in taken.seen],
         "locks": [
-            {"span": desk.clock.span(Period(each.starts, each.ends)), "reason": each.reason}
-            for each in views.locks(session, page.scope, week)
-            if each.machine_id == machine_id
+            {"span": desk.clock.span(Period(each.starts, each.ends)), "reason": each.reason} for each in taken.locks
         ],
         "may_book": desk.may_book,
     }  # fmt: skip

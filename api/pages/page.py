@@ -144,7 +144,10 @@ class Page:
         response = HTMLResponse(text, status)
         for name, value in (("lang", self.look.language), ("theme", self.look.theme)):
             if name in self._request.query_params:
-                response.set_cookie(f"officina_{name}", value, max_age=LOOK_SECONDS, samesite="lax", httponly=True)
+                secure = is_secure(self._request)
+                response.set_cookie(
+                    f"officina_{name}", value, max_age=LOOK_SECONDS, samesite="lax", httponly=True, secure=secure
+                )
         return response
 
     def go(self, path: str) -> Response:

@@ -15,6 +15,7 @@ from api.access.passwords import BusyError, password_problem
 from api.access.sign_in import DEVICE_DAYS, CodeNeeded, Opened, Visitor
 from api.audit.service import NOBODY, Actor
 from api.deps import NowDep, ServicesDep, client_address, cookie_name, is_secure
+from api.errors import NotYoursError
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.words import mark
 from api.records.identifiers import email_problem
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PASSWORD_MAX = 1_000
 _MISTAKES = {
+    "busy": mark("Too many passwords are being checked. Try again in a moment."),
     "bad_email": mark("This e-mail address cannot be used, or is taken."),
     "differ": mark("The two passwords are not the same."),
     "password_short": mark("It is too short: at least 12 characters are needed."),
@@ -36,14 +38,20 @@ _MISTAKES = {
 }
 """What is wrong with what was chosen."""
 
+
+def mistake(page: Page, name: str) -> str:
+    """Say what is wrong with what was chosen, by the name of the sentence."""
+    return page.say(_MISTAKES[name])
+
+
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Token = Annotated[str, Path(max_length=200)]
 
 
 @router.get("/sign-in")
-async def sign_in_page(page: PageDep) -> Response:
+async def sign_in_page(page: PageDep, found: ServicesDep) -> Response:
     """Ask for e-mail and password."""
-    return page.show("sign_in/password.html", email="", message="")
+    return page.show("sign_in/password.html", email="", message="", mails=found.letters is not None)
 
 
 @router.post("/sign-in")
@@ -52,7 +60,7 @@ async def sign_in(page: PageDep, found: ServicesDep, request: Request, now: NowD
     form = await page.form()
     email, password = form.text("email", EMAIL_MAX), form.raw("password", PASSWORD_MAX)
     answer = await found.sign_in.with_password(email, password, _visitor(request), now=now)
-    return _answer(page, request, answer, email=email)
+    return await _answer(page, request, answer, email=email)
 
 
 @router.post("/sign-in/code")
@@ -60,25 +68,60 @@ async def sign_in_code(page: PageDep, found: ServicesDep, request: Request, now:
     """Open a session for the code that goes with a right password."""
     form = await page.form()
     ticket, code = form.text("ticket"), form.text("code", 20).replace(" ", "")
-    return _answer(page, request, await found.sign_in.with_code(ticket, code, _visitor(request), now=now), email="")
+    answer = await found.sign_in.with_code(ticket, code, _visitor(request), now=now)
+    return await _answer(page, request, answer, email="")
 
 
 @router.post("/sign-out")
 async def sign_out(found: ServicesDep, request: Request, now: NowDep) -> Response:
     """End the session of this browser."""
-    caller = request.state.caller
-    if caller is not None and caller.by_cookie:
-        actor = Actor(caller.id, client_address(request))
-
-        def end() -> None:
-            with found.records.writing() as session:
-                people.sign_out(session, actor, caller.credential, now=now)
-
-        await asyncio.to_thread(end)
-        await found.changed()
+    await _end_session(found, request, now)
     response = Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
     response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", secure=is_secure(request))
     return response
+
+
+async def _end_session(found: Services, request: Request, now: int) -> None:
+    """End the session that this browser came with, if it is in one."""
+    caller = request.state.caller
+    if caller is None or not caller.by_cookie:
+        return
+    actor = Actor(caller.id, client_address(request))
+
+    def end() -> None:
+        with found.records.writing() as session:
+            people.sign_out(session, actor, caller.credential, now=now)
+
+    await asyncio.to_thread(end)
+    await found.changed()
+
+
+@router.get("/forgotten")
+async def forgotten_page(page: PageDep, found: ServicesDep) -> Response:
+    """Ask whose password was forgotten, where a link can be mailed."""
+    if found.letters is None:
+        raise NotYoursError
+    return page.show("sign_in/forgotten.html", is_sent=False, email="", message="")
+
+
+@router.post("/forgotten")
+async def forgotten(page: PageDep, found: ServicesDep, request: Request) -> Response:
+    """Send whoever signs in with an address a link; the answer is the same whether anybody does."""
+    if found.letters is None:
+        raise NotYoursError
+    email = (await page.form()).text("email", EMAIL_MAX).lower()
+    if email_problem(email) is not None:
+        message = page.say("This is no e-mail address.")
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return page.show("sign_in/forgotten.html", status, is_sent=False, email=email, message=message)
+    wait_seconds = math.ceil(found.letters.forgotten(email, client_address(request), now=page.now))
+    if wait_seconds:
+        message = page.say("Too many attempts. Try again in %(seconds)s seconds.", seconds=wait_seconds)
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        response = page.show("sign_in/forgotten.html", status, is_sent=False, email=email, message=message)
+        response.headers["Retry-After"] = str(wait_seconds)
+        return response
+    return page.show("sign_in/forgotten.html", is_sent=True, email="", message="")
 
 
 @router.get("/invitation/{token}")
@@ -104,7 +147,9 @@ async def take_up_invitation(
     if not problem:
         try:
             await _take_up(found, request, token, (email, name, password), now)
-        except (BusyError, InvalidRecordError):
+        except BusyError:
+            problem = "busy"
+        except InvalidRecordError:
             problem = "bad_email"
         else:
             return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
@@ -152,12 +197,14 @@ async def _invitation(page: Page, token: str, *, problem: str = "", typed: tuple
         is_first=not email,
         email=email or typed[0],
         typed_name=name or typed[1],
-        message=page.say(_MISTAKES[problem]) if problem else "",
+        message=mistake(page, problem) if problem else "",
     )
 
 
-def _answer(page: Page, request: Request, answer: Answer, *, email: str) -> Response:
+async def _answer(page: Page, request: Request, answer: Answer, *, email: str) -> Response:
+    mails = page.found.letters is not None
     if isinstance(answer, Opened):
+        await _end_session(page.found, request, page.now)  # what this browser came with opens nothing any more
         response = page.go("/")
         _set(request, response, cookie_name(request), answer.cookie, answer.seconds)
         _set(request, response, _device_name(request), answer.device, DEVICE_DAYS * 86_400)
@@ -167,12 +214,16 @@ def _answer(page: Page, request: Request, answer: Answer, *, email: str) -> Resp
     wait_seconds = math.ceil(answer.wait_seconds)
     if not wait_seconds:
         message = page.say("E-mail or password are not right. Check them and try again.")
-        return page.show("sign_in/password.html", HTTPStatus.UNPROCESSABLE_ENTITY, email=email, message=message)
+        return page.show(
+            "sign_in/password.html", HTTPStatus.UNPROCESSABLE_ENTITY, email=email, message=message, mails=mails
+        )
     message = page.say(
         "Too many attempts. Try again in %(seconds)s seconds, or from a device that you use already.",
         seconds=wait_seconds,
     )
-    response = page.show("sign_in/password.html", HTTPStatus.TOO_MANY_REQUESTS, email=email, message=message)
+    response = page.show(
+        "sign_in/password.html", HTTPStatus.TOO_MANY_REQUESTS, email=email, message=message, mails=mails
+    )
     response.headers["Retry-After"] = str(wait_seconds)
     return response
 

@@ -288,6 +288,7 @@ def _sqlite(file: str) -> Engine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
+            "secure_delete=ON",  # what was erased is not left in free pages
             "foreign_keys=ON",
             f"busy_timeout={WAIT_SECONDS * 1000}",
         ):

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from api.audit.service import Actor  # noqa: TC001 - read when routes are made
-from api.deps import ActorDep, NowDep, ScopeDep, Services, ServicesDep  # noqa: TC001 - read when routes are made
+from api.deps import (
+    ActorDep,
+    GuardDep,
+    NowDep,
+    ScopeDep,
+    Services,
+    ServicesDep,
+    tagged,
+)
 from api.machines.paging import page
 from api.records import service, sheets
 from api.records.schemas import (
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from api.access.scope import Scope
+    from api.records.versions import Guard
 
 PAGE_MAX = 500
 router = APIRouter(prefix="/api/v1")
@@ -49,9 +58,10 @@ async def list_records(found: Services, scope: Scope, kind: str, cursor: str | N
     return {"items": [service.values_of(row) for row in items], "next_cursor": following}
 
 
-async def one_record(found: Services, scope: Scope, kind: str, row_id: str) -> dict[str, Any]:
-    """Return a record that a caller may see."""
-    return service.values_of(await asyncio.to_thread(service.one, found.records, scope, kind, row_id))
+async def one_record(found: Services, scope: Scope, kind: str, row_id: str, response: Response) -> dict[str, Any]:
+    """Return a record that a caller may see, with its version."""
+    row = await asyncio.to_thread(service.one, found.records, scope, kind, row_id)
+    return tagged(service.values_of(row), response)
 
 
 class Writer(NamedTuple):
@@ -70,28 +80,39 @@ def writer_of(found: ServicesDep, actor: ActorDep, now: NowDep) -> Writer:
 WriterDep = Annotated[Writer, Depends(writer_of)]
 
 
-async def put_record(writer: Writer, kind: str, row_id: str, fields: BaseModel, response: Response) -> dict[str, Any]:
-    """Keep a record; the answer is 201 when there was none."""
+async def put_record(
+    writer: Writer, guard: Guard, record: tuple[str, str], fields: BaseModel, response: Response
+) -> dict[str, Any]:
+    """Keep a record, by its kind and id; the answer is 201 when there was none."""
     found, actor, now = writer
+    kind, row_id = record
     values = fields.model_dump() | {"id": row_id}
 
-    def write() -> str:
+    def write() -> tuple[str, dict[str, Any]]:
         with found.records.writing() as session:
-            return service.put(session, actor, kind, values, now=now)
+            action = service.put(session, actor, kind, values, now=now, guard=guard)
+            session.flush()
+            session.expire_all()  # what is answered is what is kept
+            return action, service.values_of(service.find(session, kind, row_id))
 
-    if await asyncio.to_thread(write) == "add":
+    return await _written(found, await asyncio.to_thread(write), response)
+
+
+async def _written(found: Services, done: tuple[str, dict[str, Any]], response: Response) -> dict[str, Any]:
+    action, values = done
+    if action == "add":
         response.status_code = HTTPStatus.CREATED
     await found.changed()
-    return values
+    return tagged(values, response)
 
 
-async def remove_record(writer: Writer, kind: str, row_id: str) -> None:
+async def remove_record(writer: Writer, guard: Guard, kind: str, row_id: str) -> None:
     """Remove a record."""
     found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:
-            service.remove(session, actor, kind, row_id, now=now)
+            service.remove(session, actor, kind, row_id, now=now, guard=guard)
 
     await asyncio.to_thread(write)
     await found.changed()
@@ -116,23 +137,23 @@ async def _export(found: Services, scope: Scope, kind: str) -> Response:
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get("/consortium", tags=["consortium"])
-async def get_consortium(found: ServicesDep) -> ConsortiumFields:
+@router.get("/consortium", tags=["consortium"], response_model=ConsortiumFields)
+async def get_consortium(found: ServicesDep, response: Response) -> Any:
     """The consortium as issuer of statements."""
-    return ConsortiumFields.model_construct(**await asyncio.to_thread(service.consortium, found.records))
+    return tagged(await asyncio.to_thread(service.consortium, found.records), response)
 
 
-@router.put("/consortium", tags=["consortium"])
-async def put_consortium(writer: WriterDep, fields: ConsortiumFields) -> ConsortiumFields:
+@router.put("/consortium", tags=["consortium"], response_model=ConsortiumFields)
+async def put_consortium(writer: WriterDep, guard: GuardDep, fields: ConsortiumFields, response: Response) -> Any:
     """Fill in what the consortium is as issuer."""
     found, actor, now = writer
 
     def write() -> None:
         with found.records.writing() as session:
-            service.put_consortium(session, actor, fields.model_dump(), now=now)
+            service.put_consortium(session, actor, fields.model_dump(), now=now, guard=guard)
 
     await asyncio.to_thread(write)
-    return fields
+    return tagged(await asyncio.to_thread(service.consortium, found.records), response)
 
 
 @router.get("/members", tags=["members"], response_model=MemberList)
@@ -154,21 +175,23 @@ async def import_members(writer: WriterDep, data: Sheet, *, dry_run: DryRun = Tr
 
 
 @router.get("/members/{member_id}", tags=["members"], response_model=MemberFields)
-async def get_member(found: ServicesDep, scope: ScopeDep, member_id: MemberId) -> Any:
+async def get_member(found: ServicesDep, scope: ScopeDep, member_id: MemberId, response: Response) -> Any:
     """One member firm."""
-    return await one_record(found, scope, "members", member_id)
+    return await one_record(found, scope, "members", member_id, response)
 
 
 @router.put("/members/{member_id}", tags=["members"], response_model=MemberFields)
-async def put_member(writer: WriterDep, member_id: MemberId, fields: MemberPut, response: Response) -> Any:
+async def put_member(
+    writer: WriterDep, guard: GuardDep, member_id: MemberId, fields: MemberPut, response: Response
+) -> Any:
     """Add a member firm, or change it: every field is kept as it is given."""
-    return await put_record(writer, "members", member_id, fields, response)
+    return await put_record(writer, guard, ("members", member_id), fields, response)
 
 
 @router.delete("/members/{member_id}", tags=["members"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_member(writer: WriterDep, member_id: MemberId) -> None:
+async def remove_member(writer: WriterDep, guard: GuardDep, member_id: MemberId) -> None:
     """Remove a firm that was added by mistake; one that leaves is ended by `active_to`."""
-    await remove_record(writer, "members", member_id)
+    await remove_record(writer, guard, "members", member_id)
 
 
 @router.get("/sites", tags=["sites"], response_model=SiteList)
@@ -178,21 +201,21 @@ async def list_sites(found: ServicesDep, scope: ScopeDep, *, cursor: Cursor = No
 
 
 @router.get("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
-async def get_site(found: ServicesDep, scope: ScopeDep, site_id: SiteId) -> Any:
+async def get_site(found: ServicesDep, scope: ScopeDep, site_id: SiteId, response: Response) -> Any:
     """One site."""
-    return await one_record(found, scope, "sites", site_id)
+    return await one_record(found, scope, "sites", site_id, response)
 
 
 @router.put("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
-async def put_site(writer: WriterDep, site_id: SiteId, fields: SitePut, response: Response) -> Any:
+async def put_site(writer: WriterDep, guard: GuardDep, site_id: SiteId, fields: SitePut, response: Response) -> Any:
     """Add a site, or change it."""
-    return await put_record(writer, "sites", site_id, fields, response)
+    return await put_record(writer, guard, ("sites", site_id), fields, response)
 
 
 @router.delete("/sites/{site_id}", tags=["sites"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_site(writer: WriterDep, site_id: SiteId) -> None:
+async def remove_site(writer: WriterDep, guard: GuardDep, site_id: SiteId) -> None:
     """Remove a site that nothing refers to."""
-    await remove_record(writer, "sites", site_id)
+    await remove_record(writer, guard, "sites", site_id)
 
 
 @router.get("/machines.csv", tags=["machines"], response_class=Response)
@@ -208,18 +231,20 @@ async def import_machines(writer: WriterDep, data: Sheet, *, dry_run: DryRun = T
 
 
 @router.get("/machines/{machine_id}/record", tags=["machines"], response_model=MachineFields)
-async def get_machine_record(found: ServicesDep, scope: ScopeDep, machine_id: MachineId) -> Any:
+async def get_machine_record(found: ServicesDep, scope: ScopeDep, machine_id: MachineId, response: Response) -> Any:
     """What is kept of a machine: nameplate, agent, contacts."""
-    return await one_record(found, scope, "machines", machine_id)
+    return await one_record(found, scope, "machines", machine_id, response)
 
 
 @router.put("/machines/{machine_id}", tags=["machines"], response_model=MachineFields)
-async def put_machine(writer: WriterDep, machine_id: MachineId, fields: MachinePut, response: Response) -> Any:
+async def put_machine(
+    writer: WriterDep, guard: GuardDep, machine_id: MachineId, fields: MachinePut, response: Response
+) -> Any:
     """Add a machine, or change it: every field is kept as it is given."""
-    return await put_record(writer, "machines", machine_id, fields, response)
+    return await put_record(writer, guard, ("machines", machine_id), fields, response)
 
 
 @router.delete("/machines/{machine_id}", tags=["machines"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_machine(writer: WriterDep, machine_id: MachineId) -> None:
+async def remove_machine(writer: WriterDep, guard: GuardDep, machine_id: MachineId) -> None:
     """Remove a machine that was added by mistake; one that is shared no more is ended by `active_to`."""
-    await remove_record(writer, "machines", machine_id)
+    await remove_record(writer, guard, "machines", machine_id)

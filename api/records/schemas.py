@@ -63,6 +63,7 @@ class ConsortiumFields(FirmFields):
     iban: Code = ""
     payment_days: Annotated[int, Field(ge=0, le=365)] = 30
     payment_method: Code = "MP05"
+    invoices: bool = False
 
 
 class MemberPut(FirmFields):
@@ -129,6 +130,24 @@ class MachineFields(MachinePut):
     """A machine, as it is kept."""
 
     id: Id
+
+
+class FileOut(BaseModel):
+    """A manual or the photo of a machine."""
+
+    id: str
+    purpose: Literal["manual", "photo"]
+    name: str
+    media_type: str
+    bytes: int
+    added: str
+
+
+class FileList(BaseModel):
+    """The files of a machine, all of them, the oldest first."""
+
+    items: list[FileOut]
+    next_cursor: None = None
 
 
 class Page(BaseModel):

@@ -16,6 +16,7 @@ from api.records import rules
 from api.records.database import mark_changed
 from api.records.rules import InvalidRecordError, Problem
 from api.records.tables import Consortium, EdgeAgent, Machine, MachineMove, Member, Site
+from api.records.versions import ANYHOW
 from shopfloor.periods import format_instant, to_datetime
 from shopfloor.signals import is_identifier
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from api.audit.service import Actor
     from api.records.base import Base
     from api.records.database import Records
+    from api.records.versions import Guard
 
 ROWS_MAX = 5_000
 """Most records of one kind; one more is refused."""
@@ -82,7 +84,9 @@ def values_of(row: Base) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in row.__mapper__.columns}
 
 
-def put(session: Session, actor: Actor, kind_name: str, values: Mapping[str, Any], *, now: int) -> str:
+def put(
+    session: Session, actor: Actor, kind_name: str, values: Mapping[str, Any], *, now: int, guard: Guard = ANYHOW
+) -> str:
     """Keep a record under its id, in place of what was kept there.
 
     Args:
@@ -91,16 +95,23 @@ def put(session: Session, actor: Actor, kind_name: str, values: Mapping[str, Any
         kind_name: one of `KINDS`.
         values: every field, `id` among them.
         now: when.
+        guard: what is expected to be there.
 
     Returns:
         `add`, `change`, or `same` when nothing was different.
 
     Raises:
         InvalidRecordError: naming everything that is wrong.
+        ChangedMeanwhileError: there is not what is expected.
+        VersionNeededError: what is expected has to be said.
     """
     kind = KINDS[kind_name]
+    problems = kind.problems(values)
+    if not is_identifier(values["id"]):  # nothing else is looked at: no database is asked for what cannot be an id
+        raise InvalidRecordError(problems or [Problem("id", "a record has an id")])
     row = session.get(kind.table, values["id"])
-    problems = kind.problems(values) + _broken_references(session, kind, values) + _doubles(session, kind, values)
+    guard.check(values_of(row) if row is not None else None)
+    problems += _broken_references(session, kind, values) + _doubles(session, kind, values)
     if row is None and not problems and _count(session, kind) >= ROWS_MAX:
         problems.append(Problem("", f"there are {ROWS_MAX} of these, and that is the limit"))
     if problems:
@@ -130,16 +141,19 @@ def _move(session: Session, machine: Machine, agent_id: str, *, now: int) -> Non
     session.execute(delete(MachineMove).where(*back))
 
 
-def remove(session: Session, actor: Actor, kind_name: str, row_id: str, *, now: int) -> None:
+def remove(session: Session, actor: Actor, kind_name: str, row_id: str, *, now: int, guard: Guard = ANYHOW) -> None:
     """Remove a record that nothing refers to: one that was a mistake.
 
     Raises:
         UnknownRecordError: there is none.
         RecordInUseError: something refers to it.
+        ChangedMeanwhileError: there is not what is expected.
+        VersionNeededError: what is expected has to be said.
     """
     kind = KINDS[kind_name]
     row = find(session, kind_name, row_id)
     before = values_of(row)
+    guard.check(before)
     session.delete(row)
     try:
         session.flush()
@@ -187,16 +201,21 @@ def _doubles(session: Session, kind: Kind, values: Mapping[str, Any]) -> list[Pr
     return problems
 
 
-def put_consortium(session: Session, actor: Actor, values: Mapping[str, Any], *, now: int) -> None:
+def put_consortium(
+    session: Session, actor: Actor, values: Mapping[str, Any], *, now: int, guard: Guard = ANYHOW
+) -> None:
     """Keep what the consortium is as issuer.
 
     Raises:
         InvalidRecordError: naming everything that is wrong.
+        ChangedMeanwhileError: there is not what is expected.
+        VersionNeededError: what is expected has to be said.
     """
+    row = session.get(Consortium, 1)
+    before = _without_id(row) if row is not None else {}
+    guard.check(before or None)
     if problems := rules.consortium_problems(values):
         raise InvalidRecordError(problems)
-    row = session.get(Consortium, 1)
-    before = values_of(row) if row is not None else {}
     other = {name: value for name, value in values.items() if before.get(name) != value}
     if not other:
         return
@@ -218,6 +237,10 @@ def consortium(records: Records) -> dict[str, Any]:
         row = session.get(Consortium, 1)
     if row is None:
         raise UnknownRecordError("consortium")
+    return _without_id(row)
+
+
+def _without_id(row: Consortium) -> dict[str, Any]:
     return {name: value for name, value in values_of(row).items() if name != "id"}
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from api.access import people
 from api.access.service import shared_secret
+from api.billing.ledger import settled
 from api.maintenance import dispatch
 from api.maintenance.watching import EVERY_SECONDS, Watching
 from api.usage.kept import UsageDays
+from api.usage.segments import CONSORTIUM, UNATTRIBUTED
 from api.watch.service import Job
+from shopfloor.periods import SECOND
 
 if TYPE_CHECKING:
     from api.records.database import Records
@@ -29,14 +33,23 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Store) 
             people.forget_ended(session, now=now)
             dispatch.tidy(session, now)
 
-    usage = UsageDays(records, store, settings.policy, writing=leader.writing)
+    usage = UsageDays(records, store, settings.policy, settled, writing=leader.writing)
     send = dispatch.Dispatch(
         store, records, leader.writing, zone=settings.time_zone, url=settings.url,
         secret=shared_secret(records, "links"),
     )  # fmt: skip
-    maintenance = Watching(store, records, leader.writing, zone=settings.time_zone, deliver=send)
+    maintenance = Watching(
+        store, records, leader.writing, zone=settings.time_zone, payer_of=partial(_payer, usage), deliver=send
+    )
     return [
         Job("access", TIDY_SECONDS, tidy),
         Job("usage", USAGE_SECONDS, usage.run),
         Job("maintenance", EVERY_SECONDS, maintenance.run),
     ]
+
+
+def _payer(usage: UsageDays, machine: str, instant: int) -> str:
+    """Return the firm whose job ran on a machine at an instant, empty for none."""
+    segment = usage.last_segment(machine, now=instant + SECOND)
+    is_firm = segment is not None and segment.payer not in {UNATTRIBUTED, CONSORTIUM}
+    return segment.payer if segment is not None and is_firm else ""

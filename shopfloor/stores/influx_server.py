@@ -31,6 +31,8 @@ CHUNK_ROWS = 10_000
 """Rows that a query's answer holds in one piece."""
 REASON_MAX = 500
 """Characters of a server's reason that are kept."""
+DEFAULT_BUCKET = "record"
+"""Which one answers a query that names none."""
 GAUGE_DAYS = 90
 """How long raw gauges are kept in a store that this program has set up."""
 GAUGE_SHARD_DAYS, RECORD_SHARD_DAYS = 1, 7
@@ -258,14 +260,18 @@ class Version2:
         return found
 
     def _map(self, bucket: str, bucket_id: str) -> None:
-        """Make the bucket answer InfluxQL, where the server does not so by itself (before 2.2)."""
+        """Make the bucket answer InfluxQL, where the server does not so by itself.
+
+        From 2.2 it does, but for what names no bucket, as boards do: the records answer that.
+        """
+        asked = "" if bucket == DEFAULT_BUCKET else bucket
         try:
-            list(self._http.query(self._database, bucket, "SHOW MEASUREMENTS LIMIT 1"))
+            list(self._http.query(self._database, asked, "SELECT at FROM arrival LIMIT 1"))
         except StoreRefusedError as error:
-            if "not found" not in str(error):
+            if "is not set up" not in str(error):
                 raise
             mapping = {"org": self._org, "bucketID": bucket_id, "database": self._database, "retention_policy": bucket}
-            body = msgspec.json.encode({**mapping, "default": bucket == "record"})
+            body = msgspec.json.encode({**mapping, "default": bucket == DEFAULT_BUCKET})
             status, data = self._http.post("/api/v2/dbrps", body, WRITE_SECONDS, "application/json")
             check_write(status, _reason(data), f"{self._database}/{bucket}")
 
@@ -321,7 +327,7 @@ def refusal(status: int, reason: str, bucket: str) -> Exception | None:
 
 
 def _query_error(reason: str, bucket: str) -> Exception:
-    if "not found" in reason:
+    if "not found" in reason or "policy not set" in reason:
         mend = f"create {bucket}, or let this program do it: start it once with an administrator's token or login"
         return StoreRefusedError(f"the store is not set up ({reason[:REASON_MAX]}): {mend}")
     if "parsing" in reason or "not authorized" in reason:

@@ -42,6 +42,7 @@ MACHINES = [
 HOLDERS: dict[str, Holder] = {
     "administrator": (Role.ADMINISTRATOR, None, None),
     "operator": (Role.OPERATOR, None, None),
+    "operator of Nord": (Role.OPERATOR, None, ("nord",)),
     "operator of Sud": (Role.OPERATOR, None, ("sud",)),
     "maintenance": (Role.MAINTENANCE, None, None),
     "member": (Role.MEMBER, "firm-a", None),
@@ -70,6 +71,7 @@ class World(NamedTuple):
         process: the API.
         url: where it serves.
         log: what it said.
+        records: address of the records.
     """
 
     folder: Path
@@ -79,6 +81,7 @@ class World(NamedTuple):
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    records: str
 
     def headers(self, holder: str) -> dict[str, str]:
         """Return what proves a holder."""
@@ -176,27 +179,36 @@ def _accepts(port: int) -> bool:
     return False
 
 
-def write_files(folder: Path, broker: mqtt.Broker, *, live: str = "", more: str = "") -> dict[str, str]:
+def records_of(folder: Path) -> str:
+    """Return the address of the records of a folder, where no other is named."""
+    return f"sqlite://{folder}/records.db"
+
+
+def write_files(
+    folder: Path, broker: mqtt.Broker, *, live: str = "", more: str = "", records: str = ""
+) -> dict[str, str]:
     """Write settings and records. Returns the tokens by holder."""
+    records = records or records_of(folder)
     (folder / "api.toml").write_text(
-        f'store = "sqlite://{folder}/store.db"\nrecords = "sqlite://{folder}/records.db"\n'
+        f'store = "sqlite://{folder}/store.db"\nrecords = "{records}"\n'
         f'port = 0\nhouse = "Consorzio Prova"\n{more}\n'
         f'[broker]\nhost = "{broker.host}"\nport = {broker.port}\n[live]\n{live}\n',
     )
-    keys = fill(f"sqlite://{folder}/records.db", sites=SITES, machines=MACHINES, holders=HOLDERS)
-    add_bookings(f"sqlite://{folder}/records.db")
+    keys = fill(records, sites=SITES, machines=MACHINES, holders=HOLDERS)
+    add_bookings(records)
     return keys
 
 
 @contextlib.contextmanager
-def world(folder: Path, *, live: str = "", more: str = "") -> Iterator[World]:
+def world(folder: Path, *, live: str = "", more: str = "", records: str = "") -> Iterator[World]:
     """Run a broker, a store and the API; everything ends with it."""
+    records = records or records_of(folder)
     with mosquitto(folder) as broker:
-        keys = write_files(folder, broker, live=live, more=more)
+        keys = write_files(folder, broker, live=live, more=more, records=records)
         store = SqliteStore(folder / "store.db")
         try:
             with api(folder) as (process, url, log):
-                it = World(folder, broker, store, keys, process, url, log)
+                it = World(folder, broker, store, keys, process, url, log, records)
                 until(lambda: it.get("/readyz", None).status_code == 200, "readiness")
                 yield it
         finally:

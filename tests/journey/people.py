@@ -12,9 +12,12 @@ from api.access.scope import Role
 from api.audit.service import CONSOLE
 from api.records.database import open_records
 from shopfloor.runtime import clock
+from tests.journey.api_world import records_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.journey.api_world import World
 
 PASSWORD = "un tornio e due frese"  # noqa: S105 - of a test
 PEOPLE = {
@@ -25,9 +28,13 @@ PEOPLE = {
 }
 
 
-def add_people(folder: Path) -> dict[str, str]:
-    """Keep somebody of each role, with one password. Returns their identifiers by address."""
-    records = open_records(f"sqlite://{folder}/records.db")
+def add_people(place: World | Path) -> dict[str, str]:
+    """Keep somebody of each role, with one password, in a world or in the folder of one to come.
+
+    Returns:
+        Their identifiers by address.
+    """
+    records = open_records(place.records if isinstance(place, tuple) else records_of(place))
     kept = hash_now(PASSWORD)
     try:
         with records.writing() as session:

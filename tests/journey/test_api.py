@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.services
 
-STAFF = {"administrator", "operator", "operator of Sud", "maintenance"}
+STAFF = {"administrator", "operator", "operator of Nord", "operator of Sud", "maintenance"}
+AT_ONE_SITE = {"operator of Nord": {"mill-1", "mill-2"}, "operator of Sud": {"lathe-1"}}
 
 
 def observed(machine: str, since: int, at: int) -> Sample:
@@ -28,8 +29,8 @@ def observed(machine: str, since: int, at: int) -> Sample:
 
 
 @pytest.fixture(scope="module")
-def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("api")) as made:
+def it(tmp_path_factory: pytest.TempPathFactory, kept_in: str) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("api"), records=kept_in) as made:
         now = clock.now()
         start = now - 2 * HOUR
         made.say(
@@ -214,7 +215,7 @@ def test_who_is_not_known_is_told_how_to_say_who_it_is(it: World) -> None:
 def test_each_role_sees_what_is_its_own_and_the_rest_does_not_exist_for_it(it: World, holder: str) -> None:
     visible = {each["id"] for each in it.get("/api/v1/machines", holder).json()["items"]}
 
-    assert visible == ({"lathe-1"} if holder == "operator of Sud" else {each["id"] for each in MACHINES})
+    assert visible == AT_ONE_SITE.get(holder, {each["id"] for each in MACHINES})
     for machine in (each["id"] for each in MACHINES):
         found = machine in visible
         assert it.get(f"/api/v1/machines/{machine}", holder).status_code == (200 if found else 404)

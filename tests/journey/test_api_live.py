@@ -102,6 +102,9 @@ def test_an_agent_cannot_speak_for_a_machine_of_another_one(it: World) -> None:
         stream.until(lambda _, data: "HONEST" in json.dumps(data))
 
         assert "FORGED" not in json.dumps(stream.events)
+    (entry,) = until(lambda: it.get("/api/v1/audit", subject="edges/south-1", limit=1).json()["items"], "the entry")
+    assert (entry["who"], entry["what"]) == ("edge:south-1", "name foreign machine")
+    assert entry["after"]["machines"].keys() == {"mill-1"}
 
 
 def test_one_stream_more_than_a_key_may_have_is_refused_and_may_come_back_when_one_ends(it: World) -> None:

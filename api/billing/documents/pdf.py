@@ -31,6 +31,8 @@ _UNSHOWN = re.compile(
     "\u2190-\u226f]"
 )
 """What the fonts have no glyph for, which the archive format would refuse: a question mark stands for it."""
+_STEPS_TOGETHER = 2
+"""Steps of a calculation that are told in one line; more have a line each."""
 _GROUPED = 4
 """Characters of a digest or an IBAN that are shown together."""
 
@@ -108,7 +110,10 @@ def _notes(document: Document, language: Language) -> Iterator[str]:
     words = WORDS[language]
     if document.is_draft:
         yield words["draft_note"]
-    yield words["invoice_note" if document.issuer.invoices else "only_note"]
+    if not document.issuer.invoices:
+        yield words["only_note"]
+    elif not document.is_draft:
+        yield words["invoice_note"]
 
 
 def _firm(firm: Firm, language: Language) -> dict[str, Any]:
@@ -157,13 +162,10 @@ def _payment(document: Document, language: Language) -> Iterator[list[str]]:
 
 def _section(section: Section, document: Document, language: Language) -> dict[str, Any]:
     words = WORDS[language]
-    match section.group:
-        case Group.MACHINE:
-            title = section.name
-        case Group.COMMON:
-            title = words["common"]
-        case Group.ADJUSTMENT:
-            title = words["adjustments"].format(month=formats.month(section.name, language))
+    if section.group is Group.ADJUSTMENT:
+        title = words["adjustments"].format(month=formats.month(section.name, language))
+    else:
+        title = section.name or words["common"]
     beside = document.machines.get(section.name, "")
     return {
         "title": title,
@@ -181,7 +183,9 @@ def _line(numbered: Numbered, group: Group, document: Document, language: Langua
         amount = f" ({formats.euros(line.flagged_amount, language)})" if line.unit is Unit.SECOND else ""
         estimated = f"{WORDS[language]['estimated']} {shown}{amount}"
     machine = line.machine if group is Group.ADJUSTMENT else ""
-    details = [corrects(line, document, language), "; ".join(explanation(line, document, language)), estimated]
+    steps = explanation(line, document, language)
+    told = steps if len(steps) > _STEPS_TOGETHER else ["; ".join(steps)]
+    details = [corrects(line, document, language), *told, estimated]
     return {
         "number": str(number),
         "what": ", ".join(filter(None, (machine, what(line, language)))),

@@ -61,8 +61,8 @@ def test_a_route_without_a_rule_lets_nobody_pass(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_signals_are_for_staff_alone(role: Role) -> None:
-    assert allows(Rule.SIGNALS, role) == (role in STAFF)
+def test_signals_are_for_staff_and_in_its_own_sessions_for_a_member(role: Role) -> None:
+    assert allows(Rule.SIGNALS, role) == (role in STAFF | {Role.MEMBER})
 
 
 def test_only_what_shows_nothing_is_public() -> None:
@@ -75,6 +75,7 @@ def test_only_what_shows_nothing_is_public() -> None:
         "/sign-in",
         "/sign-in/code",
         "/sign-out",
+        "/forgotten",
         "/invitation/{token}",
         "/static/{name}",
         "/service-worker.js",

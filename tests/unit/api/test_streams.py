@@ -2,23 +2,45 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from api.access.scope import Caller, Role, Scope
 from api.live.present import Present
 from api.live.streams import FRAMES_MAX, Change, Stream, Streams, TooManyStreamsError, View
+from api.machines.ownership import Running
 from api.machines.park import Machine
-from shopfloor.periods import SECOND
+from shopfloor.periods import SECOND, Period
 from shopfloor.samples import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOW = 1_800_000_000 * SECOND
 NORTH = Machine(id="a", name="A", kind="mill", site="north", publisher="edge")
 SOUTH = Machine(id="b", name="B", kind="lathe", site="south", publisher="edge")
 OPERATOR = Caller("op", "operator", Scope(Role.OPERATOR))
 MEMBER = Caller("me", "member", Scope(Role.MEMBER, "firm"))
+KIOSK = Caller("wall", "wall", Scope(Role.KIOSK))
 BOUND = Caller("no", "north", Scope(Role.OPERATOR, sites=frozenset({"north"})))
+
+
+class NoSessions:
+    """Knows of no session."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Running] = {}
+
+    def running(self, machine: str) -> Running | None:
+        return self.known.get(machine)
+
+    def own(self, member: str, machine: str, period: Period) -> Sequence[Period]:
+        del member, machine, period
+        return ()
+
+    def refresh(self, *, now: int) -> None:
+        del now
 
 
 def present() -> Present:
@@ -33,7 +55,7 @@ def present() -> Present:
 
 @pytest.fixture
 def streams() -> Streams:
-    return Streams(per_caller_max=2, heartbeat_seconds=10)
+    return Streams(per_caller_max=2, heartbeat_seconds=10, sessions=NoSessions())
 
 
 def events(data: bytes) -> list[tuple[str, dict[str, Any]]]:
@@ -94,6 +116,43 @@ async def test_a_member_is_sent_states_and_never_what_a_machine_works_on(
     assert [kind for kind, _ in sent] == ["snapshot", "machine"]
     assert "values" not in json.dumps(sent)
     assert "O4711" not in json.dumps(sent)
+
+
+class Rented(NoSessions):
+    """A session of one firm at every machine."""
+
+    def __init__(self, member: str, period: Period) -> None:
+        super().__init__()
+        self.known = {NORTH.id: Running(member, period)}
+
+
+@pytest.mark.parametrize(
+    ("member", "since", "until", "shown"),
+    [
+        ("firm", 60, 0, {"program", "spindle_load"}),
+        ("firm", 10, 0, {"spindle_load"}),  # the program was started in the session before
+        ("firm", 60, 20, {"program"}),  # whose the last seconds are is not known yet
+        ("other", 60, 0, None),
+    ],
+)
+async def test_a_member_is_sent_what_is_stamped_within_its_own_running_session_and_nothing_else(
+    member: str, since: int, until: int, shown: set[str] | None
+) -> None:
+    session = Period(NOW - since * SECOND, NOW - until * SECOND)
+    streams = Streams(per_caller_max=2, heartbeat_seconds=10, sessions=Rented(member, session))
+    stream, kiosk = streams.open(MEMBER, None), streams.open(KIOSK, None)
+    names = {"program", "spindle_load"}
+
+    ((_, snapshot),) = await read(streams, stream)
+    streams.publish([Change(NORTH, present(), state=True, names=names)], now=NOW)
+    streams.publish([Change(SOUTH, present(), state=True, names=names)], now=NOW)
+    (_, north), (_, south) = await read(streams, stream)
+
+    first = snapshot["machines"][0].get("values")
+    assert (None if first is None else set(first) & names) == shown
+    assert (None if "values" not in north else set(north["values"])) == shown
+    assert "values" not in south
+    assert "values" not in json.dumps(await read(streams, kiosk))
 
 
 async def test_values_alone_are_no_event_for_a_member_except_that_data_still_arrives_now_and_then(

@@ -60,7 +60,7 @@ texts = st.one_of(
 @example(b'{"id":' * 5000)
 @example(b"[" * 100_000)
 @example(b" " * (edge.REQUEST_BYTES_MAX + 1))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3000 if IS_LONG else 100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_request_is_understood_or_refused(payload: bytes) -> None:
     with contextlib.suppress(WireError):
         request = edge.decode_request(payload)
@@ -82,7 +82,7 @@ class _Refuses:
 
 @given(st.lists(st.binary(max_size=60) | st.builds(edge.Request, st.sampled_from("abc"), st.sampled_from(
     ["discover", "check", "apply"])).map(edge.encode), max_size=20))  # fmt: skip
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=500 if IS_LONG else 25, deadline=None)
 def test_every_request_is_answered_whatever_becomes_of_it(payloads: list[bytes]) -> None:
     answers: list[edge.Reply] = []
 
@@ -115,7 +115,7 @@ def test_every_request_is_answered_whatever_becomes_of_it(payloads: list[bytes])
 @example("[" + " " * 100_000)
 @example("machine = 3")
 @example("[applied]\nover = 1")
-@settings(max_examples=1000 if IS_LONG else 100, deadline=None)
+@settings(max_examples=5000 if IS_LONG else 100, deadline=None)
 def test_a_configuration_is_understood_or_refused_with_its_places(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "edge.toml"
@@ -127,7 +127,7 @@ def test_a_configuration_is_understood_or_refused_with_its_places(text: str) -> 
 
 
 @given(texts)
-@settings(max_examples=300 if IS_LONG else 50, deadline=None)
+@settings(max_examples=1500 if IS_LONG else 50, deadline=None)
 def test_a_kept_configuration_that_is_damaged_leaves_the_administrators_in_force(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "edge.toml"

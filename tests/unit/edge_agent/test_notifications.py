@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.notifications import MalformedError, NodeIdentity, Unsupported, decode
 from shopfloor.periods import parse_instant
 
+IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 NOON_STAMP = parse_instant("2026-11-22T12:00:00.123456Z")
 
@@ -130,6 +132,7 @@ def test_a_message_that_breaks_off_anywhere_is_refused() -> None:
             decode(whole[:length])
 
 
+@settings(max_examples=20_000 if IS_LONG else 100, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_damage_is_refused_or_read_and_never_worse(noise: bytes, at: int) -> None:
     whole = response(data_value(1.5, ua.VariantType.Double), data_value("abc", ua.VariantType.String))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import stat
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -24,9 +27,7 @@ from shopfloor.periods import DAY
 from shopfloor.runtime import clock
 from shopfloor.settings import SettingsError, read_secret, write_secret
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).resolve().parents[4]
 PLAN = Plan(host="officina.example.it", house='Rete "Però"')
 OWNER = (os.getuid() or 10_001, os.getgid() or 10_001)
 
@@ -202,3 +203,19 @@ def test_the_command_asks_for_a_host_the_first_time_and_remembers_it(tmp_path: P
         done = CliRunner().invoke(app, [str(tmp_path), "--owner", owner, *arguments], catch_exceptions=False)
         assert done.exit_code == 0, done.output
     assert "made" not in done.output
+
+
+def test_prometheus_reads_its_settings_and_every_alert_counts_what_a_program_counts(tmp_path: Path) -> None:
+    make(tmp_path, Plan(host="officina.example.it", layout="machine"))
+
+    sources = (ROOT / "collector/metrics.py", ROOT / "api/metrics.py", ROOT / "api/app.py")
+    counted = set(re.findall(r'"(officina_\w+)"', "".join(path.read_text() for path in sources)))
+    expressions = re.findall(r"^\s+expr: (.+)$", (tmp_path / "alerts.yml").read_text(), re.MULTILINE)
+    named = {name.removesuffix("_total") for line in expressions for name in re.findall(r"officina_\w+", line)}
+    assert named
+    assert named <= counted
+    program = shutil.which("promtool")
+    if program is not None:
+        command = [program, "check", "config", str(tmp_path / "prometheus.yml")]
+        checked = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -77,6 +77,24 @@ def test_a_credit_note_alone_is_linked_to_nothing_where_nothing_is_known() -> No
     assert root.find(".//DatiFattureCollegate") is None
 
 
+def test_what_is_not_known_of_a_firm_is_left_out() -> None:
+    issuer = replace(ISSUER, codice_fiscale="92012340367", rea_office="", rea_number="", iban="", province="")
+
+    root = written(replace(of_fees(("5.00", "22")), issuer=issuer, due=None))
+
+    assert root.findtext(".//IdTrasmittente/IdCodice") == root.findtext(".//CedentePrestatore//CodiceFiscale")
+    for name in ("IscrizioneREA", "CedentePrestatore//Provincia", "DataScadenzaPagamento", "IBAN"):
+        assert root.find(f".//{name}") is None
+    assert root.findtext(".//ImportoPagamento") == "6.10"
+
+
+def test_a_member_without_a_partita_iva_is_known_by_its_codice_fiscale() -> None:
+    root = written(of_case(*LATE, customer=replace(CUSTOMER, partita_iva="", codice_fiscale="92012340367")))
+
+    assert root.find(".//CessionarioCommittente//IdFiscaleIVA") is None
+    assert root.findtext(".//CessionarioCommittente//CodiceFiscale") == "92012340367"
+
+
 def test_amounts_outside_of_vat_above_77_47_bear_a_stamp_and_reverse_charge_does_not() -> None:
     stamped = {
         (amount, natura): written(of_fees((amount, natura))).findtext(".//ImportoBollo")

@@ -99,7 +99,7 @@ def test_an_adjustment_names_the_document_and_the_line_that_it_corrects() -> Non
 
     assert "Rettifiche di ottobre 2026" in text
     assert "corregge 2026/10-01 del 05/11/2026, riga time/" in text
-    assert "ricalcolata per intero: 3:00:00 109,50; già addebitata: 3:14:53 118,55" in text
+    assert "ricalcolata per intero: 3:00:00 109,50 già addebitata: 3:14:53 118,55" in text
     assert "Totale a credito -11,04 €" in text
     assert "corregge ottobre 2026, riga" in text_of(of_case(*LATE, issued={}))
 
@@ -118,6 +118,7 @@ def test_a_draft_says_that_it_is_one() -> None:
     assert "Estratto conto Bozza" in text
     assert "gli importi possono ancora cambiare" in text
     assert "Scadenza" not in text
+    assert "fattura elettronica" not in text
     assert "Catena" not in text
 
 
