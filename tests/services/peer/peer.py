@@ -96,7 +96,9 @@ def find_node() -> Node:
 
 
 def install_packages(node: Node, cache: Path = DEFAULT_CACHE, *, named_in: Path = HERE) -> Path:
-    """Install the npm packages that are locked in a folder into `cache` unless they are there; safe to call from several processes at once.
+    """Install the npm packages that are locked in a folder into `cache` unless they are there.
+
+    Several processes may call it at once.
 
     Returns:
         The `node_modules` folder. Its parent is named by a digest of the lock file, so a changed lock installs anew.
