@@ -20,6 +20,8 @@ from api.access.service import Access
 from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
+from api.billing import endpoints as billing_endpoints
+from api.billing.ledger import Ledger, settled
 from api.bookings import endpoints as booking_endpoints
 from api.deps import Services, authorize, is_secure
 from api.edges import endpoints as edge_endpoints
@@ -108,15 +110,17 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        usage = UsageDays(records, store, settings.policy)
+        usage = UsageDays(records, store, settings.policy, settled)
         sessions = KeptSessions(usage)
         live = Live(broker, store, records, access=access, sessions=sessions, metrics=metrics, settings=settings.live)
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
         today = Today(store, pages.zone)
         machines = Machines(live, store, sessions)
+        ledger = Ledger(records, usage, review_days=settings.review_days)
         app.state.services = Services(
-            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, letters, usage
-        )
+            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, letters, usage,
+            ledger,
+        )  # fmt: skip
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
@@ -196,6 +200,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         work_endpoints.router,
         setting_endpoints.router,
         usage_endpoints.router,
+        billing_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         account.router,

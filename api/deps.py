@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from api.access.letters import Letters
     from api.access.service import Access
     from api.access.sign_in import SignIn
+    from api.billing.ledger import Ledger
     from api.edges.service import Edges
     from api.live.service import Live
     from api.machines.service import Machines
@@ -53,6 +54,7 @@ class Services(NamedTuple):
     edges: Edges | None
     letters: Letters | None
     usage: UsageDays
+    ledger: Ledger
 
     async def changed(self) -> None:
         """Let what was just changed in the records hold from the next request on."""

@@ -11,6 +11,11 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.billing.calendars import BadCalendarError
+from api.billing.closing import ClosingRefusedError
+from api.billing.documents.document import NoInvoiceError
+from api.billing.scenarios.values import BadScenarioError
+from api.billing.tariffs import BadTariffError, UnpricedError
 from api.bookings.civil import WallTimeError
 from api.bookings.feeds import TooManyFeedsError
 from api.bookings.rules import BookingConflictError, RefusedBookingError
@@ -31,6 +36,7 @@ from api.records.rules import InvalidRecordError
 from api.records.service import RecordInUseError, UnknownRecordError
 from api.records.sheets import SheetError
 from api.records.versions import ChangedMeanwhileError, VersionNeededError
+from api.usage.evidence import BadEvidenceError
 from shopfloor.broker_files import BrokerFilesError, ReloadError
 from shopfloor.periods import InvalidInstantError
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
@@ -95,6 +101,13 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownRecordError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
     InvalidRecordError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The record cannot be kept as it is"),
     RecordInUseError: (HTTPStatus.CONFLICT, "The record is in use"),
+    BadScenarioError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The price list cannot be so"),
+    BadTariffError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The price list cannot be so"),
+    BadCalendarError: (HTTPStatus.UNPROCESSABLE_ENTITY, "There is no such month"),
+    BadEvidenceError: (HTTPStatus.CONFLICT, "Evidence contradicts itself"),
+    UnpricedError: (HTTPStatus.CONFLICT, "There is use without a price"),
+    NoInvoiceError: (HTTPStatus.CONFLICT, "The statement cannot be an electronic invoice"),
+    ClosingRefusedError: (HTTPStatus.CONFLICT, "The month cannot be closed yet"),
     ChangedMeanwhileError: (HTTPStatus.PRECONDITION_FAILED, "The record was changed meanwhile"),
     VersionNeededError: (HTTPStatus.PRECONDITION_REQUIRED, "The version of the record is needed"),
     FileTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Files of this type are not kept"),
@@ -191,7 +204,7 @@ def _known(request: Request, error: Exception) -> Response:
     if status in _PASSES_BY_ITSELF:
         headers["Retry-After"] = str(RETRY_SECONDS)
     detail = "" if type(error) in _SAYS_NOTHING_MORE else str(error)
-    places = error.problems if isinstance(error, InvalidRecordError) else []
+    places = error.problems if isinstance(error, InvalidRecordError | ClosingRefusedError) else []
     errors = [{"place": field, "detail": sentence} for field, sentence in places]
     return problem(request, status, title, detail, errors=errors, headers=headers)
 

@@ -102,6 +102,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
         mail: how links are sent by e-mail; None where the administrator hands them on.
         usage: how time is metered and attributed.
+        review_days: how long after its end a month stays open, for members to contest lines.
     """
 
     store: str
@@ -122,6 +123,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     edges: EdgesSettings | None = None
     mail: MailSettings | None = None
     usage: UsageSettings = UsageSettings()
+    review_days: Annotated[int, msgspec.Meta(ge=0, le=60)] = 3
 
     @property
     def policy(self) -> Policy:

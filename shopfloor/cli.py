@@ -20,7 +20,7 @@ COMMANDS = {
     "backup": ("api.backup.cli", "Records, telemetry and keys into one folder, while everything runs."),
     "restore": ("api.backup.restore.cli", "A backup into an empty installation, counted and compared."),
     "audit": ("api.audit.cli", "Who did what: verify, export."),
-    "billing": ("api.billing.cli", "What use costs: rate a scenario."),
+    "billing": ("api.billing.cli", "What use costs: rate a scenario, preview, close, verify."),
     "rules": ("api.maintenance.cli", "What is watched; what a rule would have said over the past."),
     "dashboards": ("dashboards.cli", "Boards of the staff for Grafana: render, push, diff."),
     "simulate": ("simulators.cli", "Machines that stand in for hardware, or replay a recorded log."),

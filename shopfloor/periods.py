@@ -196,6 +196,8 @@ class Period:
 
     def clip(self, other: Period) -> Period | None:
         """Return what both share, or None when they share nothing."""
+        if other.start <= self.start < self.end <= other.end:
+            return self
         start, end = max(self.start, other.start), min(self.end, other.end)
         return Period(start, end) if start < end else None
 

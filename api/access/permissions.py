@@ -45,6 +45,10 @@ class Rule(StrEnum):
     """Who used a machine, and asking for corrections: each member for its own firm."""
     DECISIONS = "decisions"
     """Deciding what others asked for, and what is the consortium's."""
+    DECIDING = "deciding"
+    """What has to be decided before a month is closed."""
+    MONEY = "money"
+    """What use costs: each member sees its own, the administrator all."""
     ALERTS = "alerts"
     """What happens to machines: staff see their sites', a firm what concerned its own running job."""
     CARE = "care"
@@ -72,6 +76,8 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.FEED: frozenset(),
         Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
         Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
+        Rule.DECIDING: frozenset({Role.ADMINISTRATOR, Role.OPERATOR}),
+        Rule.MONEY: frozenset({Role.ADMINISTRATOR, Role.MEMBER}),
         Rule.ALERTS: _EVERYBODY - {Role.KIOSK},
         Rule.CARE: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.PAGES: _EVERYBODY,
@@ -140,6 +146,31 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/maintenance-times"): Rule.DECISIONS,
         ("POST", "/api/v1/maintenance-times"): Rule.DECISIONS,
         ("POST", "/api/v1/maintenance-times/{time_id}/end"): Rule.DECISIONS,
+        ("GET", "/api/v1/tariffs"): Rule.CHANGES,
+        ("POST", "/api/v1/tariffs"): Rule.CHANGES,
+        ("POST", "/api/v1/tariffs/try"): Rule.CHANGES,
+        ("GET", "/api/v1/tariffs/{entry_id}"): Rule.CHANGES,
+        ("PUT", "/api/v1/tariffs/{entry_id}"): Rule.CHANGES,
+        ("DELETE", "/api/v1/tariffs/{entry_id}"): Rule.CHANGES,
+        ("GET", "/api/v1/previews"): Rule.MONEY,
+        ("GET", "/api/v1/previews/segments"): Rule.MONEY,
+        ("GET", "/api/v1/contests"): Rule.MONEY,
+        ("POST", "/api/v1/contests"): Rule.MONEY,
+        ("POST", "/api/v1/contests/{contest_id}/decision"): Rule.CHANGES,
+        ("GET", "/api/v1/closings"): Rule.CHANGES,
+        ("POST", "/api/v1/closings"): Rule.CHANGES,
+        ("GET", "/api/v1/statements"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.pdf"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.xlsx"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.csv"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}.xml"): Rule.MONEY,
+        ("GET", "/api/v1/statements/{statement_id}/segments"): Rule.MONEY,
+        ("POST", "/api/v1/statements/{statement_id}/events"): Rule.CHANGES,
+        ("GET", "/api/v1/budgets/{member_id}"): Rule.MONEY,
+        ("PUT", "/api/v1/budgets/{member_id}"): Rule.MONEY,
+        ("GET", "/api/v1/decisions"): Rule.DECIDING,
+        ("GET", "/api/v1/usage"): Rule.MONEY,
         ("GET", "/api/v1/users"): Rule.CHANGES,
         ("POST", "/api/v1/users"): Rule.CHANGES,
         ("GET", "/api/v1/users/{user_id}"): Rule.CHANGES,

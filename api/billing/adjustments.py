@@ -39,6 +39,43 @@ def adjust(charged: Iterable[Line], fresh: Iterable[Line]) -> list[Line]:
     return found
 
 
+def charged(lines: Iterable[Line]) -> list[Line]:
+    """Return what was charged for months, from their lines and all adjustments of these.
+
+    Args:
+        lines: of statements, those that correct others after them.
+
+    Returns:
+        At most one line of a member, month and reference; what was taken back whole is left out.
+    """
+    found: dict[tuple[str, str, str], Line] = {}
+    for line in lines:
+        key = (line.month, line.member, line.reference)
+        before = found.get(key)
+        found[key] = replace(line, corrects=None) if before is None else _added(before, line)
+    return [line for line in found.values() if line.quantity or line.amount]
+
+
+def _added(line: Line, more: Line) -> Line:
+    parts = {(part.day, part.session): part for part in line.parts}
+    for part in more.parts:
+        was = parts.get((part.day, part.session), Part(part.day, part.session, 0, ZERO))
+        parts[part.day, part.session] = part._replace(
+            quantity=was.quantity + part.quantity,
+            amount=was.amount + part.amount,
+            flagged=was.flagged + part.flagged,
+        )
+    return replace(
+        line,
+        quantity=line.quantity + more.quantity,
+        amount=line.amount + more.amount,
+        exact=exact(line.amount + more.amount),
+        flagged=line.flagged + more.flagged,
+        flagged_amount=line.flagged_amount + more.flagged_amount,
+        parts=tuple(part for part in parts.values() if part.quantity or part.amount),
+    )
+
+
 def _difference(base: Line, before: Line | None, after: Line | None) -> Line | None:
     nothing = replace(base, quantity=0, amount=ZERO, exact=exact(0), flagged=0, flagged_amount=ZERO, parts=())
     old, new = before or nothing, after or nothing

@@ -24,6 +24,7 @@ HOLIDAY = "holiday"
 DAY_KINDS = (*WEEKDAYS, HOLIDAY)
 """What a calendar gives bands to: the days of a week, and holidays whatever day they fall on."""
 _QUARTER_MINUTES = 15
+_QUARTER = _QUARTER_MINUTES * 60 * SECOND
 _DAY_SECONDS = 86_400
 
 
@@ -51,7 +52,13 @@ def civil_day(day: date, zone: ZoneInfo) -> Period:
 
 def day_of(instant: int, zone: ZoneInfo) -> date:
     """Return the civil day of an instant."""
-    return datetime.fromtimestamp(instant // SECOND, UTC).astimezone(zone).date()
+    return _day_of_quarter(instant // _QUARTER, zone)
+
+
+@lru_cache(maxsize=65_536)
+def _day_of_quarter(quarter: int, zone: ZoneInfo) -> date:
+    """Return the civil day of a quarter hour: every midnight of a zone of today lies between two of them."""
+    return datetime.fromtimestamp(quarter * _QUARTER // SECOND, UTC).astimezone(zone).date()
 
 
 def days_of(period: Period, zone: ZoneInfo) -> Iterator[tuple[date, Period]]:
@@ -60,7 +67,7 @@ def days_of(period: Period, zone: ZoneInfo) -> Iterator[tuple[date, Period]]:
     while at < period.end:
         day = day_of(at, zone)
         end = min(civil_day(day, zone).end, period.end)
-        yield day, Period(at, end)
+        yield day, period if (at, end) == (period.start, period.end) else Period(at, end)
         at = end
 
 

@@ -1,14 +1,23 @@
-"""`officina billing`: what use costs."""
+"""`officina billing`: what use costs; months previewed, closed, verified and taken out."""
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="What use costs: rate a scenario.")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.billing.ledger import Ledger
+
+app = typer.Typer(no_args_is_help=True, help="What use costs: rate a scenario, preview, close and verify months.")
+Config = Annotated[Path, typer.Option(help="The API's settings, a TOML file.", exists=True, dir_okay=False)]
+Month = Annotated[str, typer.Argument(help="As 2026-10.")]
 
 
 @app.callback()
@@ -39,3 +48,135 @@ def rate(
         typer.echo(json.dumps(to_json(loaded), ensure_ascii=False, indent=2, sort_keys=True))
     else:
         typer.echo(to_text(loaded), nl=False)
+
+
+@app.command("preview")
+def preview(
+    month: Month,
+    config: Config,
+    *,
+    member: Annotated[str | None, typer.Option(help="Only this member's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every line down to days and sessions.")] = False,
+) -> None:
+    """State an open month as if it ended now; nothing is kept but segments."""
+    from api.billing.statements import to_data
+    from shopfloor.runtime import clock
+
+    with _ledger(config) as ledger:
+        stated = ledger.preview(month, now=clock.now(), member=member)
+    if as_json:
+        typer.echo(json.dumps([to_data(each) for each in stated], ensure_ascii=False, indent=2, sort_keys=True))
+        return
+    for each in stated:
+        typer.echo(f"{each.member:<32} net {each.net:>12} EUR   total {each.total:>12} EUR   {len(each.lines)} lines")
+
+
+@app.command("close")
+def close(
+    month: Month,
+    config: Config,
+    *,
+    accept: Annotated[str, typer.Option(help="Why unknown time without evidence of use is accepted.")] = "",
+    accept_machine: Annotated[list[str] | None, typer.Option(help="The same of one machine: ID=REASON.")] = None,
+    issued: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Of the statements.")] = None,
+) -> None:
+    """Close a month: its statements get their numbers and never change again. A closed one stays as it is."""
+    from api.audit.service import CONSOLE
+    from api.billing import closing
+    from shopfloor.runtime import clock
+
+    accepted = {closing.EVERY: accept} if accept else {}
+    for each in accept_machine or ():
+        machine, _, reason = each.partition("=")
+        if not reason:
+            raise typer.BadParameter(f"{each!r} is no MACHINE=REASON", param_hint="--accept-machine")
+        accepted[machine] = reason
+    order = closing.Order(month, None if issued is None else issued.date(), accepted)
+    with _ledger(config) as ledger:
+        done = closing.close(ledger, CONSOLE, order, now=clock.now(), tell=_tell)
+    state = "is closed" if done.is_new else "was closed before, and stays as it is"
+    typer.echo(f"{month} {state}: {done.statements} statements.")
+
+
+@app.command("verify")
+def verify(
+    config: Config,
+    *,
+    with_store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Also build everything from the store.")
+    ] = True,
+) -> None:
+    """Prove the chain, rate every statement again to the same bytes, and compare with what the store gives today."""
+    from api.billing.verifying import verify_all
+    from shopfloor.runtime import clock
+
+    with _ledger(config) as ledger:
+        verdict = verify_all(ledger, now=clock.now(), with_store=with_store, tell=_tell)
+    for fault in verdict.faults:
+        typer.echo(fault)
+    number, digest = verdict.newest
+    typer.echo(f"{verdict.statements} statements; the newest is {number} {digest}")
+    for month, amount in verdict.adjusted.items():
+        typer.echo(f"{month}: {amount} EUR adjusted, {verdict.pending.get(month, 0)} EUR to be adjusted")
+    if verdict.faults:
+        raise typer.Exit(1)
+    typer.echo("All of them are what they were." if verdict.statements else "Nothing is closed yet.")
+
+
+@app.command("export")
+def export(
+    month: Month,
+    config: Config,
+    folder: Annotated[Path, typer.Option(help="Where to; made if need be.")],
+    *,
+    form: Annotated[list[str] | None, typer.Option(help="pdf, xlsx, csv or xml; may be given again. Else pdf.")] = None,
+) -> None:
+    """Write every statement of a closed month to a folder: as it is chained (JSON), and as documents."""
+    from api.access.scope import Role, Scope
+    from api.billing import service
+    from api.billing.handing import MEDIA_TYPES, handed
+
+    forms = form or ["pdf"]
+    unknown = sorted(set(forms) - set(MEDIA_TYPES))
+    if unknown:
+        raise typer.BadParameter(f"there is no form {unknown[0]!r}: pdf, xlsx, csv, xml", param_hint="--form")
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with _ledger(config) as ledger:
+        rows = service.statements(ledger.records, Scope(Role.ADMINISTRATOR), month=month)
+        for row in rows:
+            (folder / f"{month}-{row.member_id}.json").write_text(row.body + "\n", encoding="utf-8")
+            with ledger.records.reading() as session:
+                for each in forms:
+                    name, content = handed(session, row, each, "it")
+                    (folder / name).write_bytes(content)
+                    typer.echo(folder / name)
+    if not rows:
+        typer.echo(f"{month} is not closed.", err=True)
+        raise typer.Exit(1)
+
+
+def _tell(step: str, done: int, of: int) -> None:
+    end = "\n" if done == of else ""
+    typer.echo(f"\r{step}: {done} of {of} ", nl=False, err=True)
+    typer.echo(end, nl=False, err=True)
+
+
+@contextmanager
+def _ledger(config: Path) -> Iterator[Ledger]:
+    from api.billing.ledger import Ledger, settled
+    from api.records.database import open_records
+    from api.settings import load_settings
+    from api.usage.kept import UsageDays
+    from shopfloor.runtime import logs
+    from shopfloor.stores.open import open_store
+
+    logs.configure(program="billing")
+    settings = load_settings(config)
+    records = open_records(settings.records)
+    store = open_store(settings.store)
+    try:
+        yield Ledger(records, UsageDays(records, store, settings.policy, settled), review_days=settings.review_days)
+    finally:
+        store.close()
+        records.close()

@@ -145,6 +145,16 @@ class Common:
             *(_fee(fee, number, month) for number, fee in _numbered(self.fees, month)),
         ]
 
+    def of(self, month: str) -> tuple[object, ...]:
+        """Return what concerns a month: the same as long as nothing was added or changed for it."""
+        return (
+            tuple(quota for quota in self.quotas if quota.first <= month <= quota.last),
+            tuple(cost for cost in self.shared_costs if cost.month == month),
+            tuple(lent for lent in self.lent_hours if f"{lent.day:%Y-%m}" == month),
+            tuple(fee for fee in self.fees if f"{fee.day:%Y-%m}" == month),
+            tuple(up for up in self.true_ups if up.month == month),
+        )
+
     def _shared(self, cost: SharedCost, used: Sequence[Line]) -> Iterator[Line]:
         weights = cost.weights
         if weights is None:

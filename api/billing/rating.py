@@ -103,9 +103,10 @@ class _Share:
         else:
             self.quantity += piece.quantity
             self.flagged += piece.flagged
-        part = clip(piece.segment, piece.period)
-        if [part] != self.segments[-1:]:
-            self.segments.extend(filter(None, [part]))
+        segment = piece.segment
+        part = segment if segment.period is piece.period else clip(segment, piece.period)
+        if part is not None and not (self.segments and self.segments[-1] == part):
+            self.segments.append(part)
 
 
 @dataclass(slots=True)
@@ -176,20 +177,25 @@ class _Ledger:
 
     def take(self, session: Session) -> None:
         """Charge a session: its part of this month, and what it owes once if it ends in it."""
-        pieces = list(self._pieces(session))
+        pieces, start = list(self._pieces(session)), session.period.start
         timed = [piece for piece in pieces if piece.key.basis is Basis.TIME]
         seconds = sum(piece.quantity for piece in timed)
         last = timed[-1] if timed else None
         is_free = last is not None and seconds < last.version.free_below_seconds
         for piece in pieces:
             if piece.period.start in self._terms.period:
-                self._share(piece.key, piece.version, piece.price, piece.day, session).add(piece, free=is_free)
+                self._share(piece.key, piece.version, piece.price, piece.day, start).add(piece, free=is_free)
         if last is not None and not is_free and session.period.end - 1 in self._terms.period:
             self._once(session, timed, seconds, last)
 
-    def _share(self, key: _Key, version: Version, price: Price, day: date, session: Session) -> _Share:
-        cell = self._cells.setdefault(key, _Cell(version, price))
-        return cell.shares.setdefault((day, session.period.start), _Share())
+    def _share(self, key: _Key, version: Version, price: Price, day: date, session: int) -> _Share:
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = _Cell(version, price)
+        share = cell.shares.get((day, session))
+        if share is None:
+            share = cell.shares[day, session] = _Share()
+        return share
 
     def _once(self, session: Session, timed: Sequence[_Piece], seconds: int, last: _Piece) -> None:
         """Add a session's increment, start-up fee and minimum."""
@@ -197,7 +203,7 @@ class _Ledger:
         extra = -seconds % version.increment_seconds
         if extra:
             day = last.day if last.period.start in self._terms.period else self._last_day(session)
-            share = self._share(last.key, version, last.price, day, session)
+            share = self._share(last.key, version, last.price, day, session.period.start)
             share.quantity += extra
             share.extra += extra
         if version.start_up:

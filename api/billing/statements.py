@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from api.billing.money import ZERO, euros, vat_on
-from shopfloor.periods import format_instant
+from api.billing.money import ZERO, euros, exact, vat_on
+from api.usage.segments import Quality
+from shopfloor.periods import Period, format_instant, parse_instant
+from shopfloor.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
 
-    from api.usage.segments import Quality, Segment
-    from shopfloor.periods import Period
-    from shopfloor.states import State
+    from api.usage.segments import Segment
 
 
 class Basis(StrEnum):
@@ -323,6 +323,80 @@ def to_data(statement: Statement) -> dict[str, Any]:
         "basis_versions": dict(statement.basis_versions),
         "policy": dict(statement.policy),
     }
+
+
+def statement_of(data: Mapping[str, Any]) -> Statement:
+    """Return a statement of plain data, as `to_data` writes it; what its lines were measured in is not in it."""
+    return Statement(
+        member=data["member"],
+        month=data["month"],
+        period=Period(parse_instant(data["from"]), parse_instant(data["to"])),
+        zone=data["zone"],
+        currency=data["currency"],
+        lines=tuple(line_of(line, data["member"]) for line in data["lines"]),
+        vat=tuple(
+            VatRow(Tax(Decimal(row["rate"]), row["natura"]), Decimal(row["base"]), Decimal(row["vat"]))
+            for row in data["vat"]
+        ),
+        net=Decimal(data["net"]),
+        tax=Decimal(data["tax"]),
+        total=Decimal(data["total"]),
+        spent=tuple(
+            Spent(each["machine"], State(each["state"]), Quality(each["quality"]), each["seconds"])
+            for each in data["time"]
+        ),
+        basis_versions=dict(data["basis_versions"]),
+        policy=dict(data["policy"]),
+    )
+
+
+def line_of(data: Mapping[str, Any], member: str) -> Line:
+    """Return a line of plain data, as `to_data` writes it; what it was measured in is not in it."""
+    price, corrects = data["price"], data["corrects"]
+    return Line(
+        reference=data["reference"],
+        month=data["month"],
+        member=member,
+        machine=data["machine"],
+        basis=Basis(data["basis"]),
+        state=None if data["state"] is None else State(data["state"]),
+        band=data["band"],
+        tariff=data["tariff"],
+        item=data["item"],
+        tax=Tax(Decimal(data["vat_rate"]), data["natura"]),
+        unit=Unit(data["unit"]),
+        quantity=data["quantity"],
+        price=None if price is None else Decimal(price),
+        exact=exact(Decimal(data["exact"])),
+        amount=Decimal(data["amount"]),
+        flagged=data["flagged_quantity"],
+        flagged_amount=Decimal(data["flagged_amount"]),
+        steps=tuple(map(_step_of, data["steps"])),
+        parts=tuple(map(_part_of, data["parts"])),
+        corrects=None if corrects is None else Origin(corrects["month"], corrects["reference"]),
+    )
+
+
+def _step_of(data: Mapping[str, Any]) -> Step:
+    price, amount = data["price"], data["exact"]
+    return Step(
+        Rule(data["rule"]),
+        data["quantity"],
+        None if price is None else Decimal(price),
+        None if amount is None else exact(Decimal(amount)),
+        data["note"],
+    )
+
+
+def _part_of(data: Mapping[str, Any]) -> Part:
+    day, session = data["day"], data["session"]
+    return Part(
+        None if day is None else date.fromisoformat(day),
+        None if session is None else parse_instant(session),
+        data["quantity"],
+        Decimal(data["amount"]),
+        data["flagged_quantity"],
+    )
 
 
 def canonical(statement: Statement) -> bytes:

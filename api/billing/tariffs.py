@@ -288,6 +288,11 @@ class Book:
                     "overlap: end the one where the other begins"
                 )
 
+    @property
+    def versions(self) -> Sequence[Version]:
+        """All versions, the most particular first."""
+        return self._versions
+
     def pieces(self, machine: str, group: str, period: Period) -> list[tuple[Period, Version | None]]:
         """Cut a period where another version takes over, for one machine and one group of members."""
         fitting = [

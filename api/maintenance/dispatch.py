@@ -91,6 +91,10 @@ class Dispatch:
         self._postman.run(now)
         self._ping(roster, now)
 
+    def wait(self, seconds: float = 60.0) -> bool:
+        """Wait until nothing is under way; False when something still is after so many seconds."""
+        return self._postman is None or self._postman.wait(seconds)
+
     def compose(self, message: Message) -> Letter:
         """Write a message for its reader; called from several threads."""
         language = self._languages.get(message.person, "it")

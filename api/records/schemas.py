@@ -63,6 +63,7 @@ class ConsortiumFields(FirmFields):
     iban: Code = ""
     payment_days: Annotated[int, Field(ge=0, le=365)] = 30
     payment_method: Code = "MP05"
+    invoices: bool = False
 
 
 class MemberPut(FirmFields):

@@ -48,6 +48,7 @@ class Consortium(Firm, Base):
         iban: where members pay.
         payment_days: from a statement's date to when it is due.
         payment_method: ModalitaPagamento, MP01 to MP23.
+        invoices: its statements are electronic invoices too; else they are statements only.
     """
 
     __tablename__ = "consortium"
@@ -59,6 +60,7 @@ class Consortium(Firm, Base):
     iban: Mapped[str] = mapped_column(String(34), default="")
     payment_days: Mapped[int] = mapped_column(default=30)
     payment_method: Mapped[str] = mapped_column(String(4), default="MP05")
+    invoices: Mapped[bool] = mapped_column(default=False)
 
 
 class Member(Firm, Base):

@@ -14,8 +14,9 @@ from sqlalchemy import delete, insert, select, update
 from api.billing.calendars import civil_day, civil_zone, day_of
 from api.records.tables import Change, Machine
 from api.usage import service
+from api.usage.doubts import doubts
 from api.usage.evidence import BadEvidenceError
-from api.usage.packing import pack, pack_work, unpack, unpack_work
+from api.usage.packing import in_order, pack, pack_work, unpack, unpack_work
 from api.usage.reading import BuiltDay, Grounds, Recorded, build
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED
 from api.usage.tables import UsageDay, UsagePart
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from api.records.database import Records
-    from api.usage.packing import Packed, Work
+    from api.usage.packing import Packed
     from api.usage.policy import Policy
-    from api.usage.segments import Segment
+    from api.usage.segments import Segment, Work
     from shopfloor.stores.port import Store
 
 CHUNK_DAYS = 31
@@ -284,9 +285,7 @@ class UsageDays:
         found: dict[str, list[Segment]] = {}
         for name, body in session.execute(wanted):
             found.setdefault(name, []).extend(unpack(body))
-        for own in found.values():
-            own.sort()
-        return found
+        return {name: in_order(own) for name, own in found.items()}
 
     def newest_days(self, session: Session, first: date) -> dict[str, tuple[date, int, int]]:
         """Return the newest kept day of each machine, when it was built and how far it reaches.
@@ -327,6 +326,10 @@ def _keep(session: Session, machine: str, built: Iterable[tuple[BuiltDay, str]],
     for each, policy in built:
         day = each.day.day
         session.execute(delete(UsageDay).where(UsageDay.machine_id == machine, UsageDay.day == day))
+        doubtful = [
+            [doubt.period.start, doubt.period.end, doubt.reason.value, list(doubt.evidence)]
+            for doubt in doubts(each.day.segments)
+        ]
         session.execute(
             insert(UsageDay).values(
                 machine_id=machine,
@@ -338,6 +341,8 @@ def _keep(session: Session, machine: str, built: Iterable[tuple[BuiltDay, str]],
                 policy=policy,
                 texts=list(each.texts),
                 work=pack_work(each.work),
+                doubts=doubtful,
+                has_doubts=bool(doubtful),
             )
         )
         _keep_parts(session, machine, day, pack(machine, day, each.day.segments))

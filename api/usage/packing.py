@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from api.usage.segments import Claim, Meter, Metered, Quality, Segment, Source
+from api.usage.segments import Claim, Meter, Metered, Quality, Segment, Source, Work
 from shopfloor.periods import SECOND, Period
 from shopfloor.states import State
 
@@ -36,15 +36,6 @@ class Packed(NamedTuple):
     digest: str
     payer: str
     body: bytes
-
-
-class Work(NamedTuple):
-    """What a machine was making for a while; empty text for what it did not say."""
-
-    period: Period
-    job: str
-    order: str
-    part: str
 
 
 def pack(machine: str, day: date, segments: Iterable[Segment]) -> list[Packed]:
@@ -117,6 +108,11 @@ def unpack(body: bytes, *, with_sources: bool = False) -> list[Segment]:
             )
         )
     return found
+
+
+def in_order(segments: Iterable[Segment]) -> list[Segment]:
+    """Put the segments of one machine, which do not overlap, in the order of time."""
+    return sorted(segments, key=lambda segment: segment.period.start)
 
 
 def pack_work(work: Iterable[Work]) -> bytes:

@@ -18,8 +18,7 @@ from api.usage.counters import ENERGY_COUNTER, PIECE_COUNTER, CounterRule, Readi
 from api.usage.evidence import Badge, Evidence, Job, presences
 from api.usage.intervals import Counters, Interval, Known, tile
 from api.usage.metering import place
-from api.usage.packing import Work
-from api.usage.segments import DaySegments, Meter, cut_day
+from api.usage.segments import DaySegments, Meter, Work, cut_day
 from shopfloor.periods import DAY, HOUR, INSTANT_MAX, MINUTE, SECOND, Period
 from shopfloor.signals import DECIDING
 from shopfloor.states import State, Stretch, timeline
@@ -233,9 +232,7 @@ class _Building:
 
     def built(self) -> BuiltDay:
         """Widen what is looked at until everything that decides the day is in it, then decide."""
-        window = self._window()
-        self._recorded.cover(window)
-        stretches, samples = self._recorded.stretches(window)
+        window, stretches, samples = self._window()
         evidence = self._evidence(window)
         intervals = self._intervals(stretches, samples, evidence)
         grounds = self._grounds
@@ -248,8 +245,11 @@ class _Building:
         last_utc_day = OPEN if self._is_open else latest // DAY
         return BuiltDay(inside, tuple(self._work()), tuple(sorted(self._texts)), last_utc_day)
 
-    def _window(self) -> Period:
-        """Return the day with as much around it as decides it: badges before it, readings of meters on both sides."""
+    def _window(self) -> tuple[Period, list[Stretch], list[Sample]]:
+        """Return the day with as much around it as decides it, its states, and the samples of these.
+
+        That is badges before it, readings of meters and the whole of gaps on both sides.
+        """
         start = (self._period.start - self._grounds.policy.badge_seconds_max * SECOND) // MINUTE * MINUTE
         end = self._period.end
         if self._grounds.policy.estimate_gaps:
@@ -263,22 +263,21 @@ class _Building:
             end = end if after is None else max(end, after + 1)
         return self._whole_gaps(Period(start, end))
 
-    def _whole_gaps(self, window: Period) -> Period:
+    def _whole_gaps(self, window: Period) -> tuple[Period, list[Stretch], list[Sample]]:
         """Widen a window to the whole of a gap that reaches beyond it, where no counter tells what was in it."""
+        self._recorded.cover(window)
+        stretches, samples = self._recorded.stretches(window)
         for _ in range(REACH_DAYS):
-            self._recorded.cover(window)
-            stretches, _ = self._recorded.stretches(window)
-            if self._recorded.counts_power or not stretches:
-                return window
             start, end = window.start, window.end
-            if stretches[0].state is State.UNREACHABLE:
-                start -= DAY
-            if stretches[-1].state is State.UNREACHABLE:
-                end = min(self._recorded.now, end + DAY)
+            if stretches and not self._recorded.counts_power:
+                start -= DAY if stretches[0].state is State.UNREACHABLE else 0
+                end = min(self._recorded.now, end + DAY) if stretches[-1].state is State.UNREACHABLE else end
             if (start, end) == (window.start, window.end):
-                return window
+                break
             window = Period(start, end)
-        return window
+            self._recorded.cover(window)
+            stretches, samples = self._recorded.stretches(window)
+        return window, stretches, samples
 
     def _intervals(self, stretches: Sequence[Stretch], samples: Sequence[Sample], evidence: Evidence) -> list[Interval]:
         """Tile the window; what is known is cut at midnights, so that no day names the samples of another."""

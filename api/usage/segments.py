@@ -120,6 +120,15 @@ class Segment(NamedTuple):
     sources: tuple[Source, ...] = ()
 
 
+class Work(NamedTuple):
+    """What a machine was making for a while; empty text for what it did not say."""
+
+    period: Period
+    job: str
+    order: str
+    part: str
+
+
 class DaySegments(NamedTuple):
     """What one machine did on one civil day, and who pays: what previews, reports and closing read.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -141,6 +142,8 @@ class UsageDay(Base):
         policy: digest of the settings that it was built by.
         texts: job ids and badges that the machine showed, so that a new rule knows which days it concerns.
         work: what was made when: spans of job, order and part, packed.
+        doubts: what has to be decided: start, end, reason and evidence of each.
+        has_doubts: whether there is any.
     """
 
     __tablename__ = "usage_days"
@@ -154,6 +157,8 @@ class UsageDay(Base):
     policy: Mapped[str] = mapped_column(String(_DIGEST))
     texts: Mapped[list[str]] = mapped_column(JSON)
     work: Mapped[bytes] = mapped_column(LargeBinary)
+    doubts: Mapped[list[Any]] = mapped_column(JSON)
+    has_doubts: Mapped[bool] = mapped_column(index=True)
 
 
 class UsagePart(Base):

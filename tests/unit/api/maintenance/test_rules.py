@@ -12,7 +12,8 @@ from api.maintenance.conditions import CONDITION, ClassMap, Condition
 from api.maintenance.fold import MachineFold
 from api.maintenance.rules import ISO_20816_3, Limit, RuleError, parse_rules
 from api.maintenance.service import SERVICED
-from shopfloor.periods import DAY, HOUR, MINUTE, SECOND
+from shopfloor import entries
+from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, format_instant
 from shopfloor.samples import Sample
 from shopfloor.stores.open import open_store
 
@@ -230,3 +231,61 @@ def test_a_stored_span_is_judged_as_it_was_live() -> None:
         found.append([(each.rule, each.what, each.stamp) for each in machine.drain()])
     assert found[0] == found[1]
     assert {rule for rule, _, _ in found[0]} == {"spindle-hot", "machine-silent"}
+
+
+def told_all(*alarms: entries.Alarm) -> str:
+    return entries.encode_all(list(alarms))
+
+
+def of_control(samples: list[Sample], maker: str = "Fanuc", until: int = HOUR) -> tuple[list[Change], MachineFold]:
+    rules = [rule for rule in shipped_rules() if rule.id == "control"]
+    machine = MachineFold("m1", rules, shipped_classes(), maker)
+    machine.take(samples)
+    machine.advance(START + until)
+    return machine.drain(), machine
+
+
+def test_the_set_of_alarms_of_an_agent_says_what_has_come_and_what_is_over() -> None:
+    servo = entries.Alarm("a/1", "401", "SERVO ALARM: axis X", 900, blocking=True, source="nc")
+    by_class = entries.Alarm("a/2", "77", "xyz", 300, source="plc", kind="MaintenanceConditionClassType")
+    strange = entries.Alarm("a/3", "9", "qwerty", 300, source="plc")
+    samples = told("alarms", (0, told_all(servo, by_class, strange)), (60, told_all(strange)))
+    changes_seen, machine = of_control(samples)
+    assert [(each.what, each.subject, each.stamp) for each in changes_seen] == [
+        (What.RAISED, "nc|401|SERVO ALARM: axis X", START),
+        (What.RAISED, "plc|77|xyz", START + 10 * SECOND),
+        (What.RETURNED, "nc|401|SERVO ALARM: axis X", START + 60 * SECOND),
+        (What.RETURNED, "plc|77|xyz", START + 60 * SECOND),
+    ]  # fmt: skip
+    assert machine.unknown_codes() == {"plc|9|qwerty": 1}
+
+
+def test_the_first_alarm_alone_is_not_heard_beside_the_whole_set() -> None:
+    samples = told("alarm", (1, "401 SERVO ALARM")) + told("alarms", (0, told_all()))
+    changes_seen, _ = of_control(sorted(samples, key=lambda each: each.stamp))
+    assert changes_seen == []
+
+
+def test_what_the_control_expects_is_said_two_weeks_ahead_and_the_operators_work_not() -> None:
+    due = entries.Prognosis("p1", "maintenance", format_instant(START + 30 * DAY), {"activity": "Inspection"})
+    load = entries.Prognosis("p2", "part_load", format_instant(START + HOUR))
+    changes_seen, _ = of_control(told("prognoses", (0, entries.encode_all([due, load]))), until=20 * DAY)
+    [raised] = changes_seen
+    assert (raised.what, raised.stamp) == (What.RAISED, START + 16 * DAY)
+    assert raised.evidence["predicted"] == due.predicted
+
+
+def test_the_tool_in_the_spindle_is_judged_by_the_life_that_the_control_counts() -> None:
+    def tools(value: float) -> str:
+        life = entries.Life("life", value, "s", limit=3600.0, measure="time", counts_up=True)
+        return entries.encode_all([entries.Tool("t1", 1, life=(life,)), entries.Tool("t2", 2, life=(life,))])
+
+    rules = [rule for rule in shipped_rules() if rule.id == "tool-used-up"]
+    machine = MachineFold("m1", rules)
+    samples = (
+        told("item_state", (0, 3)) + told("tool_number", (0, 2)) + told("tools", (0, tools(3000)), (60, tools(4000)))
+    )
+    machine.take(sorted(samples, key=lambda each: (each.stamp, each.signal)))
+    machine.advance(START + 2 * HOUR)
+    assert [(each.what, each.subject, each.stamp) for each in machine.drain()] == [
+        (What.RAISED, "2|life", START + 60 * SECOND + 1800 * SECOND)]  # fmt: skip

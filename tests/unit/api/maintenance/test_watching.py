@@ -14,6 +14,7 @@ from api.audit.service import CONSOLE
 from api.maintenance import journal, rulebook
 from api.maintenance.backtest import run
 from api.maintenance.catalogue import shipped_classes
+from api.maintenance.dispatch import Dispatch
 from api.maintenance.fold import MachineFold
 from api.maintenance.stored import read_stored, signals_of
 from api.maintenance.tables import (
@@ -32,6 +33,7 @@ from api.records.service import put
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
+from tests.services.test_delivery import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +64,13 @@ class Shop:
     def new(self) -> Watching:
         """Begin as a process that was just started."""
         return Watching(self.store, self.records, self.records.writing, zone="Europe/Rome")
+
+    def sending(self) -> Dispatch:
+        """Begin as a process that was just started, and that sends."""
+        send = Dispatch(self.store, self.records, self.records.writing, zone="Europe/Rome",
+                        url="https://officina.example", secret=b"x" * 32)  # fmt: skip
+        self.watching = Watching(self.store, self.records, self.records.writing, zone="Europe/Rome", deliver=send)
+        return send
 
     def write(self, samples: Sequence[Sample], now: int) -> None:
         self.store.write(slices(samples), now=now)
@@ -250,3 +259,26 @@ def test_the_third_stage_can_be_computed_again_from_the_second(shop: Shop) -> No
     assert before == [(each.id, each.severity, each.closed, each.alarms) for each in shop.rows(IncidentRow)]
     assert before
     assert {each.name for each in shop.rows(Watched)} == {"m1", "m2", "edge/north-1"}
+
+
+def test_a_webhook_that_is_down_and_a_watch_that_is_killed_lose_nothing_and_send_nothing_twice(shop: Shop) -> None:
+    hook = Webhook()
+    with shop.records.writing() as session:
+        row = session.get(ChannelRow, "c1")
+        assert row is not None
+        row.address, row.drops_repeats = f"json://127.0.0.1:{hook.port}/", True
+    hook.status = 503
+    dispatch = shop.sending()
+    shop.write([*proofs("m1", START, START + HOUR), *hot("m1", START, START + 10 * MINUTE)], START)
+    shop.rounds(START + MINUTE, START + 4 * MINUTE, 7 * SECOND)
+    dispatch.wait()
+    [delivery] = shop.rows(DeliveryRow)
+    assert delivery.status == "queued"
+    hook.status = 204
+    dispatch = shop.sending()  # another process takes over
+    shop.rounds(START + 4 * MINUTE, START + 8 * MINUTE, 7 * SECOND)
+    dispatch.wait()
+    assert hook.kept == [delivery.name]
+    [sent] = shop.rows(DeliveryRow)
+    assert sent.status == "sent"
+    hook.stop()

@@ -1,0 +1,181 @@
+"""What a month comes to: other prices tried on it, a forecast, and use with money."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from api.billing import service
+from api.billing.calendars import day_of, next_month
+from api.billing.money import CENT, ZERO
+from api.billing.rating import rate_machine
+from api.billing.reports import Report, Works
+from api.billing.stating import OF_MACHINES
+from api.records.tables import Machine
+from api.usage.service import corrections
+from shopfloor.periods import SECOND, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+    from decimal import Decimal
+
+    from api.access.scope import Scope
+    from api.billing.ledger import Ledger
+    from api.billing.pricelist import Entry
+    from api.billing.reports import By, Sum
+    from api.billing.statements import Statement
+
+OPEN_DAYS = 62
+"""How far back doubts are listed while no month is closed."""
+_ONE_DAY = timedelta(days=1)
+
+
+def differences(
+    ledger: Ledger, month: str, entries: Sequence[Entry], removed: Iterable[str], *, now: int
+) -> list[tuple[str, Decimal, Decimal]]:
+    """Return each member's net of a month at the prices that are kept, and at others.
+
+    Args:
+        ledger: of the house.
+        month: as `2026-10`; a closed one is looked at as it is known today.
+        entries: to be added to the price list.
+        removed: identifiers of entries to be left out.
+        now: the present.
+
+    Raises:
+        BadScenarioError: the prices do not fit together.
+        UnpricedError: there would be use that no tariff covers.
+        StoreUnavailableError: the store did not answer.
+    """
+    before = {each.member: each.net for each in ledger.preview(month, now=now)}
+    with ledger.records.reading() as session:
+        ground, _ = ledger.ground(session, month)
+        gone = set(removed)
+        kept = [each for each in service.entries(session) if each.id not in gone]
+        prices = service.read_tried(session, ledger.zone, [*kept, *entries], ground.groups)
+        after = {each.member: each.net for each in ledger.preview_with(session, month, prices=prices)}
+    members = sorted(before.keys() | after.keys())
+    return [(member, before.get(member, ZERO), after.get(member, ZERO)) for member in members]
+
+
+def forecast(stated: Statement, *, now: int) -> Decimal:
+    """Return what an open month comes to when the use of machines goes on as until now; what is fixed stays."""
+    passed = min(now, stated.period.end) - stated.period.start
+    used = sum((line.amount for line in stated.lines if _is_use(line.basis, line.corrects)), ZERO)
+    if passed < SECOND:
+        return stated.net
+    whole = stated.period.end - stated.period.start
+    return (stated.net - used + used * whole / passed).quantize(CENT)
+
+
+def _is_use(basis: object, corrects: object) -> bool:
+    return basis in OF_MACHINES and corrects is None
+
+
+def used(
+    ledger: Ledger,
+    by: Sequence[By],
+    days: tuple[date, date],
+    *,
+    now: int,
+    member: str | None = None,
+    machine: str | None = None,
+) -> list[tuple[tuple[str, ...], Sum]]:
+    """Return use and money by some of what they may be told apart by.
+
+    Args:
+        ledger: of the house.
+        by: the keys, in order.
+        days: first and last civil day.
+        now: the present.
+        member: only of this member.
+        machine: only of this machine.
+
+    Raises:
+        UnpricedError: there is use that no tariff covers.
+        StoreUnavailableError: the store did not answer.
+    """
+    first, last = days
+    usage = ledger.usage
+    months = sorted({f"{first + timedelta(days=each):%Y-%m}" for each in range((last - first).days + 1)})
+    begin, end = ledger.days(months[0])[0] - _ONE_DAY, ledger.days(months[-1])[1] + _ONE_DAY
+    machines = [each for each in usage.machines() if machine in {None, each}]
+    usage.refresh(machines, begin, end, now=now)
+    with ledger.records.reading() as session:
+        sites = {row.id: row.site_id for row in session.execute(select(Machine.id, Machine.site_id))}
+        report = Report(by, sites, ledger.zone, first, last)
+        for each in machines:
+            works = Works(usage.work(session, each, first, last))
+            time = usage.segments(session, first, last, machine=each, payer=member).get(each, [])
+            report.take_time(time, works)
+            for month in months:
+                ground, _ = ledger.ground(session, month)
+                segments = ledger.kept(session, month, each, payer=member)[1]
+                lines = rate_machine(each, segments, ground.terms())
+                report.take_lines((line for line in lines if member in {None, line.member}), works)
+        for month in months:
+            lines = ledger.beside(session, month)
+            report.take_lines((line for line in lines if member in {None, line.member}), Works(()))
+    return report.rows
+
+
+def decisions(ledger: Ledger, scope: Scope, *, now: int) -> list[dict[str, Any]]:
+    """Return what somebody has to decide before the next month can be closed, the oldest first.
+
+    Returns:
+        Rows as the list of decisions shows them, each with a `key` that orders it.
+    """
+    with ledger.records.reading() as session:
+        closed = service.last_closed(session)
+        since = ledger.days(next_month(closed))[0] if closed else day_of(now, ledger.zone) - OPEN_DAYS * _ONE_DAY
+        found = [
+            _doubt(machine, doubt)
+            for machine, _, held in service.doubtful_days(session, scope, since)
+            for doubt in held
+        ]
+    for row in corrections(ledger.records, scope, only_open=True):
+        start, end = format_instant(row.starts), format_instant(row.ends)
+        found.append(
+            _decision(
+                "correction",
+                (start, end),
+                [row.reason],
+                machine=row.machine_id,
+                member=row.member_id,
+                row_id=row.id,
+            )
+        )
+    for contest in service.contests(ledger.records, scope, only_open=True):
+        start, end = (format_instant(each) for each in ledger.period(contest.month))
+        evidence = [contest.reference, contest.reason]
+        found.append(_decision("contest", (start, end), evidence, member=contest.member_id, row_id=contest.id))
+    return sorted(found, key=lambda row: str(row["key"]))
+
+
+def _doubt(machine: str, doubt: Sequence[Any]) -> dict[str, Any]:
+    start, end, reason, evidence = doubt
+    return _decision(reason, (format_instant(start), format_instant(end)), evidence, machine=machine)
+
+
+def _decision(
+    kind: str,
+    period: tuple[str, str],
+    evidence: Sequence[str],
+    *,
+    machine: str | None = None,
+    member: str | None = None,
+    row_id: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "key": f"{period[0]} {kind} {machine} {row_id}",
+        "kind": kind,
+        "machine": machine,
+        "member": member,
+        "from": period[0],
+        "to": period[1],
+        "id": row_id,
+        "evidence": list(evidence),
+    }
