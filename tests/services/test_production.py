@@ -107,8 +107,12 @@ async def test_a_standby_of_the_watch_leads_within_15_seconds(tmp_path: Path) ->
             await it.until(lambda: "watch.leads" in it.log("watch-1"), "the first leads")
             it.start("watch-2")
             standby = psutil.Process(it.processes["watch-2"].pid)
-            await it.until(lambda: any(each.raddr and each.raddr.port == cluster.port for each in standby.net_connections()),
-                           "the standby asks the records")  # fmt: skip
+
+            def asks() -> bool:
+                peers = [each.raddr for each in standby.net_connections()]
+                return any(peer[1] == cluster.port for peer in peers if len(peer) > 1)
+
+            await it.until(asks, "the standby asks the records")
             await asyncio.sleep(4.0)  # a beat or two of the leader, which the standby sees
             assert "watch.leads" not in it.log("watch-2")
 
