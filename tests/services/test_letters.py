@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from email import message_from_bytes, policy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from api.access import people
 from api.access.letters import Letters
@@ -19,7 +17,7 @@ from api.records.database import Records, open_records
 from api.settings import MailSettings
 from shopfloor.periods import HOUR, SECOND
 from shopfloor.settings import SettingsError, write_secret
-from tests.services.stores import free_port
+from tests.services.mail import Mails, mail_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,31 +31,11 @@ PAGES = "https://officina.example.it"
 DEADLINE_SECONDS = 15.0
 
 
-class Mails:
-    """What a mail server took in."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[list[str], str, str]] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        message = message_from_bytes(envelope.content, policy=policy.default)
-        part = message.get_body(("plain", "html"))
-        assert part is not None
-        self.received.append((envelope.rcpt_tos, str(message["subject"]), part.get_content()))
-        return "250 kept"
-
-
 @pytest.fixture
 def mails(tmp_path: Path) -> Iterator[Mails]:
-    kept = Mails()
-    port = free_port()
-    server = Controller(kept, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
-        write_secret(tmp_path / "server", f"mailto://127.0.0.1:{port}?from=officina@example.it&mode=insecure")
+    with mail_server() as (kept, address):
+        write_secret(tmp_path / "server", address)
         yield kept
-    finally:
-        server.stop()
 
 
 @pytest.fixture
