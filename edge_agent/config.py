@@ -56,7 +56,7 @@ class Spool(Table, frozen=True):
     """The table `[spool]`: where samples wait, and how much of them."""
 
     path: _Text = "spool.sqlite"
-    bytes_max: Annotated[int, msgspec.Meta(ge=100_000)] = 2_000_000_000
+    bytes_max: Annotated[int, msgspec.Meta(ge=20_000)] = 2_000_000_000
     age_days_max: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 60
 
 

@@ -16,9 +16,14 @@ from api.access.passwords import hash_now
 from api.access.scope import Role
 from api.access.tables import ApiKey, Person
 from api.audit.service import CONSOLE
+from api.billing import service as billing
+from api.billing.calendars import civil_zone
+from api.billing.pricelist import Entry
 from api.records.database import open_records
 from api.records.identifiers import partita_iva_problem
 from api.records.service import put, put_consortium
+from api.usage import service as usage
+from api.usage.evidence import JobRule, RuleKind
 from shopfloor.runtime import clock
 from simulators import workshop
 
@@ -28,6 +33,21 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 DOMAIN = "officine-panaro.example"
+_TARIFF = """
+name = "officina"
+[[versions]]
+name = "1"
+from = {day}
+calendar = "arera"
+time = {{ setup = 28.00, processing = 42.50, idle = 11.00 }}
+energy = {{ F1 = 0.31, F2 = 0.27, F3 = 0.22 }}
+vat = {{ default = 22, energy = 10 }}
+"""
+_QUOTA = """
+item = "Quota consortile"
+first = "{month}"
+amount = 120.00
+"""
 _OFFICE = "036"
 """Tax office of Modena, digits eight to ten of a partita IVA."""
 
@@ -70,6 +90,7 @@ def fill(
         with records.writing() as session:
             _put_firms(session, started, now)
             _put_machines(session, now)
+            _put_prices(session, started, now)
             users = [_user(session, each, passwords, now) for each in holders()]
             for name, role, member in holders():
                 if name not in api_keys:
@@ -108,6 +129,18 @@ def _put_firms(session: Session, started: int, now: int) -> None:
             "active_from": begin,
         }
         put(session, CONSOLE, "members", values, now=now)
+
+
+def _put_prices(session: Session, started: int, now: int) -> None:
+    """Keep whose jobs are whose, and what use costs, at the first start: from then on they are the administrator's."""
+    if not usage.job_rules(session).member(f"{workshop.FIRMS[0].prefix}-1"):
+        for firm in workshop.FIRMS:
+            usage.add_rule(session, CONSOLE, JobRule(RuleKind.PREFIX, f"{firm.prefix}-", firm.id), now=now)
+    if not billing.entries(session):
+        begin = workshop.origin(started) - timedelta(days=365)
+        for kind, text in (("tariffs", _TARIFF), ("quotas", _QUOTA)):
+            entry = Entry("", kind, text.format(day=begin.isoformat(), month=f"{begin:%Y-%m}"))
+            billing.put_entry(session, CONSOLE, civil_zone(workshop.ZONE), entry, now=now)
 
 
 def _put_machines(session: Session, now: int) -> None:

@@ -31,7 +31,7 @@ def backup(
     settings = load_settings(config)
     try:
         records, store = open_records(settings.records), open_store(settings.store)
-        made = take(folder, records, store, installation=installation, clock=clock.now)  # type: ignore[arg-type]
+        made = take(folder, records, store, installation=installation, clock=clock.now)
     except (RecordsUnavailableError, StoreUnavailableError) as error:
         raise ExpectedError(f"{error}; {folder} is no whole backup, remove it") from error
     typer.echo(

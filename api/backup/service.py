@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.records.database import Records
-    from shopfloor.stores.copy import Listed
-    from shopfloor.stores.port import Store
+    from shopfloor.stores.port import Listed, Store
 
 MANIFEST, RECORDS, TELEMETRY, KEYS = "manifest.json", "records.jsonl.gz", "telemetry.db", "installation.tar"
 CHUNK = 1 << 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from api.bookings import calendars, estimates, feeds, ical, lock_outs, service, views
+from api.bookings import calendars, estimates, feeds, ical, lock_outs, prices, service, views
 from api.bookings.desk import Desk
 from api.bookings.schemas import (
     BookingDetails,
@@ -128,7 +128,8 @@ async def list_free(
     def ask(session: Any) -> tuple[list[tuple[Found, Any]], str | None]:
         found = sorted(views.search(session, desk.scope, wanted, clerk.rules, now=desk.now), key=_free_order)
         items, following = page(found, _free_order, after=cursor, limit=limit)
-        return [(each, None) for each in items], following
+        price = prices.estimator(session, desk.scope.member, clerk.zone)
+        return [(each, price(each.place.id, each.free.slot)) for each in items], following
 
     rows, following = await desk.reading(ask)
     return {"items": [_free(each, estimate) for each, estimate in rows], "next_cursor": following}

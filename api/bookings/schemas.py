@@ -102,7 +102,9 @@ class FreeOut(BaseModel):
     end: str = Field(serialization_alias="to")
     slot_start: str = Field(serialization_alias="slot_from", description="First booking of that length within them.")
     slot_end: str = Field(serialization_alias="slot_to")
-    estimate: EstimateOut | None = Field(description="Null where no tariff is stored for that time.")
+    estimate: EstimateOut | None = Field(
+        description="For a member; null where no tariff is valid for that machine, time and member."
+    )
 
 
 class FreeList(Page):

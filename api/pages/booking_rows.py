@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from api.bookings.civil import wall_time
-from api.bookings.facts import Outcome
+from api.bookings.facts import Kind, Outcome
+from api.bookings.rules import Reason
 from api.bookings.views import Status
 from api.pages import times
 from api.pages.words import mark
@@ -42,6 +43,33 @@ OUTCOMES = {
     Outcome.USED_BY_OTHERS: mark("used by others"),
 }
 """What became of a booking that is over, where that says more than its state."""
+
+
+REFUSALS = {
+    Reason.EMPTY: ("end", mark("A booking ends after it begins: choose a later end.")),
+    Reason.STEP: ("start", mark("Bookings begin and end on steps of %(limit)s minutes: choose such times.")),
+    Reason.SHORT: ("end", mark("A booking takes %(limit)s minutes or more: choose a later end.")),
+    Reason.LONG: ("end", mark("A booking takes %(limit)s hours at most: book the rest in another one.")),
+    Reason.PAST: ("start", mark("This time is over: choose one that is still to come.")),
+    Reason.LEAD: ("start", mark("It is too soon: book from %(moment)s on.")),
+    Reason.AHEAD: ("day", mark("It is too far ahead: bookings begin within %(limit)s days.")),
+    Reason.CLOSED: ("start", mark("The machine is closed then. Opening hours: %(span)s. Choose a time within them.")),
+    Reason.TAKEN: ("start", mark("The machine is booked already: %(span)s. Choose another time or machine.")),
+    Reason.LOCKED: ("start", mark("The machine is locked: %(span)s. Choose another time or machine.")),
+    Reason.STARTED: ("start", mark("This booking has begun: only its end can be changed now.")),
+    Reason.OVER: ("start", mark("This booking is over, or was given up: make a new one.")),
+    Reason.MACHINE: ("machine", mark("Choose a machine of the list that is shared on that day.")),
+    Reason.MEMBER: ("member", mark("Choose a firm that is a member on that day.")),
+    Reason.WEEKS: ("weeks", mark("A booking is repeated for %(limit)s weeks at most: choose fewer.")),
+}
+"""By reason: at which field of the form it is said, and what."""
+CHANGES = {
+    Kind.MADE: mark("booked"),
+    Kind.CHANGED: mark("changed"),
+    Kind.CANCELLED: mark("given up"),
+    Kind.FREED: mark("taken back by the consortium"),
+}
+"""What was done with a booking, in words."""
 
 
 class Block(NamedTuple):

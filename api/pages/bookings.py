@@ -11,23 +11,23 @@ from fastapi.responses import HTMLResponse
 
 from api.access.scope import Role
 from api.billing.calendars import civil_day
-from api.bookings import feeds, lock_outs, reading, service, views
+from api.bookings import feeds, lock_outs, prices, reading, service, views
 from api.bookings.civil import DoubtfulTimeError, MissingTimeError, Which, instant_of, wall_time
 from api.bookings.desk import Desk
-from api.bookings.facts import Kind
 from api.bookings.rules import Reason, RefusedBookingError, check_period
 from api.bookings.service import DESK, Wish
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
+from api.formats import euros
 from api.pages import booking_rows as rows
 from api.pages import times
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
-from api.pages.words import mark
 from api.records.service import UnknownRecordError
 from shopfloor.periods import DAY, INSTANT_MAX, Period
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from api.bookings.estimates import Estimate
     from api.bookings.tables import BookingNotice
     from api.bookings.views import Found, Place, Seen
     from api.deps import Services
@@ -154,11 +154,13 @@ def _results(session: Any, desk: View, wanted: views.Search) -> list[dict[str, A
         found = views.search(session, desk.page.scope, wanted, desk.clerk.rules, now=desk.page.now)
     except RefusedBookingError:
         return []
-    return [_result(desk, each) for each in found[:FOUND_MAX]]
+    price = prices.estimator(session, desk.scope.member, desk.page.zone)
+    return [_result(desk, each, price(each.place.id, each.free.slot)) for each in found[:FOUND_MAX]]
 
 
-def _result(desk: View, found: Found) -> dict[str, Any]:
+def _result(desk: View, found: Found, estimate: Estimate | None) -> dict[str, Any]:
     return {
+        "estimate": "" if estimate is None else _price(desk.page, estimate),
         "name": found.place.name,
         "site": found.place.site_name,
         "span": desk.clock.span(found.free.slot),
@@ -320,7 +322,7 @@ async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **mo
         return {
             "members": [("", page.say("choose")), *((each, f"{name} ({each})") for each, name in firms)],
             "machines": [("", page.say("choose")), *((each.id, f"{each.name}, {each.site_name}") for each in places)],
-            "summary": _summary(desk, bounds) if bounds is not None and not errors else None,
+            "summary": _summary(session, desk, bounds, values) if bounds is not None and not errors else None,
         }
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
@@ -332,7 +334,18 @@ async def _form(desk: View, values: dict[str, str], errors: dict[str, str], **mo
     )  # fmt: skip
 
 
-def _summary(desk: View, period: Period) -> dict[str, str] | None:
+def _price(page: Page, estimate: Estimate) -> str:
+    """Write what a booking would cost."""
+    written = page.say(
+        "%(amount)s if it works all the time, %(unused)s if it stays off",
+        amount=euros(estimate.processing, page.look.language),
+        unused=euros(estimate.unused, page.look.language),
+    )
+    by_month = page.say("depending on the use of the month")
+    return f"{written}, {by_month}" if estimate.is_tiered else written
+
+
+def _summary(session: Any, desk: View, period: Period, values: dict[str, str]) -> dict[str, str] | None:
     """Say what a booking comes to, before it is made."""
     rules, page = desk.clerk.rules, desk.page
     try:
@@ -340,7 +353,11 @@ def _summary(desk: View, period: Period) -> dict[str, str] | None:
     except RefusedBookingError:
         return None
     binds = rules.binds(period.start, now=page.now)
+    estimate = prices.estimator(session, page.scope.member or values["member"], page.zone)(values["machine"], period)
     return {
+        "estimate": page.say("no tariff is stored for this machine yet")
+        if estimate is None
+        else _price(page, estimate),
         "span": desk.clock.span(period),
         "length": times.duration(period.end - period.start, page.say),
         "free_until": desk.clock.moment(binds),
@@ -400,28 +417,8 @@ def _why(desk: View, error: Exception) -> dict[str, str]:
     moment = "" if error.period is None else desk.clock.moment(error.period.start)
     if error.reason is Reason.CLOSED and error.period is None:
         return {"start": page.say("The machine is closed then. Choose a day and hours when it is open.")}
-    field, text = _REFUSALS[error.reason]
+    field, text = rows.REFUSALS[error.reason]
     return {field: page.say(text, span=span, moment=moment, limit=error.limit)}
-
-
-_REFUSALS = {
-    Reason.EMPTY: ("end", mark("A booking ends after it begins: choose a later end.")),
-    Reason.STEP: ("start", mark("Bookings begin and end on steps of %(limit)s minutes: choose such times.")),
-    Reason.SHORT: ("end", mark("A booking takes %(limit)s minutes or more: choose a later end.")),
-    Reason.LONG: ("end", mark("A booking takes %(limit)s hours at most: book the rest in another one.")),
-    Reason.PAST: ("start", mark("This time is over: choose one that is still to come.")),
-    Reason.LEAD: ("start", mark("It is too soon: book from %(moment)s on.")),
-    Reason.AHEAD: ("day", mark("It is too far ahead: bookings begin within %(limit)s days.")),
-    Reason.CLOSED: ("start", mark("The machine is closed then. Opening hours: %(span)s. Choose a time within them.")),
-    Reason.TAKEN: ("start", mark("The machine is booked already: %(span)s. Choose another time or machine.")),
-    Reason.LOCKED: ("start", mark("The machine is locked: %(span)s. Choose another time or machine.")),
-    Reason.STARTED: ("start", mark("This booking has begun: only its end can be changed now.")),
-    Reason.OVER: ("start", mark("This booking is over, or was given up: make a new one.")),
-    Reason.MACHINE: ("machine", mark("Choose a machine of the list that is shared on that day.")),
-    Reason.MEMBER: ("member", mark("Choose a firm that is a member on that day.")),
-    Reason.WEEKS: ("weeks", mark("A booking is repeated for %(limit)s weeks at most: choose fewer.")),
-}
-"""By reason: at which field of the form it is said, and what."""
 
 
 @router.get("/bookings/calendars")
@@ -549,7 +546,7 @@ async def _booking(desk: View, booking_id: str, typed: dict[str, str], errors: d
             "changes": [
                 {
                     "at": desk.clock.moment(each.at),
-                    "what": page.say(CHANGES[each.kind]),
+                    "what": page.say(rows.CHANGES[each.kind]),
                     "span": desk.clock.span(each.period) if each.period else rows.DASH,
                     "reason": reason,
                 }
@@ -576,12 +573,3 @@ def _values_of(seen: Seen, page: Page) -> dict[str, str]:
         "end_which": (Which.SECOND if end.fold else Which.FIRST).value,
         "note": seen.note or "",
     }
-
-
-CHANGES = {
-    Kind.MADE: mark("booked"),
-    Kind.CHANGED: mark("changed"),
-    Kind.CANCELLED: mark("given up"),
-    Kind.FREED: mark("taken back by the consortium"),
-}
-"""What was done with a booking, in words."""

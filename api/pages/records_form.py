@@ -65,7 +65,7 @@ SCREENS: Mapping[str, Screen] = MappingProxyType(
             mark("Add a member firm"),
             mark("No firm is a member yet."),
             (("legal_name", mark("Firm")), ("partita_iva", mark("VAT number")), ("town", mark("Town")),
-             ("active_from", mark("Since")), ("active_to", mark("Until"))),
+             ("active_from", mark("Since")), ("active_to", mark("Ends on"))),
             (
                 Field("legal_name", mark("Firm"), required=True),
                 Field("active_from", mark("Member since"), "date", required=True),
@@ -105,7 +105,7 @@ SCREENS: Mapping[str, Screen] = MappingProxyType(
             mark("Add a machine"),
             mark("No machine is shared yet."),
             (("name", mark("Name")), ("kind", mark("What it is")), ("site_id", mark("Site")),
-             ("agent_id", mark("Agent")), ("active_to", mark("Until"))),
+             ("agent_id", mark("Agent")), ("active_to", mark("Ends on"))),
             (
                 Field("name", mark("Name"), required=True, hint=mark("short, as people call it; once at a site")),
                 Field("kind", mark("What it is")),

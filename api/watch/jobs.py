@@ -12,6 +12,7 @@ from api.maintenance import dispatch
 from api.maintenance.watching import EVERY_SECONDS, Watching
 from api.usage.kept import UsageDays
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED
+from api.watch import minutes
 from api.watch.service import Job
 from shopfloor.periods import SECOND
 
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from api.records.database import Records
     from api.settings import Settings
     from api.watch.leader import Leader
-    from shopfloor.stores.port import Store
+    from shopfloor.stores.port import Listed
 
 TIDY_SECONDS = 3_600.0
 USAGE_SECONDS = 60.0
 
 
-def jobs_of(leader: Leader, settings: Settings, records: Records, store: Store) -> list[Job]:
+def jobs_of(leader: Leader, settings: Settings, records: Records, store: Listed) -> list[Job]:
     """Return what the leader does."""
 
     def tidy(now: int) -> None:
@@ -45,6 +46,7 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Store) 
         Job("access", TIDY_SECONDS, tidy),
         Job("usage", USAGE_SECONDS, usage.run),
         Job("maintenance", EVERY_SECONDS, maintenance.run),
+        Job(minutes.NAME, minutes.EVERY_SECONDS, minutes.Minutes(records, store).run),
     ]
 
 

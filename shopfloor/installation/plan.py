@@ -21,6 +21,7 @@ INSIDE = PurePosixPath("/etc/officina")
 STATE = PurePosixPath("/var/lib/officina")
 """Where containers keep what is theirs."""
 COLLECTORS = (1, 2)
+HTTPS = 443
 SECRETS = {
     "api-password": "login of the API and of the watch at the broker",
     "collector-password": "login of the collectors at the broker",
@@ -158,6 +159,7 @@ def _words(plan: Plan, folder: Path) -> dict[str, str]:
         "base": str(base),
         "folder": str(folder),
         "host": plan.host,
+        "url": _quoted(f"https://{plan.host}" + ("" if plan.https_port == HTTPS else f":{plan.https_port}")),
         "house": _quoted(plan.house),
         "language": plan.language,
         "time_zone": _quoted(plan.time_zone),

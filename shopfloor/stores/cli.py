@@ -68,7 +68,7 @@ def copy(
     before, after = open_store(source), open_store(target)
     try:
         with Progress(progress, f"{source.partition('?')[0]} to {target.partition('?')[0]}") as kept:
-            for day in copied(before, after, done=kept.done, gauges_since=since, clock=clock.now):  # type: ignore[arg-type]
+            for day in copied(before, after, done=kept.done, gauges_since=since, clock=clock.now):
                 kept.add(day)
             for machine, (samples, minutes, expired) in total(kept.days).items():
                 left = f", {expired} expired" if expired else ""

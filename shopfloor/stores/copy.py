@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.errors import ExpectedError
 from shopfloor.periods import DAY, HOUR, INSTANT_MIN, Period
 from shopfloor.samples import Minute, slices
 from shopfloor.signals import find
-from shopfloor.stores.port import Store
 from shopfloor.stores.values import MINUTE_SECONDS, NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from shopfloor.samples import Sample
-    from shopfloor.stores.port import Arrival
+    from shopfloor.stores.port import Arrival, Listed, Store
 
 SAMPLES_MAX = 20_000_000
 """More samples of one machine and hour than any machine says."""
-
-
-class Listed(Store, Protocol):
-    """A store that can say which machines and signals it holds."""
-
-    def contents(self) -> Mapping[str, Sequence[str]]:
-        """Return the signals of each machine."""
 
 
 class Copied(NamedTuple):

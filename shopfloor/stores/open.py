@@ -11,7 +11,7 @@ from shopfloor.errors import ExpectedError
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-    from shopfloor.stores.port import Store
+    from shopfloor.stores.port import Listed
 
 DATABASE = "officina"
 """Database, and first part of the buckets' names, where the address names none."""
@@ -29,7 +29,7 @@ class StoreAddressError(ExpectedError):
     """The address of the store cannot be used; the sentence names the forms."""
 
 
-def open_store(address: str, *, secret: str = "") -> Store:
+def open_store(address: str, *, secret: str = "") -> Listed:
     """Open a telemetry store.
 
     Args:
@@ -65,7 +65,7 @@ def _file(parts: SplitResult) -> str:
     return unquote(parts.path)
 
 
-def _open_influx(parts: SplitResult, secret: str) -> Store:
+def _open_influx(parts: SplitResult, secret: str) -> Listed:
     from shopfloor.stores.influx import InfluxStore
     from shopfloor.stores.influx_server import Server, Version1, Version2
 

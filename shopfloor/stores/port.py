@@ -111,3 +111,10 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class Listed(Store, Protocol):
+    """A store that can say which machines and signals it holds: every adapter, for what goes through all of it."""
+
+    def contents(self) -> Mapping[str, Sequence[str]]:
+        """Return the signals of each machine that there may be samples of."""

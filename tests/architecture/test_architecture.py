@@ -51,6 +51,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/bookings/calendars.py",
         "api/bookings/feeds.py",
         "api/bookings/lock_outs.py",
+        "api/bookings/prices.py",
         "api/bookings/reading.py",
         "api/bookings/views.py",
         "api/backup/records.py",

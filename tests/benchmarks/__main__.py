@@ -7,12 +7,13 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import chain, collector, documents, gateway, maintenance, read_side, sign_in
+from tests.benchmarks import chain, closing, collector, documents, gateway, maintenance, read_side, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PARTS: dict[str, Callable[[], None]] = {
+    "closing": closing.main,
     "collector": collector.main,
     "chain": chain.main,
     "documents": documents.main,

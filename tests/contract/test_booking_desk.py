@@ -9,7 +9,9 @@ import pytest
 
 from api.access.scope import Role, Scope
 from api.audit.service import CONSOLE, Actor
-from api.bookings import calendars, feeds, lock_outs, reading, service, views
+from api.billing.pricelist import Entry
+from api.billing.service import put_entry
+from api.bookings import calendars, feeds, lock_outs, prices, reading, service, views
 from api.bookings.facts import Outcome, stage
 from api.bookings.rules import BookingConflictError, Reason, RefusedBookingError, Rules
 from api.bookings.service import Clerk, Wish
@@ -331,3 +333,25 @@ def test_a_calendar_that_cannot_be_kept_is_refused_by_field(records: Records, mo
         with pytest.raises(InvalidRecordError) as refused:
             calendars.put_calendar(session, MARA, administrator, "house", calendar(**more), now=NOW)
     assert [each.field for each in refused.value.problems] == [field]
+
+
+def test_an_estimate_goes_by_the_price_list_and_the_group_of_the_member(records: Records) -> None:
+    text = 'name = "mills"\n{}[[versions]]\nfrom = 2026-01-01\ntime = {{ processing = {} }}\nbooked_unused = 6.00\n'
+    period = Period(NINE, NINE + 2 * HOUR)
+
+    def amounts(member: str | None) -> tuple[str, str] | None:
+        with records.reading() as session:
+            found = prices.estimator(session, member, ROME)("mill-1", period)
+        return None if found is None else (str(found.processing), str(found.unused))
+
+    assert amounts("firm-a") is None
+    with records.writing() as session:
+        put(session, CONSOLE, "members", firm("firm-b", 2, group_name="founders"), now=NOW)
+        for entry in (
+            text.format("", "36.00"),
+            text.format('groups = ["founders"]\n', "30.00").replace("mills", "old"),
+        ):
+            put_entry(session, CONSOLE, ROME, Entry("", "tariffs", entry), now=NOW)
+    assert amounts("firm-a") == ("72.00", "12.00")
+    assert amounts("firm-b") == ("60.00", "12.00")
+    assert amounts(None) is None

@@ -36,7 +36,7 @@ def names(count: int = COUNT) -> tuple[str, ...]:
 
 
 class Counting:
-    """Serves counters that rise by one with every beat."""
+    """Serves counters that rise with every beat, each by a step of its own."""
 
     identity = Identity(MACHINE, "Counting", "Officina", "Counter", "1")
 
@@ -59,10 +59,11 @@ class Counting:
     def due(self, now: int) -> Iterator[Served]:
         while self._next <= now:
             self._number += 1
-            for name in self._names:
+            for step, name in enumerate(self._names, start=1):
+                value = self._number * step / 7  # many digits, which no spool can make small
                 if self._log is not None:
-                    self._log.write(f"{self._next} {name} {float(self._number)}\n")
-                yield Served(self._next, name, float(self._number))
+                    self._log.write(f"{self._next} {name} {value}\n")
+                yield Served(self._next, name, value)
             self._next += self._every
         if self._log is not None:
             self._log.flush()

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.services
 
 LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 AWAY_SECONDS = 120 if LONG else 5
-SPOOL_BYTES = 100_000
-"""The smallest bound that a configuration may set."""
+SPOOL_BYTES = 30_000
+"""Close to the smallest bound that a configuration may set."""
 EVICTIONS = 60 if LONG else 5
-MANY, QUICK = 100, 20
+MANY, QUICK = 100, 5
 """Counters, and their beats in a second, that fill such a spool within seconds."""
 GAUGE_EVICTIONS = 20 if LONG else 5
 """Twice as many leave no gauge in such a spool, and records have to go as well."""

@@ -95,8 +95,10 @@ def find_node() -> Node:
     )
 
 
-def install_packages(node: Node, cache: Path = DEFAULT_CACHE) -> Path:
-    """Install the locked npm packages into `cache` unless they are there; safe to call from several processes at once.
+def install_packages(node: Node, cache: Path = DEFAULT_CACHE, *, named_in: Path = HERE) -> Path:
+    """Install the npm packages that are locked in a folder into `cache` unless they are there.
+
+    Several processes may call it at once.
 
     Returns:
         The `node_modules` folder. Its parent is named by a digest of the lock file, so a changed lock installs anew.
@@ -105,7 +107,7 @@ def install_packages(node: Node, cache: Path = DEFAULT_CACHE) -> Path:
         PeerError: npm failed.
     """
     names = ("package.json", "package-lock.json")
-    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in names)).hexdigest()[:16]
+    digest = hashlib.sha256(b"".join((named_in / name).read_bytes() for name in names)).hexdigest()[:16]
     wanted = cache / digest
     if wanted.exists():
         return wanted / "node_modules"
@@ -114,7 +116,7 @@ def install_packages(node: Node, cache: Path = DEFAULT_CACHE) -> Path:
         fresh = Path(scratch) / digest
         fresh.mkdir()
         for name in names:
-            shutil.copy(HERE / name, fresh)
+            shutil.copy(named_in / name, fresh)
         command = [*map(str, node.npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         told = subprocess.run(
             command,

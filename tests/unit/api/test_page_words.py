@@ -57,7 +57,9 @@ def test_every_text_has_its_italian() -> None:
 
 
 def test_every_italian_text_is_shown_somewhere() -> None:
-    assert [each for each in italian() if each not in set(said())] == []
+    shown = set(said())
+
+    assert [each for each in italian() if each not in shown] == []
 
 
 def test_a_translation_puts_in_the_same_values() -> None:

@@ -485,6 +485,7 @@ def test_a_line_survives_being_written_and_read(it: Money) -> None:
 def test_a_closed_statement_is_handed_out_and_is_an_invoice_only_where_the_consortium_invoices(it: Money) -> None:
     it.close()
     assert [(row.month, count) for row, count in service.closings(it.records)] == [(OCTOBER, 3)]
+    stated = it.stated(OCTOBER, "alfa")
     with it.records.reading() as session:
         row = service.statement(session, STAFF, "1")
         (name, pdf), (_, again) = (handed(session, row, "pdf", "it") for _ in range(2))
@@ -497,7 +498,7 @@ def test_a_closed_statement_is_handed_out_and_is_an_invoice_only_where_the_conso
             row.net,
             "Officina Rossi S.r.l.",
         )
-        assert to_data(document.statement) == it.stated(OCTOBER, "alfa")
+        assert to_data(document.statement) == stated
         assert handed(session, row, "csv", "it")[1].startswith(b"\xef\xbb\xbf")
         with pytest.raises(NoInvoiceError, match="statements only"):
             handed(session, row, "xml", "it")

@@ -1,0 +1,183 @@
+"""Every screen at every size, in both languages, and the tasks that can be done on them, counted in clicks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shopfloor.periods import MINUTE
+from shopfloor.runtime import clock
+from shopfloor.samples import Sample
+from tests.browser.screens import SIZES, chromium, screen
+from tests.journey.api_world import World, world
+from tests.journey.people import add_people
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.services
+
+OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall")
+OF_ADMINISTRATORS = (
+    "/administration/members", "/administration/members/new", "/administration/members/firm-a",
+    "/administration/sites", "/administration/agents", "/administration/agents/north-1",
+    "/administration/machines/mill-1", "/administration/audit",
+)  # fmt: skip
+IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
+LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")
+READ_CLOSELY = ("/", "/machines/mill-1", "/administration/members/new")
+BYTES_MAX = 200_000
+LOST_SECONDS_MAX = 10.0
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("screens"), more='second_factor = "optional"') as made:
+        add_people(made.folder)
+        now = clock.now()
+        begun = now - 30 * MINUTE
+        made.say(
+            Sample("mill-1", "item_state", begun, 2),
+            Sample("mill-1", "program", begun, "O4711 FLANGIA"),
+            Sample("mill-1", "observed", now, begun),
+            *(Sample("mill-1", "spindle_load", begun + minute * MINUTE, 40.0 + minute % 7) for minute in range(30)),
+        )
+        made.say(Sample("lathe-1", "observed", now, now), publisher="south-1")
+        yield made
+
+
+def say(it: World, state: int) -> None:
+    """Publish a state of a machine that is watched, from a thread of its own: the browser's has a running loop."""
+    now = clock.now()
+    samples = (Sample("mill-1", "item_state", now, state), Sample("mill-1", "observed", now, now - 30 * MINUTE))
+    speaker = threading.Thread(target=it.say, args=samples)
+    speaker.start()
+    speaker.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["desktop", "phone", *(pytest.param(size, marks=LONG) for size in SIZES if size not in {"desktop", "phone"})],
+)
+def test_every_screen_is_whole_at_every_size_for_everybody_in_both_languages(
+    it: World, browser: Browser, size: str
+) -> None:
+    for holder, paths in (("operator", OF_STAFF), ("administrator", OF_ADMINISTRATORS)):
+        with screen(browser, it, holder, size) as shown:
+            for path in paths:
+                for language in ("it", "en") if IS_LONG or size == "desktop" else ("it",):
+                    asked = f"{path}{'&' if '?' in path else '?'}lang={language}&theme=light"
+                    assert shown.open(asked) == 200, path
+                    assert shown.width() <= SIZES[size][0], f"{path} scrolls sideways"
+                if IS_LONG or path in READ_CLOSELY:
+                    assert shown.barriers() == [], path
+            assert shown.complaints == []
+            assert shown.strangers == []
+
+
+def test_nothing_serious_keeps_people_out_at_night(it: World, browser: Browser) -> None:
+    with screen(browser, it, "operator", "desktop") as shown:
+        for path in OF_STAFF if IS_LONG else OF_STAFF[:1]:
+            shown.open(f"{path}{'&' if '?' in path else '?'}theme=night")
+            assert shown.barriers() == [], path
+
+
+def test_an_operator_opens_a_machine_with_one_click_and_a_curve_with_one_more(it: World, browser: Browser) -> None:
+    with screen(browser, it, "operator", "desktop") as shown:
+        shown.open("/?lang=it")
+
+        shown.click("#m-mill-1 .n a")
+        shown.page.wait_for_selector(".nowline .big")
+        assert "O4711 FLANGIA" in shown.texts()
+
+        shown.click("text=Carico mandrino")
+        shown.page.wait_for_selector("#curve[data-drawn]")
+        assert shown.clicks == 2
+        assert shown.complaints == []
+
+
+def test_a_machine_changes_on_its_page_without_being_loaded_again(it: World, browser: Browser) -> None:
+    with screen(browser, it, "operator", "desktop") as shown:
+        shown.open("/machines/mill-1?lang=it")
+        shown.page.evaluate("window.isStillThere = true")
+
+        say(it, 3)
+
+        shown.page.wait_for_selector(".nowline .big:has-text('In lavorazione')")
+        assert shown.page.evaluate("window.isStillThere")
+        say(it, 2)
+        shown.page.wait_for_selector(".nowline .big:has-text('In attesa')")
+
+
+def test_an_administrator_adds_a_site_and_finds_the_agent_that_is_not_enrolled(it: World, browser: Browser) -> None:
+    with screen(browser, it, "administrator", "desktop") as shown:
+        shown.open("/administration/sites?lang=it")
+        shown.click("text=Aggiungi una sede")
+        shown.page.fill("#id", "Est!")
+        shown.page.fill("#name", "Est")
+        shown.click("text=Salva")
+        assert "lettere minuscole" in shown.texts()
+        assert shown.page.input_value("#name") == "Est"
+
+        shown.page.fill("#id", "est")
+        shown.click("text=Salva")
+        shown.page.wait_for_selector(".done")
+        assert "Est" in shown.texts()
+        assert shown.clicks == 3
+
+        shown.click(".parts >> text=Agenti")
+        assert "non ancora iscritto" in shown.texts()
+
+
+def test_pages_are_read_and_forms_are_sent_without_script(it: World, browser: Browser) -> None:
+    with screen(browser, it, "administrator", "phone", script=False) as shown:
+        shown.open("/machines/mill-1/history?lang=it")
+        assert shown.page.locator("details.table tbody tr").count() >= 1
+
+        shown.open("/administration/sites/sud?lang=it")
+        shown.page.fill("#town", "Vignola")
+        shown.page.click("text=Salva")
+        assert "Vignola" in shown.page.inner_text("main")
+
+
+def test_a_first_visit_loads_little(it: World, browser: Browser) -> None:
+    with screen(browser, it, "operator", "desktop") as shown:
+        loaded: list[int] = []
+        shown.page.on("response", lambda answer: loaded.append(int(answer.headers.get("content-length", "0"))))
+        for path in OF_STAFF:
+            loaded.clear()
+            shown.open(path)
+            paint = shown.page.evaluate(
+                "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.now()"
+            )
+            print(f"{path}: first paint {paint:.0f} ms, {sum(loaded)} bytes")
+            assert sum(loaded) <= BYTES_MAX, path
+
+
+def test_a_connection_that_is_lost_is_shown_within_ten_seconds_and_the_page_goes_on_by_itself(
+    it: World, browser: Browser
+) -> None:
+    with screen(browser, it, "operator", "desktop") as shown:
+        shown.open("/?lang=it")
+        shown.page.wait_for_selector("#m-mill-1")
+        it.process.send_signal(signal.SIGSTOP)
+        try:
+            stopped = time.monotonic()
+            shown.page.wait_for_selector("#lost:not([hidden])")
+            assert time.monotonic() - stopped <= LOST_SECONDS_MAX + 1
+        finally:
+            it.process.send_signal(signal.SIGCONT)
+        shown.page.wait_for_selector("#lost", state="hidden")
