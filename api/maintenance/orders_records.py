@@ -281,7 +281,7 @@ def figures(session: Session, scope: Scope, *, days: int, now: int) -> dict[str,
     return {
         **found._asdict(),
         "severities": dict(found.severities),
-        "chattering": list(found.chattering),
+        "chattering": [{"alarm": alarm, "times": times} for alarm, times in found.chattering],
         "deliveries": dict(alerts_records.delivery_counts(session)),
         "unknown_codes": unknown_codes(session, names),
     }

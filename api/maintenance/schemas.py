@@ -462,6 +462,13 @@ class WindowList(BaseModel):
     next_cursor: str | None
 
 
+class Chatterer(BaseModel):
+    """An alarm that came and went often within an hour."""
+
+    alarm: str
+    times: int
+
+
 class FiguresFields(BaseModel):
     """Alarms of a period, beside their targets."""
 
@@ -472,7 +479,7 @@ class FiguresFields(BaseModel):
     flood_share: float
     flood_share_target: float
     severities: dict[str, float]
-    chattering: list[tuple[str, int]]
+    chattering: list[Chatterer]
     stale: int
     minutes_to_take: float | None
     incidents_per_machine_month: float

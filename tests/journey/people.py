@@ -12,7 +12,7 @@ from api.access.scope import Role
 from api.audit.service import CONSOLE
 from api.records.database import open_records
 from shopfloor.runtime import clock
-from tests.journey.api_world import records_of
+from tests.journey.api_world import DEADLINE_SECONDS, records_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,8 @@ def add_people(place: World | Path) -> dict[str, str]:
 def sign_in(url: str, email: str, password: str = PASSWORD, **more: Any) -> httpx.Response:
     """Send the sign-in form as a browser does."""
     headers = {"Origin": url} | more.pop("headers", {})
-    return httpx.post(f"{url}/sign-in", data={"email": email, "password": password}, headers=headers, **more)
+    form = {"email": email, "password": password}
+    return httpx.post(f"{url}/sign-in", data=form, headers=headers, **({"timeout": DEADLINE_SECONDS} | more))
 
 
 def signed_in(url: str, email: str, password: str = PASSWORD) -> httpx.Client:

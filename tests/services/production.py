@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "site-a"
 SIGNALS = ["item_state", "observed", "unreachable", "hole", "filled", "clock_offset_seconds"]
-START_SECONDS = 60.0
+START_SECONDS = 150.0
 STOP_SECONDS = 20.0
 _PORTS = ("https", "agents", "programs", "api", "metrics", "machine")
 

@@ -85,7 +85,7 @@ async def test_nothing_is_lost_while_each_program_dies_in_turn(production: Produ
 
         (first, second) = workers(it)
         first.kill()
-        assert it.answers("/healthz")
+        await it.until(lambda: it.answers("/healthz"), "the other worker answers")
         await it.until(lambda: len(workers(it)) == 2 and first not in workers(it), "a new worker")
         assert second in workers(it)
 
@@ -106,6 +106,12 @@ async def test_a_standby_of_the_watch_leads_within_15_seconds(tmp_path: Path) ->
             it.start("watch-1")
             await it.until(lambda: "watch.leads" in it.log("watch-1"), "the first leads")
             it.start("watch-2")
+            standby = psutil.Process(it.processes["watch-2"].pid)
+
+            def asks() -> bool:
+                return any(getattr(each.raddr, "port", 0) == cluster.port for each in standby.net_connections())
+
+            await it.until(asks, "the standby asks the records")
             await asyncio.sleep(4.0)  # a beat or two of the leader, which the standby sees
             assert "watch.leads" not in it.log("watch-2")
 
