@@ -295,16 +295,23 @@ def _number(session: Session, month: str, issued: date, statements: Sequence[Sta
 
 
 def body_of(session: Session, statement: Statement, issued: date, sequence: int, issuer: Mapping[str, Any]) -> str:
-    """Return what is chained of a statement: its number and date, who issues it to whom, and all of its lines."""
+    """Return what is chained of a statement: number, date, who issues it to whom, names of machines, all lines."""
     return canonical(
         {
             "number": f"{sequence}/{issued.year}",
             "issued": issued.isoformat(),
             "issuer": issuer,
             "customer": _plain(session.get(Member, statement.member)),
+            "machines": _names(session, statement),
             "statement": to_data(statement),
         }
     )
+
+
+def _names(session: Session, statement: Statement) -> dict[str, str]:
+    """Return what the machines of a statement are called: as part of it, a later name changes no document."""
+    ids = {line.machine for line in statement.lines} | {spent.machine for spent in statement.spent}
+    return dict(session.execute(select(Machine.id, Machine.name).where(Machine.id.in_(ids)).order_by(Machine.id)).all())
 
 
 def _plain(row: Any) -> dict[str, Any]:

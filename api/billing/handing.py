@@ -16,7 +16,6 @@ from api.billing.documents.pdf import to_pdf
 from api.billing.documents.xlsx import to_xlsx
 from api.billing.statements import statement_of
 from api.billing.tables import IssuedStatement, StatementEvent
-from api.records.tables import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +36,7 @@ _FILES_PER_TRY = 1_000_000
 
 
 def document_of(session: Session, row: IssuedStatement) -> Document:
-    """Return a closed statement as a document: the same for the same statement, but for names of machines."""
+    """Return a closed statement as a document: the same for the same statement, whatever the records say by now."""
     body = json.loads(row.body)
     issued = date.fromisoformat(body["issued"])
     issuer = _only(Issuer, body["issuer"])
@@ -51,7 +50,7 @@ def document_of(session: Session, row: IssuedStatement) -> Document:
         number=body["number"],
         day=issued,
         due=issued + timedelta(days=body["issuer"].get("payment_days", 0)),
-        machines=dict(session.execute(select(Machine.id, Machine.name)).all()),
+        machines=body["machines"],
         issued={each.closing: _issued(each) for each in session.scalars(earlier.order_by(IssuedStatement.number))},
         chain=row.digest,
     )

@@ -27,6 +27,7 @@ from api.billing.tariffs import UnpricedError
 from api.billing.verifying import verify_all
 from api.records.rules import InvalidRecordError
 from api.records.service import UnknownRecordError, put_consortium
+from api.records.tables import Machine, Member
 from api.usage.kept import UsageDays
 from api.usage.policy import Policy
 from tests.services.records import partita_iva
@@ -502,3 +503,20 @@ def test_a_closed_statement_is_handed_out_and_is_an_invoice_only_where_the_conso
         assert handed(session, row, "csv", "it")[1].startswith(b"\xef\xbb\xbf")
         with pytest.raises(NoInvoiceError, match="statements only"):
             handed(session, row, "xml", "it")
+
+
+def test_what_records_say_later_changes_no_document(it: Money) -> None:
+    it.close()
+
+    def document() -> bytes:
+        with it.records.reading() as session:
+            return handed(session, service.statement(session, STAFF, "1"), "csv", "it")[1]
+
+    before = document()
+    with it.records.writing() as session:
+        for machine in session.scalars(select(Machine)):
+            machine.name = f"{machine.name} (venduta)"
+        for member in session.scalars(select(Member)):
+            member.legal_name = "Un'altra ditta"
+
+    assert document() == before
