@@ -141,7 +141,7 @@ def test_the_days_that_a_booking_or_a_lock_touches_are_built_again(records: Reco
     def is_stale(act: Callable[[], object]) -> bool:
         with records.writing() as session:
             values = {"built": 0, "until": 0, "last_utc_day": 0, "policy": "", "texts": [], "work": b""}
-            session.merge(UsageDay(machine_id="mill-1", day=day, is_stale=False, **values))
+            session.merge(UsageDay(machine_id="mill-1", day=day, is_stale=False, has_doubts=False, **values))
         act()
         with records.reading() as session:
             return session.get_one(UsageDay, ("mill-1", day)).is_stale

@@ -136,9 +136,9 @@ async def test_a_host_is_compared_only_where_an_issuer_is_trusted_and_not_the_ce
 
 async def test_users_log_in_with_a_password_or_a_certificate_and_a_wrong_one_is_told(tmp_path: Path) -> None:
     user, stranger = (issue(tmp_path / "users", name, uri=f"urn:{name}") for name in ("user", "stranger"))
-    for name, password in (("right", "secret"), ("wrong", "guess")):
+    for name, password in (("right", "7-frese-e-1-tornio"), ("wrong", "guess")):
         write_secret(tmp_path / name, password)
-    logins = Logins({"officina": "secret"}, user)
+    logins = Logins({"officina": "7-frese-e-1-tornio"}, user)
     async with serving(secured(tmp_path).secure("Aes256_Sha256_RsaPss", logins=logins)) as server:
         by_password = {"user": "officina", "password_file": tmp_path / "right"}
         await peer_of(reach(server, tmp_path, **by_password))
