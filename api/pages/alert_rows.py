@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from api.maintenance.alerts_records import Seen
+    from api.maintenance.rules import Rule
     from api.pages.words import Words
 
 TABS: Mapping[str, str] = MappingProxyType(
@@ -160,10 +162,15 @@ def groups(rows: Iterable[AlertRow], say: Words) -> list[Group]:
     return [each for each in found if each.rows]
 
 
+def words_of_rule(rule: Rule, say: Words) -> str:
+    """Return what a rule judges by, in words, with units as people write them."""
+    return wording.describe(replace(rule, unit=unit(rule.unit)), say.language)
+
+
 def _detail(seen: Seen, say: Words) -> str:
     """Say the rule in words, what else belongs to it, and whether it has come back to normal."""
     row, rule = seen.row, seen.rule
-    parts = [wording.describe(rule, say.language)] if rule is not None else []
+    parts = [words_of_rule(rule, say)] if rule is not None else []
     if row.returned and not row.closed:
         parts.insert(0, say("cleared, not closed"))
     if row.activations > 1:

@@ -190,13 +190,15 @@ def _moments(page: Page, seen: Seen, window: Period) -> list[Moment]:
     """Return when the condition began and when the alert came, where they lie inside the drawing."""
     say, zone = page.say, page.zone
     named = (
-        (seen.row.since, say("since %(time)s", time=f"{local(seen.row.since, zone):%H:%M}"), "end"),
-        (seen.row.raised, say("alert %(time)s", time=f"{local(seen.row.raised, zone):%H:%M}"), "start"),
+        (seen.row.since, say("since %(time)s", time=f"{local(seen.row.since, zone):%H:%M}")),
+        (seen.row.raised, say("alert %(time)s", time=f"{local(seen.row.raised, zone):%H:%M}")),
     )
     length = window.end - window.start
     return [
-        Moment(f"{(at - window.start) / length * 100:.2f}%", text, anchor)
-        for at, text, anchor in named
+        Moment(
+            f"{(at - window.start) / length * 100:.2f}%", text, "end" if at - window.start > length // 2 else "start"
+        )
+        for at, text in named
         if window.start <= at < window.end
     ]
 

@@ -21,7 +21,7 @@ from api.maintenance.tables import WorkOrder
 from api.pages import alert_rows as rows
 from api.pages.evidence import SPANS, draw
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
-from api.pages.times import duration, local, moment
+from api.pages.times import duration, local, moment, since
 from api.pages.words import STATES, mark
 from shopfloor.periods import DAY, from_datetime
 
@@ -249,12 +249,13 @@ async def _alert(
         it=it,
         priority=page.say(rows.PRIORITIES[it.priority]),
         machine=seen.place.machine,
+        since=since(seen.row.since, page.now, page.zone, page.say),
         life=_life(page, seen, it),
         drawing=await draw(page, found, seen, hours),
         hours=hours,
         spans=[(6, page.say("6 hours")), (24, page.say("24 hours")), (720, page.say("30 days"))],
         rule=rule,
-        rule_words=wording.describe(rule, page.say.language) if rule is not None else "",
+        rule_words=rows.words_of_rule(rule, page.say) if rule is not None else "",
         delay=duration(int(rule.on_delay_seconds * 1_000_000_000), page.say) if rule and rule.on_delay_seconds else "",
         advice=str(advice or ""),
         similar=similar,
