@@ -72,7 +72,7 @@ OTHERS = [
 ]  # fmt: skip
 """Recordings, and their files below the shared data."""
 FAULTY = [
-    pytest.param(MAZAK, f"nist-sms-mazak01/raw/{DAY_FILE}", 4_000, id="mazak"),
+    pytest.param(MAZAK, f"nist-sms-mazak01/raw/{DAY_FILE}", 4_000, id="mazak", marks=pytest.mark.long),
     pytest.param(
         HURCO, "nist-sms-hurco01/raw/Hurco01-20170518-20170519.txt.gz", 2_200, id="hurco", marks=pytest.mark.long
     ),
