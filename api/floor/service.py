@@ -15,12 +15,12 @@ from api.bookings import views
 from api.floor.stops import Stop, Tag, stops
 from api.floor.tables import StopList, StopTag
 from api.machines.past import read_states
-from api.maintenance.alerts_records import Held, held_of
+from api.maintenance import alerts_records
 from api.maintenance.tables import DeedRow, IncidentRow, MaintenanceCall
 from api.records.rules import InvalidRecordError, Problem
 from api.records.tables import Member
-from api.usage.evidence import Badge, presences
-from api.usage.segments import UNATTRIBUTED, Claim, payer_named
+from api.usage.evidence import Badge, Held, presences
+from api.usage.segments import UNATTRIBUTED, Claim, Source, payer_named
 from api.usage.tables import CheckIn
 from shopfloor.periods import DAY, SECOND, Period
 
@@ -226,22 +226,45 @@ def payer_now(
     rows = list(session.scalars(said))
     badges = [Badge(row.at, payer_named(row.payer) if row.payer else None, row.is_out) for row in rows]
     spans = presences(badges, off, policy)
-    payer = segment.payer if segment is not None else UNATTRIBUTED
-    claim = segment.claim if segment is not None else Claim.NONE
-    sources = segment.sources if segment is not None else ()
-    begun = max((each.stamp for each in sources if each.signal == "badge"), default=None)
-    is_present = claim is Claim.BADGE and begun is not None
     last = spans[-1] if spans else None
-    has_left_by_itself = last is not None and last.period.end <= now and not (rows and rows[-1].is_out)
+    is_out = bool(rows) and rows[-1].is_out
+    held = _held(session, segment, machine, last, rows[-1].at if is_out else 0, policy=policy, now=now)
+    has_left = last is not None and last.period.end <= now and not is_out
     return PayerNow(
-        payer=payer,
-        name=_name_of(session, payer),
-        claim=claim,
-        since=begun if is_present else (segment.period.start if segment is not None else None),
-        ends=begun + policy.badge_seconds_max * SECOND if is_present and begun is not None else None,
-        left=_name_of(session, last.payer) if last is not None and has_left_by_itself else "",
-        left_at=last.period.end if last is not None and has_left_by_itself else None,
+        payer=held.payer,
+        name=_name_of(session, held.payer),
+        claim=held.claim,
+        since=None if held.claim is Claim.NONE else held.period.start,
+        ends=held.period.start + policy.badge_seconds_max * SECOND if held.claim is Claim.BADGE else None,
+        left=_name_of(session, last.payer) if last is not None and has_left else "",
+        left_at=last.period.end if last is not None and has_left else None,
     )
+
+
+def _held(
+    session: Session, segment: Segment | None, machine: str, last: Held | None, left: int, *, policy: Policy, now: int
+) -> Held:
+    """Return who holds a machine: by its newest segment, and by what was said since the data that this rests on."""
+    ranks = [*policy.payer_precedence, Claim.NONE]
+    known = _of_segment(segment, now)
+    if last is not None and now in last.period and ranks.index(known.claim) >= ranks.index(Claim.BADGE):
+        is_newer = known.claim is not Claim.BADGE or last.period.start > known.period.start
+        return Held(last.period, last.payer, Claim.BADGE, last.source) if is_newer else known
+    if known.claim is Claim.BADGE and left > known.period.start:
+        booked = [Held(period, member, Claim.BOOKING, Source("booking", period.start))
+                  for member, period in views.booked_by(session, machine, Period(now, now + 1))]  # fmt: skip
+        return booked[0] if booked else _of_segment(None, now)
+    return known
+
+
+def _of_segment(segment: Segment | None, now: int) -> Held:
+    """Return what a segment says of who holds a machine, a check-in from its own beginning."""
+    if segment is None:
+        return Held(Period(now, now + 1), UNATTRIBUTED, Claim.NONE, Source("", now))
+    begun = [each.stamp for each in segment.sources if each.signal == "badge"]
+    is_present = segment.claim is Claim.BADGE and begun
+    start = max(begun) if is_present else segment.period.start
+    return Held(Period(start, max(start, segment.period.end)), segment.payer, segment.claim, Source("", start))
 
 
 def _name_of(session: Session, payer: str) -> str:
@@ -314,7 +337,7 @@ def calls(session: Session, machine: str, *, now: int) -> list[Call]:
     over = {row.call for row in rows if row.is_over}
     begun = [row for row in rows if not row.is_over]
     alerts = _alerts(session, machine, min((row.at for row in begun), default=now))
-    held = held_of(session, list({row.id: row for row in alerts.values()}.values()))
+    held = alerts_records.held_of(session, list({row.id: row for row in alerts.values()}.values()))
     deeds = _takes(session, [row.id for row in alerts.values()])
     return [_call(row, alerts.get(row.call), held, deeds, is_over=row.call in over) for row in begun]
 
@@ -333,11 +356,16 @@ def _takes(session: Session, alerts: Sequence[str]) -> dict[str, DeedRow]:
 
 
 def _call(
-    row: MaintenanceCall, alert: IncidentRow | None, held: dict[str, Held], takes: dict[str, DeedRow], *, is_over: bool
+    row: MaintenanceCall,
+    alert: IncidentRow | None,
+    held: dict[str, alerts_records.Held],
+    takes: dict[str, DeedRow],
+    *,
+    is_over: bool,
 ) -> Call:
     if alert is None:
         return Call(row.call, row.at, row.by_name, None, "", None, "", is_over)
-    taken, deed = held.get(alert.id, Held()).taken_by, takes.get(alert.id)
+    taken, deed = held.get(alert.id, alerts_records.Held()).taken_by, takes.get(alert.id)
     is_known = bool(taken) and deed is not None
     return Call(
         row.call, row.at, row.by_name, alert.id, taken, deed.at if deed is not None and is_known else None,

@@ -101,7 +101,7 @@ async def choose_payer(page: PageDep, found: ServicesDep, machine_id: MachineId)
             lately = service.recent_payers(session, machine.id, now=page.now)
         recent = [(each, names[each]) for each in lately if each in names]
         rest = sorted((each for each in firms if each not in recent), key=lambda each: each[1].casefold())
-        return {"recent": recent, "rest": rest}
+        return {"recent": recent, "others": rest}
 
     return page.show("tablet/payer.html", machine=machine, **await asyncio.to_thread(read))
 
