@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, false, or_, select
 
+from api.access.permissions import Rule as Demand
+from api.access.permissions import allows
 from api.access.scope import Role
+from api.access.service import scopes_of
 from api.audit.service import record
 from api.maintenance import outbox_records, roster, rulebook, wording
 from api.maintenance.alarms import SHELVED_DAYS_MAX, ActionRefusedError, What
@@ -189,9 +192,13 @@ def tap(session: Session, actor: Actor, link: Link, *, now: int) -> None:
     """Do what a one-tap link says, once, in the name of whom it was sent to.
 
     Raises:
+        UnknownRecordError: whom it was sent to looks after this no more.
         ActionRefusedError: it was used before, or cannot be done any more.
     """
     row = session.get(IncidentRow, outbox_records.short(link.incident))
+    scopes = [each for each in scopes_of(session, actor.id, now=now) if allows(Demand.CARE, each.role)]
+    if row is not None and not any(row.name in places(session, each) for each in scopes):
+        raise UnknownRecordError(row.id)
     if row is None or row.withdrawn is not None:
         raise ActionRefusedError("later data have taken this alert back: there is nothing to do")
     if not outbox_records.use_link(session, link.id, link.until):
