@@ -164,7 +164,7 @@ async def card(page: PageDep, found: ServicesDep, machine_id: MachineId) -> Resp
 async def _now(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
     [facts] = await facts_of(page, found, [machine])
     window = Period(page.now - WINDOW_MINUTES * MINUTE, page.now)
-    work = [(name, value) for name, value, _ in work_of(page, found, machine)]
+    work = [(name, value) for name, value, _ in work_of(page, found, machine, ("program", "job"))]
     alarm = str((facts.work or {}).get("alarm") or "")
     return {"it": row(facts, window, page.zone, page.say), "work": work, "alarm": alarm}
 
