@@ -170,9 +170,10 @@ def deeds_of(session: Session, alert: str) -> Sequence[DeedRow]:
     return session.scalars(select(DeedRow).where(DeedRow.incident == alert).order_by(DeedRow.id)).all()
 
 
-def orders_of(session: Session, alert: str) -> list[int]:
-    """Return the numbers of the work orders of an alert."""
-    return list(session.scalars(select(WorkOrder.number).where(WorkOrder.incident == alert)))
+def orders_of(session: Session, alert: str) -> list[tuple[int, str]]:
+    """Return number and title of each work order of an alert."""
+    wanted = select(WorkOrder).where(WorkOrder.incident == alert).order_by(WorkOrder.number)
+    return [(row.number, row.title) for row in session.scalars(wanted)]
 
 
 def handle(session: Session, caller: Caller, actor: Actor, alert: str, wish: Wish, *, zone: ZoneInfo, now: int) -> None:

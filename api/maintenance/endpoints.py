@@ -110,7 +110,7 @@ def _whole(found: Services, session: Any, scope: Scope, alert_id: str) -> dict[s
         "alarms": show.alarms(seen),
         "deeds": [show.deed(each) for each in alerts_records.deeds_of(session, alert_id)],
         "deliveries": [show.delivery(each, names) for each in RecordsOutbox(found.records).of_incident(alert_id)],
-        "work_orders": alerts_records.orders_of(session, alert_id),
+        "work_orders": [number for number, _ in alerts_records.orders_of(session, alert_id)],
     }
     return _shown(scope, whole)
 

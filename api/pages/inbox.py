@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
-from sqlalchemy import select
 
 from api.access.permissions import Rule, allows
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
@@ -17,7 +16,6 @@ from api.maintenance import alerts_records, settings_records, wording
 from api.maintenance.alarms import SHELVED_DAYS_MAX, ActionRefusedError
 from api.maintenance.outbox import Status
 from api.maintenance.outbox_records import RecordsOutbox
-from api.maintenance.tables import WorkOrder
 from api.pages import alert_rows as rows
 from api.pages.evidence import SPANS, draw
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
@@ -27,8 +25,6 @@ from shopfloor.periods import DAY, from_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sqlalchemy.orm import Session
 
     from api.deps import Services
     from api.maintenance.alerts_records import Seen
@@ -235,7 +231,12 @@ async def _alert(
             seen = alerts_records.one(session, page.scope, alert)
             sent = RecordsOutbox(found.records).of_incident(alert) if is_staff else []
             course = _course(page, session, seen, sent)
-            return seen, course, _similar(page, session, seen, teller), _orders(session, alert) if is_staff else []
+            return (
+                seen,
+                course,
+                _similar(page, session, seen, teller),
+                alerts_records.orders_of(session, alert) if is_staff else [],
+            )
 
     seen, course, similar, orders = await asyncio.to_thread(ask)
     asked = page.asked("hours")
@@ -311,7 +312,7 @@ def _context(page: Page, found: Services, seen: Seen) -> list[tuple[str, str, st
     return shown
 
 
-def _course(page: Page, session: Session, seen: Seen, sent: Sequence[Delivery]) -> list[Event]:
+def _course(page: Page, session: Any, seen: Seen, sent: Sequence[Delivery]) -> list[Event]:
     """Return what happened with an alert, in order."""
     today = local(page.now, page.zone).date()
 
@@ -336,7 +337,7 @@ def _course(page: Page, session: Session, seen: Seen, sent: Sequence[Delivery]) 
     return sorted(begun, key=lambda each: each.at)
 
 
-def _similar(page: Page, session: Session, seen: Seen, teller: rows.Teller) -> list[dict[str, Any]]:
+def _similar(page: Page, session: Any, seen: Seen, teller: rows.Teller) -> list[dict[str, Any]]:
     """Return the cases before this one: of the same machine by the same rule."""
     if seen.place.machine is None:
         return []
@@ -355,8 +356,3 @@ def _similar(page: Page, session: Session, seen: Seen, teller: rows.Teller) -> l
         by = closing.by_name if closing is not None else ""
         found.append({"id": it.id, "when": it.since, "age": it.age, "value": it.value, "cause": cause, "by": by})
     return found
-
-
-def _orders(session: Session, alert: str) -> list[tuple[int, str]]:
-    wanted = select(WorkOrder).where(WorkOrder.incident == alert).order_by(WorkOrder.number)
-    return [(row.number, row.title) for row in session.scalars(wanted)]

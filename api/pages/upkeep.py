@@ -25,8 +25,6 @@ from shopfloor.periods import DAY, from_datetime
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy.orm import Session
-
     from api.deps import Services
     from api.machines.park import Machine
     from api.maintenance.tables import Spare, WorkOrder
@@ -86,7 +84,7 @@ class Planned(NamedTuple):
 async def plan_page(page: PageDep, found: ServicesDep) -> Response:
     """What is due, machine by machine, the next first."""
 
-    def ask(session: Session) -> tuple[list[dict[str, Any]], dict[tuple[str, str], int], rulebook.Rulebook]:
+    def ask(session: Any) -> tuple[list[dict[str, Any]], dict[tuple[str, str], int], rulebook.Rulebook]:
         orders = orders_records.listed(session, page.scope, state="open", machine=None)
         opened = {(row.machine, row.rule): row.number for row in orders if row.rule}
         return orders_records.plan(session, page.scope), opened, rulebook.read(session)
@@ -118,7 +116,7 @@ async def open_order(page: PageDep, found: ServicesDep) -> Response:
     if errors:
         return await _orders(page, found, values, errors)
 
-    def change(session: Session) -> int:
+    def change(session: Any) -> int:
         return orders_records.open_order(session, page.scope, page.actor, values, now=page.now).number
 
     try:
@@ -155,7 +153,7 @@ async def _do(page: Page, found: Services, number: int, deed: str) -> Response:
     errors: dict[str, str] = {}
     wanted = _wanted(page, form, deed, errors)
 
-    def change(session: Session) -> None:
+    def change(session: Any) -> None:
         row = orders_records.one(session, page.scope, number)
         if deed == "lock-out":
             orders_records.lock_out(session, page.actor, row, wanted["reason"], now=page.now)
@@ -235,7 +233,7 @@ def _parts(form: Form, spares: Sequence[Spare]) -> list[dict[str, Any]]:
 async def _orders(page: Page, found: Services, typed: Mapping[str, Any], errors: Mapping[str, str]) -> Response:
     tab = page.asked("tab") if page.asked("tab") in dict(_TABS) else "open"
 
-    def ask(session: Session) -> list[WorkOrder]:
+    def ask(session: Any) -> list[WorkOrder]:
         return orders_records.listed(session, page.scope, state=None, machine=None)
 
     every = await _read(found, ask)
@@ -259,7 +257,7 @@ async def _orders(page: Page, found: Services, typed: Mapping[str, Any], errors:
 async def _order(
     page: Page, found: Services, number: int, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> Response:
-    def ask(session: Session) -> tuple[WorkOrder, list[Spare], str]:
+    def ask(session: Any) -> tuple[WorkOrder, list[Spare], str]:
         row = orders_records.one(session, page.scope, number)
         title = ""
         if row.incident:
@@ -361,7 +359,7 @@ def _instant(page: Page, day: str, at: str) -> int | None:
         return None
 
 
-async def _read(found: Services, ask: Callable[[Session], Any]) -> Any:
+async def _read(found: Services, ask: Callable[[Any], Any]) -> Any:
     def run() -> Any:
         with found.records.reading() as session:
             return ask(session)
@@ -369,7 +367,7 @@ async def _read(found: Services, ask: Callable[[Session], Any]) -> Any:
     return await asyncio.to_thread(run)
 
 
-async def _write(found: Services, change: Callable[[Session], Any]) -> Any:
+async def _write(found: Services, change: Callable[[Any], Any]) -> Any:
     def run() -> Any:
         with found.records.writing() as session:
             return change(session)
