@@ -37,7 +37,7 @@ from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import account, administration, inbox, machine, plant, tablet, upkeep, wall
+from api.pages import account, administration, inbox, machine, messages, plant, rules, tablet, upkeep, wall
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
@@ -206,9 +206,11 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         page_endpoints.router,
         sign_in_endpoints.router,
         account.router,
+        messages.router,
         plant.router,
         inbox.router,
         upkeep.router,
+        rules.router,
         booking_pages.router,
         machine.router,
         wall.router,

@@ -40,7 +40,8 @@ PRIORITIES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Priorities in order of need: mark and word."""
-_OF_SEVERITY = {"high": "critical", "medium": "high", "low": "attention"}
+_SEVERITIES: Mapping[str, str] = MappingProxyType({"high": "critical", "medium": "high", "low": "attention"})
+"""Priority of each severity."""
 _COUNTED_SECONDS = "s"
 
 
@@ -113,9 +114,14 @@ def tab_of(seen: Seen, now: int) -> str:
 
 def priority_of(seen: Seen) -> str:
     """Return how soon a person should act."""
-    if seen.rule is not None and isinstance(seen.rule.how, Service):
+    return priority(seen.rule, seen.row.severity)
+
+
+def priority(rule: Rule | None, severity: str) -> str:
+    """Return the priority of what a rule says with a severity: service that is due has one of its own."""
+    if rule is not None and isinstance(rule.how, Service):
         return "due"
-    return _OF_SEVERITY.get(seen.row.severity, "attention")
+    return _SEVERITIES.get(severity, "attention")
 
 
 def evidence_of(seen: Seen) -> Mapping[str, Any]:
@@ -130,22 +136,22 @@ def row_of(seen: Seen, teller: Teller) -> AlertRow:
     """Return an alert as the inbox shows it."""
     now, zone, say, places = teller
     row, place, held = seen.row, seen.place, seen.held
-    priority = priority_of(seen)
+    rank = priority_of(seen)
     holder = held.taken_by or held.assigned_to
     is_shelved = held.shelved_until > now
     value, limit, used = _figures(evidence_of(seen), say)
     today = local(now, zone).date()
     return AlertRow(
         id=row.id,
-        priority=priority,
-        mark=f"{priority}-owned" if holder or is_shelved or row.closed else priority,
+        priority=rank,
+        mark=f"{rank}-owned" if holder or is_shelved or row.closed else rank,
         name=place.name,
         site=places.get(place.machine or "", ""),
         title=alerts_records.title_of(seen.rule, row, say.language),
         detail=_detail(seen, say),
         value=value,
         limit=limit,
-        used_percent=used if priority == "due" else None,
+        used_percent=used if rank == "due" else None,
         age=duration((row.returned or row.closed or now) - row.since, say),
         since=moment(row.since, today, zone, say),
         holder=holder,

@@ -52,7 +52,7 @@ ADMINISTRATION = (
 )
 """The parts of the administration."""
 
-_BELOW = {"/": ("/machines",), "/inbox": ("/alerts",)}
+_BELOW = {"/": ("/machines",), "/inbox": ("/alerts", "/rules")}
 """Addresses that belong to an entry and do not begin with its own."""
 
 

@@ -150,7 +150,17 @@ def test_from_the_message_an_alert_is_taken_in_two_clicks(beside: Beside, browse
 def test_every_page_of_maintenance_holds_on_every_width_and_keeps_nobody_out(beside: Beside, browser: Browser) -> None:
     alert = beside.alert("mill-1")["id"]
     order = beside.it.send("POST", "/work-orders", "maintenance", data={"machine": "mill-2", "title": "Oil " * 30})
-    paths = ("/inbox", "/inbox?tab=closed", f"/alerts/{alert}", "/plan", "/work-orders", order.headers["location"])
+    paths = (
+        "/inbox",
+        "/inbox?tab=closed",
+        f"/alerts/{alert}",
+        "/plan",
+        "/rules",
+        "/rules/spindle-hot",
+        "/account/messages",
+        "/work-orders",
+        order.headers["location"],
+    )
     for size in WIDTHS:
         with screen(browser, beside.it, "fitter", size) as it:
             for path in paths:
@@ -174,3 +184,61 @@ def test_the_inbox_follows_without_being_loaded_again(beside: Beside, browser: B
 def test_the_span_of_the_evidence_is_chosen(beside: Beside) -> None:
     alert = beside.alert("mill-1")["id"]
     assert 'href="?hours=24" aria-current="true"' in read(beside, f"/alerts/{alert}?hours=24")
+
+
+def test_a_person_adds_a_channel_tests_it_and_sets_quiet_hours(beside: Beside, browser: Browser) -> None:
+    with screen(browser, beside.it, "fitter", "phone", script=False) as it:
+        assert it.open("/account/messages") == 200
+        it.page.fill("#name", "telefono")
+        it.page.fill("#address", "not an address")
+        it.click("text=Aggiungi il canale")
+        assert "Questo indirizzo non si legge" in it.texts()
+        it.page.fill("#address", "json://127.0.0.1:9/secret-of-it")
+        it.click("text=Aggiungi il canale")
+        it.click("button[value=test]")
+        assert "La prova è in viaggio" in it.texts()
+        assert "secret-of-it" not in it.page.content()
+        it.page.fill("#quiet-0-start", "22:00")
+        it.click("text=Salva le tue ore")
+        assert "spunta almeno un giorno" in it.texts()
+        assert it.page.input_value("#quiet-0-start") == "22:00"
+        it.page.check("input[name=quiet-0-day][value='5']")
+        it.page.fill("#quiet-0-end", "06:00")
+        it.click("text=Salva le tue ore")
+        assert "Le tue ore sono salvate." in it.texts()
+        assert it.page.input_value("#quiet-0-start") == "22:00"
+        assert it.page.is_checked("input[name=quiet-0-day][value='5']")
+        assert it.width() <= SIZES["phone"][0]
+
+
+def test_a_rule_is_tried_over_the_past_and_then_changed_for_one_machine(beside: Beside) -> None:
+    assert "usual switch-off of motor spindles" in read(beside, "/rules")
+    send = beside.it.send
+    tried = {"deed": "try", "machine": "lathe-1", "days": "7", "upper": "60,5"}
+    answer = send("POST", "/rules/spindle-hot", "maintenance", data=tried)
+    assert answer.status_code == 200, answer.text
+    assert "1 episodio" in answer.text
+    assert 'class="found"' in answer.text
+    calm = send("POST", "/rules/spindle-hot", "maintenance", data=tried | {"upper": "95"})
+    assert "Non avrebbe detto nulla." in calm.text
+    assert (
+        beside.it.get("/api/v1/rules", machine="lathe-1").json()["items"]
+        == beside.it.get("/api/v1/rules").json()["items"]
+    )
+
+
+def test_a_limit_is_kept_with_its_source_and_a_rule_switched_off_keeps_it(beside: Beside) -> None:
+    send = beside.it.send
+    kept = {"deed": "save", "machine": "mill-2", "upper": "warm"}
+    answer = send("POST", "/rules/spindle-hot", "maintenance", data=kept)
+    assert "Scrivi un numero" in answer.text
+    assert "Scrivi chi lo dice" in answer.text
+    saved = send("POST", "/rules/spindle-hot", "maintenance", data=kept | {"upper": "64", "source": "Kessler 4.2"})
+    assert saved.status_code == 303, saved.text
+    assert (
+        send("POST", "/rules/spindle-hot", "maintenance", data={"deed": "off", "machine": "mill-2"}).status_code == 303
+    )
+    whole = beside.it.get("/api/v1/rules/spindle-hot", "maintenance").json()["machines"]["mill-2"]
+    assert (whole["enabled"], whole["values"]["high"], whole["source"]) == (False, 64.0, "Kessler 4.2")
+    assert "spenta, non avvisa" in read(beside, "/rules/spindle-hot?machine=mill-2")
+    assert beside.it.get("/rules", "operator").status_code == 404
