@@ -36,7 +36,7 @@ from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import account, administration, machine, plant, wall
+from api.pages import account, administration, closing, deciding, machine, plant, wall
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
@@ -208,6 +208,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         booking_pages.router,
         machine.router,
         wall.router,
+        deciding.router,
+        closing.router,
         administration.router,
         _document(app),
     ):

@@ -34,6 +34,8 @@ class Place(NamedTuple):
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
+    Place("/decide", mark("To decide"), _ADMINISTRATOR),
+    Place("/closing", mark("Closing"), _ADMINISTRATOR),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
     Place("/administration", mark("Administration"), _ADMINISTRATOR),
 )
