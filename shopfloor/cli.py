@@ -5,6 +5,7 @@ A subcommand is imported when it is asked for, so that `officina --help` answers
 
 from __future__ import annotations
 
+import gc
 import sys
 
 COMMANDS = {
@@ -29,6 +30,8 @@ COMMANDS = {
 """Each subcommand: the module whose `app` it is, and what it is for."""
 
 USAGE_ERROR = 2
+GC_THRESHOLD = 100_000
+"""New objects between two looks for cyclic garbage: programs read and rate many objects at once, few in cycles."""
 
 
 def main() -> None:
@@ -64,6 +67,7 @@ def _run(name: str, arguments: list[str]) -> None:
 
     from shopfloor.errors import ExpectedError
 
+    gc.set_threshold(GC_THRESHOLD)
     try:
         module = import_module(COMMANDS[name][0])
         module.app(args=arguments, prog_name=f"officina {name}")

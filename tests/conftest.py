@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# A worker holds hundreds of megabytes that stay: with the thresholds of Python a test of servers spends most of its
+# time in collections. What a file leaves behind is collected at its end.
+gc.set_threshold(100_000, 50, 50)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _loop_of_the_session() -> Iterator[None]:
     """Own the loop that pytest-asyncio would otherwise make for the main thread and never close."""
@@ -22,6 +28,14 @@ def _loop_of_the_session() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect what a file of tests leaves behind, and look no more at what stays."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

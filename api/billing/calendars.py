@@ -61,14 +61,18 @@ def _day_of_quarter(quarter: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(quarter * _QUARTER // SECOND, UTC).astimezone(zone).date()
 
 
-def days_of(period: Period, zone: ZoneInfo) -> Iterator[tuple[date, Period]]:
-    """Cut a period at civil midnights."""
-    at = period.start
-    while at < period.end:
-        day = day_of(at, zone)
-        end = min(civil_day(day, zone).end, period.end)
-        yield day, period if (at, end) == (period.start, period.end) else Period(at, end)
-        at = end
+def days_of(period: Period, zone: ZoneInfo) -> Sequence[tuple[date, Period]]:
+    """Cut a period, which is not empty, at civil midnights."""
+    day = day_of(period.start, zone)
+    end = civil_day(day, zone).end
+    if period.end <= end:  # as nearly always
+        return ((day, period),)
+    found = [(day, Period(period.start, end))]
+    while end < period.end:
+        day = day_of(end, zone)
+        at, end = end, min(civil_day(day, zone).end, period.end)
+        found.append((day, Period(at, end)))
+    return found
 
 
 def month_of(instant: int, zone: ZoneInfo) -> str:
@@ -198,19 +202,14 @@ class Calendar:
         """Tell whether a civil day has the bands of a holiday."""
         return any(each.on(day.year) == day for each in self.holidays)
 
-    def cut(self, period: Period, zone: ZoneInfo) -> list[tuple[Period, str]]:
-        """Cut a period into its bands: adjoining parts in order, which together are the period."""
-        found: list[tuple[Period, str]] = []
+    def cut(self, period: Period, zone: ZoneInfo) -> Iterator[tuple[date, Period, str]]:
+        """Cut a period at midnights and into bands: adjoining parts in order, which together are the period."""
         for day, part in days_of(period, zone):
             for span, band in _bands_of(self, day, zone):
-                inside = span.clip(part)
-                if inside is None:
-                    continue
-                if found and found[-1][1] == band:
-                    found[-1] = (Period(found[-1][0].start, inside.end), band)
-                else:
-                    found.append((inside, band))
-        return found
+                if span.start <= part.start and part.end <= span.end:
+                    yield day, part, band
+                elif inside := span.clip(part):
+                    yield day, inside, band
 
     def __hash__(self) -> int:
         return hash((self.name, self.version))

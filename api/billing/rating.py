@@ -36,6 +36,7 @@ UNITS = {
     Basis.START_UP: Unit.PIECE,
 }
 _METERS = {Meter.ENERGY: Basis.ENERGY, Meter.PARTS: Basis.PARTS, Meter.CYCLES: Basis.CYCLES}
+_TIMES = {Basis.TIME, Basis.BOOKED_UNUSED}
 FACTORS = {Unit.SECOND: Decimal(1), Unit.MILLIWATT_HOUR: Decimal("0.0036"), Unit.PIECE: Decimal(3600)}
 """By unit: 3600ths of a euro for one of it, at a price of one euro per hour, kilowatt-hour or piece."""
 
@@ -105,7 +106,8 @@ class _Share:
             self.flagged += piece.flagged
         segment = piece.segment
         part = segment if segment.period is piece.period else clip(segment, piece.period)
-        if part is not None and not (self.segments and self.segments[-1] == part):
+        is_listed = piece.key.basis not in _TIMES and self.segments and self.segments[-1] == part
+        if part is not None and not is_listed:
             self.segments.append(part)
 
 
@@ -268,27 +270,27 @@ class _Ledger:
         price = version.price(basis, state)
         if price is None:
             return
-        for period, band in self._banded(part, version, price):
-            key = _Key(segment.payer, basis, state, band, version.label)
-            for day, piece in days_of(period, self._terms.zone):
-                flagged = piece.seconds if segment.quality is Quality.ESTIMATED else 0
-                yield _Piece(key, version, price, piece, day, piece.seconds, flagged, segment)
+        label, is_estimated = version.label, segment.quality is Quality.ESTIMATED
+        for day, piece, band in self._cut(part, version, price):
+            seconds = piece.seconds
+            key = _Key(segment.payer, basis, state, band, label)
+            yield _Piece(key, version, price, piece, day, seconds, seconds if is_estimated else 0, segment)
 
     def _metered(self, segment: Segment, part: Period, version: Version) -> Iterator[_Piece]:
         for each in segment.metered:
             basis = _METERS[each.meter]
             price = version.price(basis)
-            if price is None or each.period.start not in part:
+            start = each.period.start
+            if price is None or start not in part:
                 continue
-            band = self._banded(Period(each.period.start, each.period.start + SECOND), version, price)[0][1]
+            day, _, band = next(iter(self._cut(Period(start, start + SECOND), version, price)))
             key = _Key(segment.payer, basis, None, band, version.label)
-            day = day_of(each.period.start, self._terms.zone)
             flagged = 0 if each.placed else each.amount
             yield _Piece(key, version, price, each.period, day, each.amount, flagged, segment)
 
-    def _banded(self, period: Period, version: Version, price: Price) -> list[tuple[Period, str]]:
+    def _cut(self, period: Period, version: Version, price: Price) -> Iterable[tuple[date, Period, str]]:
         if price.bands is None or version.calendar is None:
-            return [(period, "")]
+            return [(day, piece, "") for day, piece in days_of(period, self._terms.zone)]
         return version.calendar.cut(period, self._terms.zone)
 
     def lines(self) -> list[Line]:

@@ -556,7 +556,10 @@ def _held(connection: sqlite3.Connection, series: Iterable[int], period: Period)
 
 
 def _gauge_rows(connection: sqlite3.Connection, series: Iterable[int], period: Period, limit: int) -> list[_Row]:
-    """Read gauges window by window, wider ones where there is nothing, until the limit is reached."""
+    """Read gauges window by window, wider ones where there is nothing, until the limit is reached.
+
+    Blocks are looked up one by one, so that years in which no machine said anything are stepped over.
+    """
     rows: list[_Row] = []
     held = _held(connection, series, period)
     start, width = (held.start, READ_BLOCKS << sql.BLOCK_BITS) if held else (0, 0)
@@ -565,7 +568,10 @@ def _gauge_rows(connection: sqlite3.Connection, series: Iterable[int], period: P
         found = connection.execute(sql.READ_GAUGE, {**_span(series, window), "limit": limit - len(rows)}).fetchall()
         rows += found
         start = window.end
-        width = width if found else 2 * width
+        if not found:
+            (block,) = connection.execute(sql.NEXT_BLOCK, (start >> sql.BLOCK_BITS,)).fetchone()
+            start = held.end if block is None else max(start, block << sql.BLOCK_BITS)
+            width = 2 * width
     return rows
 
 
@@ -581,7 +587,8 @@ def _last_gauge(connection: sqlite3.Connection, series: int, before: int) -> _Ro
         row: _Row | None = connection.execute(sql.LAST_GAUGE, span).fetchone()
         if row is not None:
             return row
-        last, width = first - 1, min(2 * width, READ_BLOCKS)
+        (block,) = connection.execute(sql.BLOCK_BEFORE, (first,)).fetchone()
+        last, width = oldest - 1 if block is None else block, min(2 * width, READ_BLOCKS)
     return None
 
 

@@ -51,6 +51,9 @@ HELD_BLOCKS = """
 SELECT (SELECT min(block) >> 24 FROM gauge),
        (SELECT max(newest) FROM series WHERE id IN (SELECT value FROM json_each(:series)))"""
 
+NEXT_BLOCK = "SELECT min(block) >> 24 FROM gauge WHERE block >= ? << 24"
+BLOCK_BEFORE = "SELECT max(block) >> 24 FROM gauge WHERE block < ? << 24"
+
 ENTER_MINUTE = "INSERT OR REPLACE INTO minute VALUES (?, ?, ?, ?, ?, ?)"
 MARK_ARRIVAL = "INSERT INTO arrival VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)"
 ARRIVALS = "SELECT machine, day, at FROM arrival WHERE at >= ? ORDER BY at"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.services
 
-OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall")
+OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall",
+            "/tablet/mill-1", "/tablet/mill-1/payer", "/tablet/mill-1/card")  # fmt: skip
 OF_ADMINISTRATORS = (
     "/administration/members", "/administration/members/new", "/administration/members/firm-a",
     "/administration/sites", "/administration/agents", "/administration/agents/north-1",
@@ -32,7 +33,7 @@ OF_ADMINISTRATORS = (
 )  # fmt: skip
 IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")
-READ_CLOSELY = ("/", "/machines/mill-1", "/administration/members/new")
+READ_CLOSELY = ("/", "/machines/mill-1", "/tablet/mill-1", "/administration/members/new")
 BYTES_MAX = 200_000
 LOST_SECONDS_MAX = 10.0
 
@@ -106,6 +107,29 @@ def test_an_operator_opens_a_machine_with_one_click_and_a_curve_with_one_more(it
         shown.click("text=Carico mandrino")
         shown.page.wait_for_selector("#curve[data-drawn]")
         assert shown.clicks == 2
+        assert shown.complaints == []
+
+
+def test_who_pays_changes_in_two_taps_and_a_stop_has_its_reason_after_one(it: World, browser: Browser) -> None:
+    with screen(browser, it, "operator", "tablet") as shown:
+        shown.open("/tablet/mill-1?lang=it")
+        assert "Perché è ferma?" in shown.texts()
+
+        shown.click("#change-payer")
+        shown.click("button[name=payer][value=firm-a]")
+        shown.page.wait_for_selector("#payer button[name=out]")
+        assert "per badge o ingresso" in shown.texts().casefold()
+        assert shown.clicks == 2
+
+        shown.click("button[name=reason][value=material]")
+        shown.page.wait_for_selector("text=Ogni fermo ha la sua causale.")
+        assert shown.clicks == 3
+
+        shown.click("#call")
+        shown.page.wait_for_selector("text=Manutenzione chiamata")
+        assert shown.clicks == 4
+        smallest = "Math.min(...[...document.querySelectorAll('main .btn')].map(each => each.offsetHeight))"
+        assert shown.page.evaluate(smallest) >= 48
         assert shown.complaints == []
 
 

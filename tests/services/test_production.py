@@ -83,7 +83,9 @@ async def test_nothing_is_lost_while_each_program_dies_in_turn(production: Produ
             it.start(role)
             await it.until(it.answers, f"the pages are there after {role} died")
 
-        (first, second) = workers(it)
+        # Until they notice it, the workers of the killed program answer in the stead of the new one's.
+        await it.until(lambda: len(workers(it)) == 2, "both workers run")
+        first, second = workers(it)
         first.kill()
         await it.until(lambda: it.answers("/healthz"), "the other worker answers")
         await it.until(lambda: len(workers(it)) == 2 and first not in workers(it), "a new worker")

@@ -50,6 +50,8 @@ LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 SHARED = Path(os.environ.get("OFFICINA_SHARED", ROOT.parent / "shared"))
 DAY_FILE = "Mazak01-20171031-20171101.txt.gz" if LONG else "Mazak01-20171025-20171026.txt.gz"
 RECORDING = SHARED / "data" / "nist-sms-mazak01" / "raw" / DAY_FILE
+DAY_LINES = None if LONG else 7_000
+"""How much of the day is played: its first lines."""
 INVENTED_LINES = 6_000
 PLAY_SECONDS, STORE_SECONDS = (900, 120) if LONG else (300, 60)
 SETTLED_SECONDS = 5
@@ -70,10 +72,12 @@ OTHERS = [
 ]  # fmt: skip
 """Recordings, and their files below the shared data."""
 FAULTY = [
-    pytest.param(MAZAK, f"nist-sms-mazak01/raw/{DAY_FILE}", 4_000, id="mazak"),
-    pytest.param(HURCO, "nist-sms-hurco01/raw/Hurco01-20170518-20170519.txt.gz", 2_200, id="hurco"),
+    pytest.param(MAZAK, f"nist-sms-mazak01/raw/{DAY_FILE}", 4_000, id="mazak", marks=pytest.mark.long),
+    pytest.param(
+        HURCO, "nist-sms-hurco01/raw/Hurco01-20170518-20170519.txt.gz", 2_200, id="hurco", marks=pytest.mark.long
+    ),
     pytest.param(OKUMA, "mtconnect-okuma/okuma.txt.gz", 6_000, id="okuma"),
-    pytest.param(CNC_MILL, "umich-cnc-mill/experiment_05.csv.gz", 12_000, id="cnc-mill"),
+    pytest.param(CNC_MILL, "umich-cnc-mill/experiment_05.csv.gz", 12_000, id="cnc-mill", marks=pytest.mark.long),
 ]
 """Recordings, their files, and how many of their lines are played with faults where not all are: as many as end with a
 machine that is watched."""
@@ -303,7 +307,7 @@ def moved_lines(recording: Path) -> Iterator[str]:
     `ODD_TEXTS` stand at its end, then values with equal stamps.
     """
     lines = gzip.decompress(recording.read_bytes()).decode().splitlines() if recording.exists() else invented_lines()
-    lines = [line for line in lines if line]
+    lines = [line for line in lines if line][:DAY_LINES]
     end = parse_instant(lines[-1].partition("|")[0])
     lines += odd_lines(end + 60 * SECOND)
     days = timedelta(days=(clock.now() - end - 600 * SECOND) // DAY)
