@@ -124,6 +124,7 @@ async def _shown(
         "errors": errors or {},
         "done": page.asked("done", 10),
         "verdict": verdict,
+        "unpriced": "",
     }
     if row is not None:
         values = await asyncio.to_thread(_closed, page, found, row)
@@ -131,7 +132,8 @@ async def _shown(
     try:
         values = await asyncio.to_thread(_open, page, found, month)
     except UnpricedError:
-        values = {"unpriced": page.say(_UNPRICED)}
+        values = {}
+        frame["unpriced"] = page.say(_UNPRICED)
     return page.show("closing/open.html", status, **frame, **values)
 
 

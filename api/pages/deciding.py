@@ -11,7 +11,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
-from api.access.tables import Person
+from api.access.tables import ApiKey, Person
 from api.billing import service as billing
 from api.billing.deciding import Answer, decide, questions
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
@@ -192,7 +192,8 @@ class Names:
         self._me = page.caller.id
         self._members = dict(session.execute(select(Member.id, Member.legal_name)).all())
         self._machines = dict(session.execute(select(Machine.id, Machine.name)).all())
-        self._people = dict(session.execute(select(Person.id, Person.name)).all())
+        people = (select(Person.id, Person.name), select(ApiKey.id, ApiKey.name))
+        self._people = {key: name for wanted in people for key, name in session.execute(wanted).all()}
 
     @property
     def payers(self) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -84,7 +85,8 @@ def furnish(made: World) -> None:
 
 
 def page(it: World, path: str) -> str:
-    answer = it.get(path)
+    parts = urlsplit(path)
+    answer = it.get(parts.path, **dict(parse_qsl(parts.query)))
     assert answer.status_code == 200, answer.text
     return answer.text
 
