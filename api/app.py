@@ -37,7 +37,18 @@ from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import account, administration, closing, deciding, machine, plant, tablet, wall
+from api.pages import (
+    account,
+    administration,
+    closing,
+    deciding,
+    inbox,
+    machine,
+    plant,
+    tablet,
+    upkeep,
+    wall,
+)
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
@@ -207,6 +218,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         sign_in_endpoints.router,
         account.router,
         plant.router,
+        inbox.router,
+        upkeep.router,
         booking_pages.router,
         machine.router,
         wall.router,

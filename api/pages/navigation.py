@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _EVERYBODY = frozenset(Role) - {Role.KIOSK}
 _ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
+_CARE = frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE})
 _STAFF = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.MAINTENANCE})
 
 
@@ -33,6 +34,9 @@ class Place(NamedTuple):
 
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
+    Place("/inbox", mark("Alerts"), _EVERYBODY),
+    Place("/plan", mark("Plan"), _CARE),
+    Place("/work-orders", mark("Work orders"), _CARE),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
     Place("/decide", mark("To decide"), _ADMINISTRATOR),
     Place("/closing", mark("Closing"), _ADMINISTRATOR),
@@ -50,7 +54,7 @@ ADMINISTRATION = (
 )
 """The parts of the administration."""
 
-_BELOW = {"/": ("/machines",)}
+_BELOW = {"/": ("/machines",), "/inbox": ("/alerts",)}
 """Addresses that belong to an entry and do not begin with its own."""
 
 
