@@ -102,7 +102,7 @@ def forms(text: str) -> list[tuple[str, str]]:
     """The key and the text of each question of the page."""
     return [
         (found[1], form)
-        for form in re.findall(r'<form class="ask".*?</form>', text, re.DOTALL)
+        for form in re.findall(r'<form class="question".*?</form>', text, re.DOTALL)
         if (found := re.search(r'name="key" value="(\w+)"', form))
     ]
 
