@@ -5,8 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import select
-
 from api.billing.previews import open_since
 from api.billing.service import doubtful_days
 from api.records.rules import InvalidRecordError, Problem
@@ -14,7 +12,6 @@ from api.usage import service as usage
 from api.usage.doubts import Reason
 from api.usage.evidence import JobRule, RuleKind
 from api.usage.segments import PAYERS
-from api.usage.tables import CheckIn
 from shopfloor.periods import SECOND, Period, subtract
 
 if TYPE_CHECKING:
@@ -168,16 +165,9 @@ def _enter(
         raise InvalidRecordError([Problem("payer", "say who pays")])
     for machine, period in whiles:
         for start in range(period.start, period.end, longest):
-            said = usage.Presence(machine, _free(session, machine, start), payer, is_out=False)
+            said = usage.Presence(machine, usage.free_instant(session, machine, start), payer, is_out=False)
             usage.check_in(session, actor, scope, said, now=now)
             session.flush()
-        out = usage.Presence(machine, _free(session, machine, period.end), None, is_out=True)
+        out = usage.Presence(machine, usage.free_instant(session, machine, period.end), None, is_out=True)
         usage.check_in(session, actor, scope, out, now=now)
         session.flush()
-
-
-def _free(session: Session, machine: str, at: int) -> int:
-    """Return an instant of the same second at which nobody came or went."""
-    wanted = select(CheckIn.at).where(CheckIn.machine_id == machine, CheckIn.at >= at, CheckIn.at < at + SECOND)
-    taken = set(session.scalars(wanted))
-    return next(each for each in range(at, at + SECOND) if each not in taken)

@@ -153,8 +153,7 @@ def _open(page: Page, found: Services, month: str) -> dict[str, Any]:
     contested = service.contests(found.records, page.scope, only_open=True)
     today = times.local(page.now, page.zone).date()
     until = period.end + ledger.review_days * DAY
-    with found.records.reading() as session:
-        names = Names(session, page)
+    names = Names(page)
     return {
         "is_over": period.end <= page.now,
         "is_reviewed": until <= page.now,
@@ -233,8 +232,8 @@ def _change(page: Page, net: Decimal, before: Decimal | None) -> str:
 
 def _closed(page: Page, found: Services, row: MonthClosing) -> dict[str, Any]:
     rows = service.statements(found.records, page.scope, month=row.month)
+    names = Names(page)
     with found.records.reading() as session:
-        names = Names(session, page)
         fates = service.fates(session, [each.number for each in rows])
     today = times.local(page.now, page.zone).date()
     is_invoice = bool(rows) and json.loads(rows[0].body)["issuer"].get("invoices", False)

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
-from sqlalchemy import select
 
-from api.access.tables import ApiKey, Person
+from api.access import people
 from api.billing import service as billing
 from api.billing.deciding import Answer, decide, questions
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.pages import times
 from api.pages.page import Form, Page, PageDep
 from api.pages.words import STATES, mark
+from api.records import service as records
 from api.records.rules import InvalidRecordError
 from api.records.service import UnknownRecordError
-from api.records.tables import Machine, Member
 from api.usage import service as usage
 from api.usage.doubts import Reason
 from api.usage.evidence import REASON_LENGTH_MIN
@@ -30,8 +29,6 @@ from shopfloor.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from sqlalchemy.orm import Session
 
     from api.billing.deciding import Question
     from api.billing.tables import LineContest
@@ -160,40 +157,37 @@ def _values(page: Page, found: Services) -> dict[str, Any]:
     asked = questions(found.ledger, page.scope, now=page.now)
     corrections = usage.corrections(found.records, page.scope, only_open=False)
     contested = billing.contests(found.records, page.scope, only_open=True)
-    with found.records.reading() as session:
-        names = Names(session, page)
-        return {
-            "unpaid": [_question(page, names, each) for each in asked if each.reason is Reason.UNATTRIBUTED],
-            "unknown": [_question(page, names, each) for each in asked if each.reason is Reason.UNKNOWN],
-            "waiting": [
-                _correction(session, page, found, names, row) for row in corrections if row.is_approved is None
-            ],
-            "decided": [
-                _correction(session, page, found, names, row)
-                for row in sorted(corrections, key=lambda row: -(row.decided or 0))[:DECIDED_SHOWN]
-                if row.is_approved is not None
-            ],
-            "contests": [_contest(page, names, row) for row in contested],
-            "payers": names.payers,
-            "states": [("", page.say("choose")), *((each.value, page.say(STATES[each])) for each in IN_TRUTH)],
-        }
+    names = Names(page)
+    return {
+        "unpaid": [_question(page, names, each) for each in asked if each.reason is Reason.UNATTRIBUTED],
+        "unknown": [_question(page, names, each) for each in asked if each.reason is Reason.UNKNOWN],
+        "waiting": [_correction(page, found, names, row) for row in corrections if row.is_approved is None],
+        "decided": [
+            _correction(page, found, names, row)
+            for row in sorted(corrections, key=lambda row: -(row.decided or 0))[:DECIDED_SHOWN]
+            if row.is_approved is not None
+        ],
+        "contests": [_contest(page, names, row) for row in contested],
+        "payers": names.payers,
+        "states": [("", page.say("choose")), *((each.value, page.say(STATES[each])) for each in IN_TRUTH)],
+    }
 
 
 class Names:
     """What people call members, machines and one another.
 
     Args:
-        session: of the records.
         page: who reads.
     """
 
-    def __init__(self, session: Session, page: Page) -> None:
+    def __init__(self, page: Page) -> None:
         self._say = page.say
         self._me = page.caller.id
-        self._members = dict(session.execute(select(Member.id, Member.legal_name)).all())
-        self._machines = dict(session.execute(select(Machine.id, Machine.name)).all())
-        people = (select(Person.id, Person.name), select(ApiKey.id, ApiKey.name))
-        self._people = {key: name for wanted in people for key, name in session.execute(wanted).all()}
+        kept = page.found.records
+        self._members: dict[str, str] = {row.id: row.legal_name for row in records.visible(kept, page.scope, "members")}
+        self._machines: dict[str, str] = {row.id: row.name for row in records.visible(kept, page.scope, "machines")}
+        with kept.reading() as session:
+            self._people = people.names(session)
 
     @property
     def payers(self) -> list[tuple[str, str]]:
@@ -265,7 +259,7 @@ def _bounds(period: Period) -> tuple[int, int]:
     return period.start, period.end
 
 
-def _correction(session: Session, page: Page, found: Services, names: Names, row: CorrectionRequest) -> dict[str, Any]:
+def _correction(page: Page, found: Services, names: Names, row: CorrectionRequest) -> dict[str, Any]:
     wanted = [names.payer(payer_named(row.payer))] if row.payer else []
     if row.state:
         wanted.append(page.say(STATES[State(row.state)]).lower())
@@ -274,7 +268,7 @@ def _correction(session: Session, page: Page, found: Services, names: Names, row
         "machine": names.machine(row.machine_id),
         "span": span(page, row.starts, row.ends),
         "wanted": ", ".join(wanted),
-        "now": _charged(session, page, found, names, row),
+        "now": _charged(page, found, names, row),
         "reason": row.reason,
         "by": names.person(row.requested_by),
         "is_mine": names.is_me(row.requested_by),
@@ -288,12 +282,14 @@ def _correction(session: Session, page: Page, found: Services, names: Names, row
     }
 
 
-def _charged(session: Session, page: Page, found: Services, names: Names, row: CorrectionRequest) -> str:
+def _charged(page: Page, found: Services, names: Names, row: CorrectionRequest) -> str:
     """Say who is charged for a period as it is recorded today, and for what."""
     whole = Period(row.starts, row.ends)
     first, last = (times.local(each, page.zone).date() for each in (row.starts, row.ends))
     spent: Counter[tuple[str, State]] = Counter()
-    for each in found.usage.segments(session, first, last, machine=row.machine_id).get(row.machine_id, []):
+    with found.records.reading() as session:
+        segments = found.usage.segments(session, first, last, machine=row.machine_id).get(row.machine_id, [])
+    for each in segments:
         if inside := each.period.clip(whole):
             spent[each.payer, each.state] += inside.seconds
     return "; ".join(
