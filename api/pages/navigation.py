@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _EVERYBODY = frozenset(Role) - {Role.KIOSK}
 _ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
+_MONEY = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
 _STAFF = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.MAINTENANCE})
 
 
@@ -33,6 +34,9 @@ class Place(NamedTuple):
 
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
+    Place("/charges", mark("Charges"), _MONEY),
+    Place("/statements", mark("Statements"), _MONEY),
+    Place("/prices", mark("Prices"), _MONEY),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
     Place("/administration", mark("Administration"), _ADMINISTRATOR),
