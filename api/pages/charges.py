@@ -19,7 +19,7 @@ from sqlalchemy import select
 from api import formats
 from api.access.scope import Role
 from api.billing import service
-from api.billing.calendars import day_of, month_of, next_month
+from api.billing.calendars import civil_month, day_of, month_of, next_month
 from api.billing.documents.document import Document, Issuer
 from api.billing.endpoints import put_budget, whose
 from api.billing.handing import document_of
@@ -27,6 +27,7 @@ from api.billing.money import ZERO
 from api.billing.previews import forecast, used
 from api.billing.reports import By
 from api.billing.schemas import BudgetIn
+from api.billing.statements import compose
 from api.billing.tariffs import UnpricedError
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.pages import times
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from api.access.scope import Scope
     from api.billing.reports import Sum
     from api.billing.statements import Line, Statement
     from api.billing.tables import Budget, IssuedStatement
@@ -99,6 +101,19 @@ def machine_names(session: Session) -> dict[str, str]:
     """Return what machines are called, by their identifiers."""
     rows = session.execute(select(Machine.id, Machine.name, Machine.kind))
     return {row.id: f"{row.name or row.id} {row.kind or ''}".strip() for row in rows}
+
+
+def stated_of(found: Services, scope: Scope, month: str, member: str, *, now: int) -> Statement:
+    """Return what a member's open month comes to; nothing at all where nothing is charged.
+
+    Raises:
+        UnknownRecordError: there is no such member, or it is not the caller's to see.
+    """
+    with found.records.reading() as session:
+        service.check_member(session, scope, member)
+    ledger = found.ledger
+    stated = ledger.preview(month, now=now, member=member)
+    return stated[0] if stated else compose(member, month, civil_month(month, ledger.zone), ledger.zone.key, ())
 
 
 def draft(stated: Statement, name: str, machines: Mapping[str, str], house: str) -> Document:
@@ -198,7 +213,7 @@ def _reached(budget: Budget | None, net: Decimal) -> tuple[int, bool] | None:
 
 def _told(page: Page, found: Services, month: str, member: str) -> Told:
     ledger = found.ledger
-    [stated] = ledger.preview(month, now=page.now, member=member)
+    stated = stated_of(found, page.scope, month, member, now=page.now)
     latest = service.statements(found.records, page.scope, member=member)
     closed = {row.closing: row for row in latest}
     earlier = month_before(month)

@@ -25,7 +25,7 @@ from api.billing.tariffs import UnpricedError
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.errors import NotYoursError
 from api.pages import times
-from api.pages.charges import draft, firms, machine_names, month_asked, statement_rows, unpriced
+from api.pages.charges import draft, firms, machine_names, month_asked, stated_of, statement_rows, unpriced
 from api.pages.money_rows import money, open_statement, shares, stretches
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.strips import strip
@@ -62,7 +62,7 @@ async def month_page(page: PageDep, found: ServicesDep) -> Response:
         return page.go(f"/charges?month={month}")
 
     def read() -> dict[str, Any]:
-        [stated] = found.ledger.preview(month, now=page.now, member=member)
+        stated = stated_of(found, page.scope, month, member, now=page.now)
         with found.records.reading() as session:
             document = draft(stated, firms(session).get(member, member), machine_names(session), page.found.pages.house)
             kept = {"month": month} | ({"member": member} if page.scope.role is Role.ADMINISTRATOR else {})

@@ -83,7 +83,7 @@ def test_a_member_sets_a_budget_and_is_told_what_is_no_amount(member: httpx.Clie
     assert wrong.headers["location"].endswith("budget=wrong#budget")
     assert "1.000,50" in page.text
     assert "Non è un importo" in page.text
-    assert "L&#39;avviso della soglia è raggiunto." in page.text
+    assert "L'avviso della soglia è raggiunto." in page.text
 
 
 def test_a_member_contests_a_line_once_and_follows_it(member: httpx.Client) -> None:
@@ -135,9 +135,10 @@ def test_prices_are_read_by_members_and_written_by_the_administrator(
 def test_the_administrator_sees_every_firm_and_opens_one(administrator: httpx.Client, member: httpx.Client) -> None:
     house = administrator.get("/charges").text
 
-    assert "/charges?member=firm-a" in house
-    assert administrator.get("/charges?member=firm-b").status_code == 200
+    assert "/charges?member=firm-b" in house
+    assert administrator.get("/charges?member=firm-a").status_code == 200
     assert administrator.get("/charges/month?member=firm-b").status_code == 200
+    assert administrator.get("/charges?member=nobody").status_code == 404
     assert member.get("/charges?member=firm-b").status_code == 404
     assert member.get("/charges/month?member=firm-b").status_code == 404
 
