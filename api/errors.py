@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fastapi import FastAPI, Request
+    from pydantic import BaseModel
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -73,6 +74,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     for status, text in (("4XX", "It cannot be answered as it is asked"), ("503", "Something needed does not answer"))
 }
 """What every route may also answer, for the documentation."""
+
+
+def may_add(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says, for the documentation, that keeps a record and adds it where there was none."""
+    return {HTTPStatus.CREATED.value: {"description": "It was not there, and is added", "model": model}}
+
 
 log = structlog.get_logger(__name__)
 

@@ -101,6 +101,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         bookings: what members may book.
         edges: how agents are enrolled; None where the broker's logins are made otherwise.
         mail: how links are sent by e-mail; None where the administrator hands them on.
+        message_hosts: hosts of one's own network, by name or address as channels write them, that messages may be sent
+            to; any other host that somebody names for a channel has to be public.
         usage: how time is metered and attributed.
         review_days: how long after its end a month stays open, for members to contest lines.
     """
@@ -122,6 +124,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     bookings: BookingSettings = BookingSettings()
     edges: EdgesSettings | None = None
     mail: MailSettings | None = None
+    message_hosts: tuple[str, ...] = ()
     usage: UsageSettings = UsageSettings()
     review_days: Annotated[int, msgspec.Meta(ge=0, le=60)] = 3
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# A worker holds hundreds of megabytes that stay: with the thresholds of Python a test of servers spends most of its time
-# in collections. What a file leaves behind is collected at its end.
+# A worker holds hundreds of megabytes that stay: with the thresholds of Python a test of servers spends most of its
+# time in collections. What a file leaves behind is collected at its end.
 gc.set_threshold(100_000, 50, 50)
 
 

@@ -43,6 +43,8 @@ class Rule(StrEnum):
     """An unguessable address, which is the right to what it shows: nobody's session or key counts."""
     EVIDENCE = "evidence"
     """Who used a machine, and asking for corrections: each member for its own firm."""
+    FLOOR = "floor"
+    """What is said at a machine by who works there or looks after it; the names of the firms that share it."""
     DECISIONS = "decisions"
     """Deciding what others asked for, and what is the consortium's."""
     DECIDING = "deciding"
@@ -75,6 +77,7 @@ ROLES: Mapping[Rule, frozenset[Role]] = MappingProxyType(
         Rule.LOCKS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.FEED: frozenset(),
         Rule.EVIDENCE: _EVERYBODY - {Role.KIOSK},
+        Rule.FLOOR: STAFF,
         Rule.DECISIONS: frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE}),
         Rule.DECIDING: frozenset({Role.ADMINISTRATOR, Role.OPERATOR}),
         Rule.MONEY: frozenset({Role.ADMINISTRATOR, Role.MEMBER}),
@@ -135,6 +138,14 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/machines/{machine_id}/payer"): Rule.EVIDENCE,
         ("GET", "/api/v1/check-ins"): Rule.EVIDENCE,
         ("POST", "/api/v1/check-ins"): Rule.EVIDENCE,
+        ("GET", "/api/v1/stop-reasons"): Rule.FLOOR,
+        ("PUT", "/api/v1/stop-reasons"): Rule.CHANGES,
+        ("GET", "/api/v1/machines/{machine_id}/stops"): Rule.FLOOR,
+        ("POST", "/api/v1/machines/{machine_id}/stops"): Rule.FLOOR,
+        ("GET", "/api/v1/payers"): Rule.FLOOR,
+        ("GET", "/api/v1/machines/{machine_id}/calls"): Rule.FLOOR,
+        ("POST", "/api/v1/machines/{machine_id}/calls"): Rule.FLOOR,
+        ("DELETE", "/api/v1/machines/{machine_id}/calls"): Rule.FLOOR,
         ("GET", "/api/v1/corrections"): Rule.EVIDENCE,
         ("POST", "/api/v1/corrections"): Rule.EVIDENCE,
         ("POST", "/api/v1/corrections/{correction_id}/decision"): Rule.CHANGES,
@@ -262,6 +273,24 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/machines/{machine_id}/history"): Rule.PAGES,
         ("GET", "/fragments/machines/{machine_id}"): Rule.PAGES,
         ("GET", "/fragments/machines/{machine_id}/curves"): Rule.PAGES,
+        ("GET", "/inbox"): Rule.ALERTS,
+        ("POST", "/inbox"): Rule.CARE,
+        ("GET", "/fragments/inbox"): Rule.ALERTS,
+        ("GET", "/alerts/{alert_id}"): Rule.ALERTS,
+        ("POST", "/alerts/{alert_id}"): Rule.CARE,
+        ("GET", "/plan"): Rule.CARE,
+        ("GET", "/work-orders"): Rule.CARE,
+        ("POST", "/work-orders"): Rule.CARE,
+        ("GET", "/work-orders/{order_number}"): Rule.CARE,
+        ("POST", "/work-orders/{order_number}"): Rule.CARE,
+        ("POST", "/work-orders/{order_number}/{deed}"): Rule.CARE,
+        ("GET", "/tablet/{machine_id}"): Rule.FLOOR,
+        ("GET", "/fragments/tablet/{machine_id}/{part}"): Rule.FLOOR,
+        ("GET", "/tablet/{machine_id}/payer"): Rule.FLOOR,
+        ("POST", "/tablet/{machine_id}/payer"): Rule.FLOOR,
+        ("POST", "/tablet/{machine_id}/stops"): Rule.FLOOR,
+        ("POST", "/tablet/{machine_id}/calls"): Rule.FLOOR,
+        ("GET", "/tablet/{machine_id}/card"): Rule.FLOOR,
         ("GET", "/wall"): Rule.PAGES,
         ("GET", "/fragments/wall"): Rule.PAGES,
         ("GET", "/administration"): Rule.CHANGES,

@@ -187,6 +187,24 @@ def scope_of(session: Session, grant: Grant, *, now: int) -> Scope | None:
     return Scope(Role(grant.role), grant.member_id, sites)
 
 
+def scopes_of(session: Session, who: str, *, now: int) -> list[Scope]:
+    """Return what somebody may see now, by each role: what was made in their name works no longer than this does.
+
+    Args:
+        session: reads the records.
+        who: `person:ID` or `key:ID`, as of a `Caller`.
+        now: the present.
+    """
+    kind, _, name = who.partition(":")
+    key = session.get(ApiKey, name) if kind == "key" else None
+    if key is not None and (key.expires is None or now < key.expires):
+        grants = [session.get_one(Grant, key.grant_id)]
+    else:
+        grants = list(session.scalars(select(Grant).where(Grant.person_id == name))) if kind == "person" else []
+    found = [scope_of(session, each, now=now) for each in grants]
+    return [each for each in found if each is not None]
+
+
 def shared_secret(records: Records, name: str) -> bytes:
     """Return a secret that every process of this installation shares; it is made when there is none."""
     with records.writing() as session:

@@ -29,6 +29,7 @@ from api.bookings.schemas import (
 )
 from api.bookings.service import Wish
 from api.deps import ActorDep, GuardDep, NowDep, ScopeDep, Services, ServicesDep, tagged
+from api.errors import may_add
 from api.machines.paging import page
 from api.pages.words import choose_language
 from shopfloor.periods import DAY, INSTANT_MAX, Period, format_instant, parse_instant
@@ -285,7 +286,7 @@ async def get_calendar(desk: DeskDep, calendar_id: CalendarId, response: Respons
     return tagged(await desk.reading(lambda session: calendars.calendar(session, desk.scope, calendar_id)), response)
 
 
-@router.put("/api/v1/calendars/{calendar_id}", response_model=CalendarFields)
+@router.put("/api/v1/calendars/{calendar_id}", response_model=CalendarFields, responses=may_add(CalendarFields))
 async def put_calendar(
     desk: DeskDep, guard: GuardDep, calendar_id: CalendarId, fields: CalendarPut, response: Response
 ) -> Any:

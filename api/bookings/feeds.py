@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import func, or_, select
 
 from api.access.scope import Role
+from api.access.service import scopes_of
 from api.access.tokens import TOKEN_MAX, digest, new_token
 from api.audit.service import record
 from api.bookings import reading
@@ -120,25 +121,38 @@ def revoke_feed(session: Session, actor: Actor, scope: Scope, feed_id: str, *, n
 
 
 def feeds(session: Session, scope: Scope) -> list[BookingFeed]:
-    """Return the open addresses of the caller's firm, or of those who look after machines; all to an administrator."""
+    """Return the open addresses of the caller's firm, or of those who look after its sites; all to an administrator."""
     wanted = select(BookingFeed).where(BookingFeed.revoked.is_(None)).order_by(BookingFeed.created, BookingFeed.id)
     if scope.role is not Role.ADMINISTRATOR:
         is_own = BookingFeed.member_id == scope.member if scope.member else BookingFeed.member_id.is_(None)
         wanted = wanted.where(is_own)
-    return list(session.scalars(wanted))
+    sites = {row.id: row.site_id for row in session.scalars(select(Machine))} if scope.sites is not None else {}
+    return [
+        each
+        for each in session.scalars(wanted)
+        if scope.sites is None or not each.machine_id or scope.sees(sites[each.machine_id])
+    ]
 
 
 def by_token(session: Session, token: str, *, now: int) -> Feed:
-    """Return what an address shows.
+    """Return what an address shows, as long as who made it may still see it.
 
     Raises:
-        UnknownRecordError: no open feed has this token.
+        UnknownRecordError: no open feed has this token, or its maker was kept out, or lost the role, or the firm left.
     """
     wanted = select(BookingFeed).where(BookingFeed.sha256 == digest(token[:TOKEN_MAX]), BookingFeed.revoked.is_(None))
     feed = session.scalar(wanted)
-    if feed is None:
+    if feed is None or not any(_may(session, scope, feed) for scope in scopes_of(session, feed.who, now=now)):
         raise UnknownRecordError("feed")
     return _feed(session, feed.machine_id, feed.member_id, now=now, sees_all=feed.member_id is None)
+
+
+def _may(session: Session, scope: Scope, feed: BookingFeed) -> bool:
+    """Tell whether a scope would let its holder make a feed."""
+    machine = session.get(Machine, feed.machine_id) if feed.machine_id else None
+    is_of_firm = scope.role is Role.MEMBER and scope.member == feed.member_id
+    is_of_staff = feed.member_id is None and scope.sees_work
+    return (is_of_firm or is_of_staff) and (machine is None or scope.sees(machine.site_id))
 
 
 def of_machine(session: Session, scope: Scope, machine: str, *, now: int) -> Feed:

@@ -20,6 +20,7 @@ from api.deps import (
 )
 from api.edges.schemas import EdgeFields, EdgeList, EdgeOut, EdgePut, EnrolledOut, EnrollIn, InvitationOut
 from api.edges.store import EdgeStore, take_away
+from api.errors import may_add
 from api.records import service
 from api.records.endpoints import (
     Cursor,
@@ -58,7 +59,7 @@ async def get_edge(found: ServicesDep, scope: ScopeDep, edge_id: EdgeId, respons
     return (await asyncio.to_thread(with_state, found, [values]))[0]
 
 
-@router.put("/{edge_id}", response_model=EdgeFields)
+@router.put("/{edge_id}", response_model=EdgeFields, responses=may_add(EdgeFields))
 async def put_edge(writer: WriterDep, guard: GuardDep, edge_id: EdgeId, fields: EdgePut, response: Response) -> Any:
     """Add an edge agent, or change it; one that is not active is disconnected, and what it says is refused."""
     values = await put_record(writer, guard, ("edges", edge_id), fields, response)

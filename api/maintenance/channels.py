@@ -6,8 +6,10 @@ every part of it is blotted out of what a channel answers.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
+import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -18,7 +20,7 @@ from api.maintenance.outbox import Answer
 from shopfloor.errors import ExpectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from api.maintenance.wording import Words
 
@@ -75,16 +77,25 @@ class Channels:
     Args:
         channels: by name.
         timeout_seconds: for an answer.
+        inside: hosts of one's own network that may be called, beside public ones: what people type must not make this
+            server call its neighbours (OWASP ASVS 5.0, 15.3.2). None where addresses come from settings alone.
 
     Raises:
         ChannelError: an address cannot be read; the sentence names the channel.
     """
 
-    def __init__(self, channels: Mapping[str, Channel], *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        inside: Collection[str] | None = None,
+    ) -> None:
         _LOGGER.propagate = False  # its lines quote addresses; what matters of them is in the reply,
         _LOGGER.setLevel(logging.DEBUG)  # which is made of those of every level
         self._channels = dict(channels)
         self._timeout = timeout_seconds
+        self._inside = inside
         self._asset = apprise.AppriseAsset(app_id="Officina", app_desc="Officina", async_mode=False)
         for name in self._channels:
             self._open(name)
@@ -112,6 +123,7 @@ class Channels:
             return Reply(Answer.REFUSED, "there is no such channel any more")
         try:
             service = self._open(name)
+            self._check_host(self._channels[name].address, service)
         except ChannelError as error:
             return Reply(Answer.REFUSED, str(error))
         if isinstance(getattr(service, "headers", None), dict):
@@ -140,7 +152,15 @@ class Channels:
         is_mail = hasattr(service, "smtp_host")  # it has one time-out for everything
         service.socket_connect_timeout = self._timeout if is_mail else min(CONNECT_SECONDS, self._timeout)
         service.socket_read_timeout = self._timeout
+        service.redirects = False  # whoever answers does not choose where we call next
         return service
+
+    def _check_host(self, address: str, service: Any) -> None:
+        host = _host(address, service)
+        if self._inside is None or not host or host in self._inside:
+            return
+        if not _is_public(host):
+            raise ChannelError("this host is inside our own network: an administrator may name it in message_hosts")
 
     def _blot(self, name: str, text: str) -> str:
         for secret in _secrets(self._channels[name].address):
@@ -148,21 +168,51 @@ class Channels:
         return text[:WORDS_MAX]
 
 
-_LOCAL = {"dbus", "kde", "glib", "qt", "gnome", "macosx", "windows", "syslog", "rsyslog"}
-"""Services of apprise that act on the server itself."""
+_OWN_HOST = frozenset(
+    {"mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", "forms", "ntfy", "ntfys", "gotify", "gotifys",
+     "mmost", "mmosts", "rocket", "rockets", "signal", "signals"}
+)  # fmt: skip
+"""Services whose address names the host that is called."""
+_SERVICES = _OWN_HOST | {"tgram", "slack", "discord", "pover"}
+"""What people may name: apprise knows a hundred more, of which some act on this server or read its files."""
+_READS_FILES = re.compile(r"template|pgp", re.IGNORECASE)
+"""Parameters that name a file of this server, whose content would be sent."""
 
 
 def check_address(address: str) -> None:
-    """Refuse an address that no service knows, or that acts on this server itself.
+    """Refuse an address that no service of ours knows, or that would read or change something on this server.
 
     Raises:
         ChannelError: saying what to write instead; it does not quote the address.
     """
-    scheme = address.partition("://")[0].strip().lower()
-    if scheme in _LOCAL or apprise.Apprise.instantiate(address) is None:
+    names = [name.strip() for name, _ in parse_qsl(urlsplit(address).query, keep_blank_values=True)]
+    is_ours = _scheme(address) in _SERVICES and not any(_READS_FILES.match(name) for name in names)
+    if not is_ours or apprise.Apprise.instantiate(address) is None:
         raise ChannelError("this address cannot be read: write it in the form of its service, for example "
                            "mailtos://USER:PASSWORD@HOST?to=NAME@EXAMPLE.ORG, tgram://TOKEN/CHAT, ntfys://HOST/TOPIC "
                            "or jsons://HOST/PATH")  # fmt: skip
+
+
+def _scheme(address: str) -> str:
+    return address.partition("://")[0].strip().lower()
+
+
+def _host(address: str, service: Any) -> str:
+    """Return the host that an address names, empty where the service has one of its own."""
+    if _scheme(address) not in _OWN_HOST or getattr(service, "mode", "") == "cloud":
+        return ""
+    return str(getattr(service, "smtp_host", "") or service.host).strip("[]").lower()
+
+
+def _is_public(host: str) -> bool:
+    """Tell whether every address of a host is public; one that has none is called by nobody."""
+    try:
+        found = {str(each[4][0]) for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        return True
+    addresses = [ipaddress.ip_address(each.partition("%")[0]) for each in found]
+    plain = [getattr(each, "ipv4_mapped", None) or each for each in addresses]
+    return all(each.is_global and not each.is_multicast for each in plain)
 
 
 def _answer(result: apprise.AppriseResult, lines: Iterable[str]) -> Answer:

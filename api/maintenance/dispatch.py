@@ -21,7 +21,7 @@ from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period
 from shopfloor.signals import UnknownSignalError, find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
 
     from sqlalchemy.orm import Session
@@ -53,6 +53,7 @@ class Dispatch:
         zone: civil time of readers.
         url: how people reach the pages; empty leaves links out.
         secret: signs one-tap links.
+        inside: hosts of one's own network that channels may call.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Dispatch:
         zone: str,
         url: str,
         secret: bytes,
+        inside: Collection[str] = (),
     ) -> None:
         self._store = store
         self._records = records
@@ -72,7 +74,8 @@ class Dispatch:
         self._url = url.rstrip("/")
         self._secret = secret
         self._languages: Mapping[str, str] = {}
-        self._channels = Channels({})
+        self._inside = inside
+        self._channels = Channels({}, inside=inside)
         self._postman: Postman | None = None
         self._pinged = 0
         self._pinging: threading.Thread | None = None
@@ -146,7 +149,7 @@ class Dispatch:
         self._pinging.start()
 
     def _call(self, address: str, now: int) -> None:
-        channels = Channels({})
+        channels = Channels({}, inside=self._inside)
         channels.renew({"ping": Channel(address, drops_repeats=True)})
         words = Words("Officina", "alive")
         reply = channels.send("ping", words, key=f"ping-{now // SECOND}")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from api.access.scope import Role
 from api.access.service import shared_secret
 from api.audit.service import Actor
 from api.deps import CallerDep, NowDep, ScopeDep, ServicesDep, client_address
@@ -86,9 +87,14 @@ async def list_alerts(
         chosen, following = page(
             seen, lambda each: f"{INSTANT_MAX - each.row.since:020d}{each.row.id}", after=cursor, limit=limit
         )
-        return {"items": [show.alert(each) for each in chosen], "next_cursor": following}
+        items = [_shown(scope, show.alert(each)) for each in chosen]
+        return {"items": items, "next_cursor": following}
 
     return await read(found, ask)
+
+
+def _shown(scope: Scope, alert: dict[str, Any]) -> dict[str, Any]:
+    return show.to_firm(alert) if scope.role is Role.MEMBER else alert
 
 
 @router.get("/api/v1/alerts/{alert_id}", response_model=AlertWhole)
@@ -100,12 +106,13 @@ async def get_alert(found: ServicesDep, scope: ScopeDep, alert_id: AlertId) -> A
 def _whole(found: Services, session: Any, scope: Scope, alert_id: str) -> dict[str, Any]:
     seen = alerts_records.one(session, scope, alert_id)
     names = settings_records.names(session)
-    return show.alert(seen) | {
+    whole = show.alert(seen) | {
         "alarms": show.alarms(seen),
         "deeds": [show.deed(each) for each in alerts_records.deeds_of(session, alert_id)],
         "deliveries": [show.delivery(each, names) for each in RecordsOutbox(found.records).of_incident(alert_id)],
-        "work_orders": alerts_records.orders_of(session, alert_id),
+        "work_orders": [number for number, _ in alerts_records.orders_of(session, alert_id)],
     }
+    return _shown(scope, whole)
 
 
 @router.post("/api/v1/alerts/{alert_id}/actions", response_model=AlertWhole)
@@ -113,16 +120,12 @@ async def act_on_alert(writer: WriterDep, caller: CallerDep, alert_id: AlertId, 
     """Take charge, shelve, assign, comment, or say that the cause has been dealt with."""
     found, actor, now = writer
     zone = ZoneInfo(found.settings.time_zone)
+    wish = alerts_records.Wish(
+        action.kind, action.note, action.shelve_for, parse_instant(action.until) if action.until else 0, action.to
+    )
 
     def change(session: Any) -> None:
-        seen = alerts_records.one(session, caller.scope, alert_id)
-        until = parse_instant(action.until) if action.until else 0
-        if action.kind == "shelve" and action.shelve_for is not None:
-            person = caller.id.removeprefix("person:")
-            until = alerts_records.shelved_until(session, person, action.shelve_for, zone, now=now)
-        doing = alerts_records.Doing(action.kind, caller.id, caller.name, action.note,
-                                     until if action.kind == "shelve" else 0, action.to)  # fmt: skip
-        alerts_records.act(session, actor, seen, doing, now=now)
+        alerts_records.handle(session, caller, actor, alert_id, wish, zone=zone, now=now)
 
     await write(writer, change)
     return await read(found, lambda session: _whole(found, session, caller.scope, alert_id))
@@ -130,25 +133,32 @@ async def act_on_alert(writer: WriterDep, caller: CallerDep, alert_id: AlertId, 
 
 @router.get("/api/v1/rules", response_model=RuleList)
 async def list_rules(
-    found: ServicesDep, *, machine: OfMachine = None, cursor: Cursor = None, limit: Limit = 100
+    found: ServicesDep, scope: ScopeDep, *, machine: OfMachine = None, cursor: Cursor = None, limit: Limit = 100
 ) -> Any:
     """Every rule as it holds, for all machines or for one."""
-    rules = await read(found, lambda session: rulebook.read(session).every(machine or ""))
+
+    def ask(session: Any) -> Any:
+        if machine is not None:
+            orders_records.machine_of(session, scope, machine)
+        return rulebook.read(session).every(machine or "")
+
+    rules = await read(found, ask)
     chosen, following = page(sorted(rules, key=lambda rule: rule.id), lambda rule: rule.id, after=cursor, limit=limit)
     return {"items": [show.rule(each) for each in chosen], "next_cursor": following}
 
 
 @router.get("/api/v1/rules/{rule_id}", response_model=RuleWhole)
-async def get_rule(found: ServicesDep, rule_id: RuleId) -> Any:
-    """A rule with its versions, and how it holds for machines that differ."""
+async def get_rule(found: ServicesDep, scope: ScopeDep, rule_id: RuleId) -> Any:
+    """A rule with its versions, and how it holds for machines that differ, of those that the caller may see."""
 
     def ask(session: Any) -> Any:
         book = rulebook.read(session)
         rule = next((each for each in book.common if each.id == rule_id), None)
         if rule is None:
             raise UnknownRecordError(rule_id)
-        own = {machine: show.rule(rules[rule_id]) for machine, rules in book.own.items() if rule_id in rules}
-        changes = [show.rule_change(each) for each in rulebook.history(session, rule_id)]
+        seen = {"", *alerts_records.places(session, scope)}
+        own = {name: show.rule(rules[rule_id]) for name, rules in book.own.items() if rule_id in rules and name in seen}
+        changes = [show.rule_change(each) for each in rulebook.history(session, rule_id) if each.machine in seen]
         return show.rule(rule) | {"changes": changes, "machines": own}
 
     return await read(found, ask)

@@ -63,6 +63,20 @@ def alert(seen: Seen) -> dict[str, Any]:
     }
 
 
+_STAFF = "maintenance"
+
+
+def to_firm(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an alert as the firm sees whose job it concerned: that somebody cares for it, and not who or to whom.
+
+    What people write to one another, and what was sent to them, is the staff's.
+    """
+    named = {name: _STAFF for name in ("taken_by", "assigned_to") if shown[name]}
+    told = [each | {"by": _STAFF, "note": "", "to": ""} for each in shown.get("deeds", ())]
+    more = {"deeds": told, "deliveries": [], "work_orders": []} if "deeds" in shown else {}
+    return {**shown, **named, **more, "shelved_reason": ""}
+
+
 def alarms(seen: Seen) -> list[dict[str, Any]]:
     """Return the alarms of an alert, the first cause first."""
     rule = seen.rule

@@ -19,7 +19,7 @@ from api.billing.documents import writing
 from api.billing.documents.words import BASES, STATES
 from api.billing.endpoints import EntryId, add_entry, put_entry, remove_entry, try_entries
 from api.billing.money import ZERO
-from api.billing.pricelist import KINDS, is_open_ended
+from api.billing.pricelist import KINDS
 from api.billing.scenarios.values import BadScenarioError
 from api.billing.schemas import EntryIn, TryIn
 from api.billing.statements import Basis, Unit
@@ -31,7 +31,7 @@ from api.pages.money_rows import money
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.words import mark
 from api.records.endpoints import WriterDep  # noqa: TC001 - read when routes are made
-from shopfloor.periods import SECOND
+from shopfloor.periods import INSTANT_MAX, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,7 @@ def _day(page: Page, instant: int) -> str:
 def _version(page: Page, version: Version, closed: int) -> Shown:
     language = page.look.language
     start = _day(page, version.valid.start)
-    end = "" if is_open_ended(version) else _day(page, version.valid.end - SECOND)
+    end = "" if version.valid.end == INSTANT_MAX else _day(page, version.valid.end - SECOND)
     whom = [*(version.machines or ()), *(version.groups or ())]
     return Shown(
         version.label.replace("@", " "),

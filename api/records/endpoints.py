@@ -18,6 +18,7 @@ from api.deps import (
     ServicesDep,
     tagged,
 )
+from api.errors import may_add
 from api.machines.paging import page
 from api.records import service, sheets
 from api.records.schemas import (
@@ -180,7 +181,7 @@ async def get_member(found: ServicesDep, scope: ScopeDep, member_id: MemberId, r
     return await one_record(found, scope, "members", member_id, response)
 
 
-@router.put("/members/{member_id}", tags=["members"], response_model=MemberFields)
+@router.put("/members/{member_id}", tags=["members"], response_model=MemberFields, responses=may_add(MemberFields))
 async def put_member(
     writer: WriterDep, guard: GuardDep, member_id: MemberId, fields: MemberPut, response: Response
 ) -> Any:
@@ -206,7 +207,7 @@ async def get_site(found: ServicesDep, scope: ScopeDep, site_id: SiteId, respons
     return await one_record(found, scope, "sites", site_id, response)
 
 
-@router.put("/sites/{site_id}", tags=["sites"], response_model=SiteFields)
+@router.put("/sites/{site_id}", tags=["sites"], response_model=SiteFields, responses=may_add(SiteFields))
 async def put_site(writer: WriterDep, guard: GuardDep, site_id: SiteId, fields: SitePut, response: Response) -> Any:
     """Add a site, or change it."""
     return await put_record(writer, guard, ("sites", site_id), fields, response)
@@ -236,7 +237,7 @@ async def get_machine_record(found: ServicesDep, scope: ScopeDep, machine_id: Ma
     return await one_record(found, scope, "machines", machine_id, response)
 
 
-@router.put("/machines/{machine_id}", tags=["machines"], response_model=MachineFields)
+@router.put("/machines/{machine_id}", tags=["machines"], response_model=MachineFields, responses=may_add(MachineFields))
 async def put_machine(
     writer: WriterDep, guard: GuardDep, machine_id: MachineId, fields: MachinePut, response: Response
 ) -> Any:

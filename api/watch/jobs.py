@@ -37,7 +37,7 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Listed)
     usage = UsageDays(records, store, settings.policy, settled, writing=leader.writing)
     send = dispatch.Dispatch(
         store, records, leader.writing, zone=settings.time_zone, url=settings.url,
-        secret=shared_secret(records, "links"),
+        secret=shared_secret(records, "links"), inside=settings.message_hosts,
     )  # fmt: skip
     maintenance = Watching(
         store, records, leader.writing, zone=settings.time_zone, payer_of=partial(_payer, usage), deliver=send

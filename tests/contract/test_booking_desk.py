@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.access.scope import Role, Scope
+from api.access.tables import Grant, Person
 from api.audit.service import CONSOLE, Actor
 from api.billing.pricelist import Entry
 from api.billing.service import put_entry
@@ -19,6 +20,7 @@ from api.bookings.views import Occupancy, Search, Status
 from api.records.database import Records, open_records
 from api.records.rules import InvalidRecordError
 from api.records.service import UnknownRecordError, put
+from api.records.tables import Member
 from api.usage.tables import UsageDay
 from shopfloor.periods import DAY, HOUR, INSTANT_MAX, Period, parse_instant, subtract, to_datetime
 from tests.services.records import firm
@@ -47,6 +49,10 @@ def records(records_address: str) -> Iterator[Records]:
         for machine, site in (("mill-1", "nord"), ("mill-2", "nord"), ("mill-3", "sud"), ("lathe-1", "sud")):
             values = {"id": machine, "name": machine, "kind": machine[:-2], "site_id": site, "agent_id": site}
             put(session, CONSOLE, "machines", values | {"signals": []}, now=NOW)
+        session.add(Person(id="mara", email="mara@example.it", name="Mara", created=NOW))
+        session.flush()
+        for name, role, member in (("1", "maintenance", None), ("2", "member", "firm-a"), ("3", "member", "firm-b")):
+            session.add(Grant(id=name, person_id="mara", role=role, member_id=member, every_site=True))
     yield opened
     opened.close()
 
@@ -355,3 +361,30 @@ def test_an_estimate_goes_by_the_price_list_and_the_group_of_the_member(records:
     assert amounts("firm-a") == ("72.00", "12.00")
     assert amounts("firm-b") == ("60.00", "12.00")
     assert amounts(None) is None
+
+
+@pytest.mark.parametrize("change", ["person", "role", "firm"])
+def test_an_address_shows_nothing_once_its_maker_may_see_nothing(records: Records, change: str) -> None:
+    with records.writing() as session:
+        _, member = feeds.add_feed(session, MARA, FIRM_A, None, now=NOW)
+        _, other = feeds.add_feed(session, MARA, FIRM_B, "mill-1", now=NOW)
+        if change == "person":
+            session.get_one(Person, "mara").is_active = False
+        elif change == "role":
+            session.delete(session.get_one(Grant, "2"))
+        else:
+            session.get_one(Member, "firm-a").active_to = to_datetime(NOW).date()
+    with records.reading() as session:
+        with pytest.raises(UnknownRecordError):
+            feeds.by_token(session, member, now=NOW)
+        if change != "person":
+            assert feeds.by_token(session, other, now=NOW).events == []
+
+
+def test_staff_of_one_site_neither_see_nor_revoke_addresses_of_another(records: Records) -> None:
+    north, south = (Scope(Role.OPERATOR, None, frozenset({each})) for each in ("nord", "sud"))
+    with records.writing() as session:
+        made, _ = feeds.add_feed(session, MARA, STAFF, "mill-1", now=NOW)
+        assert ([each.id for each in feeds.feeds(session, north)], feeds.feeds(session, south)) == ([made.id], [])
+        with pytest.raises(UnknownRecordError):
+            feeds.revoke_feed(session, MARA, south, made.id, now=NOW)

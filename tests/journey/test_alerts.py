@@ -9,7 +9,7 @@ import pytest
 
 from api.access.service import shared_secret
 from api.maintenance.links import LASTS, Link, sign
-from api.maintenance.tables import DeliveryRow, IncidentRow
+from api.maintenance.tables import IncidentRow
 from api.maintenance.watching import Watching
 from api.records.database import open_records
 from shopfloor.periods import HOUR, MINUTE, SECOND, format_instant
@@ -172,12 +172,54 @@ def test_people_keep_channels_whose_addresses_nobody_sees_again_and_test_them(be
 def test_a_link_of_a_message_takes_the_alert_once_and_only_by_its_button(beside: Beside) -> None:
     with beside.records.reading() as session:
         row = next(each for each in session.query(IncidentRow) if each.name == "mill-1" and each.rule == "spindle-hot")
-        assert session.query(DeliveryRow).count() >= 0
     beside.act(row.id, kind="unshelve")
-    link = Link("snooze", row.key, "nobody", "message", clock.now() + LASTS)
-    address = f"{beside.it.url}/tap/{sign(link, shared_secret(beside.records, 'links'))}"
-    assert "<button>" in httpx.get(address).text
-    assert "<button>" in httpx.get(address).text  # looking at it is no use
-    assert httpx.post(address).status_code == 200
-    assert httpx.post(address).status_code == 409
+    secret, until = shared_secret(beside.records, "links"), clock.now() + LASTS
+    wanted = {"email": "vera@example.it", "name": "Vera", "roles": [{"role": "maintenance", "sites": ["nord"]}]}
+    vera = beside.it.send("POST", "/api/v1/users", json=wanted).json()["user"]["id"]
+
+    def address(person: str) -> str:
+        return f"{beside.it.url}/tap/{sign(Link('snooze', row.key, person, 'message', until), secret)}"
+
+    assert "<button>" in httpx.get(address(vera)).text
+    assert "<button>" in httpx.get(address(vera)).text  # looking at it is no use
+    assert httpx.post(address("nobody")).status_code == 404
+    for kept_out in (
+        {"roles": [{"role": "maintenance", "sites": ["sud"]}]},
+        {"roles": [{"role": "operator"}]},
+        {"is_active": False},
+    ):
+        assert beside.it.send("PATCH", f"/api/v1/users/{vera}", json=kept_out).status_code == 200
+        assert httpx.post(address(vera)).status_code == 404
+    back = {"is_active": True, "roles": wanted["roles"]}
+    assert beside.it.send("PATCH", f"/api/v1/users/{vera}", json=back).status_code == 200
+    assert httpx.post(address(vera)).status_code == 200
+    assert httpx.post(address(vera)).status_code == 409
     assert httpx.get(f"{beside.it.url}/tap/forged.link").status_code == 403
+
+
+def test_a_firm_sees_what_stopped_its_job_and_not_who_says_what_to_whom(beside: Beside) -> None:
+    with beside.records.writing() as session:
+        row = next(each for each in session.query(IncidentRow) if each.name == "mill-1" and each.rule == "spindle-hot")
+        row.payer = "firm-a"
+    noted = beside.act(row.id, kind="comment", note="ask Luca of Rossi")
+    assert noted.status_code == 200
+    seen = beside.it.get(f"/api/v1/alerts/{row.id}", "member")
+    assert seen.json()["deeds"]
+    assert seen.json()["deliveries"] == seen.json()["work_orders"] == []
+    for text in (seen.text, beside.it.get("/api/v1/alerts", "member", state="all").text):
+        assert "Luca" not in text
+        assert "Vera" not in text
+        assert "cools down" not in text
+    assert "Luca" in beside.it.get(f"/api/v1/alerts/{row.id}", "maintenance").text
+    assert beside.it.get(f"/api/v1/alerts/{row.id}", "other member").status_code == 404
+
+
+def test_rules_of_a_machine_are_seen_by_who_sees_the_machine(beside: Beside) -> None:
+    assert beside.it.get("/api/v1/rules", "operator of Sud", machine="mill-2").status_code == 404
+    assert beside.it.get("/api/v1/rules", "operator of Nord", machine="mill-2").status_code == 200
+    made = {"name": "south", "role": "maintenance", "sites": ["sud"]}
+    key = {"Authorization": f"Bearer {beside.it.send('POST', '/api/v1/api-keys', json=made).json()['token']}"}
+    rule = httpx.get(f"{beside.it.url}/api/v1/rules/spindle-hot", headers=key)
+    assert rule.status_code == 200
+    assert "mill-2" not in rule.text
+    assert "mill-2" in beside.it.get("/api/v1/rules/spindle-hot", "maintenance").text

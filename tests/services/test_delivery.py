@@ -81,6 +81,7 @@ class Webhook:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.status = 204
         self.hangs_up = False
+        self.leads_to = ""
         self.may_answer = threading.Event()
         self.may_answer.set()
         outer = self
@@ -93,6 +94,8 @@ class Webhook:
                 outer.may_answer.wait(WAIT)
                 if not outer.hangs_up:
                     self.send_response(outer.status)
+                    if outer.leads_to:
+                        self.send_header("Location", outer.leads_to)
                     self.end_headers()
 
             def log_message(self, *_: object) -> None:
@@ -349,7 +352,40 @@ def test_an_address_that_cannot_be_read_is_named_and_not_shown() -> None:
     assert "very-secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["nonsense://x", "syslog://", "dbus://", "no address"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nonsense://x", "syslog://", "dbus://", "no address", "mqtt://127.0.0.1/officina/stored/north-1",
+        "workflows://example.org/w/s?template=/etc/passwd", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ?Template=x",
+        "mailtos://u:p@example.org?pgppub=/etc/passwd",
+    ],
+)  # fmt: skip
 def test_an_address_that_no_service_knows_or_that_acts_on_the_server_is_refused(address: str) -> None:
     with pytest.raises(ChannelError, match="form of its service"):
         check_address(address)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "localhost", "10.0.0.8", "169.254.169.254", "[::ffff:127.0.0.1]"]
+)
+@pytest.mark.parametrize("form", ["json://{}/x", "mailto://u:p@example.org?smtp={}&to=a@example.org", "ntfy://{}/x"])
+def test_what_people_type_does_not_make_the_server_call_its_neighbours(host: str, form: str) -> None:
+    channels = Channels({"anna": Channel(form.format(host))}, inside=("officina.example",))
+
+    reply = channels.send("anna", Words("Officina", "alive"), key="k")
+
+    assert reply.answer is Answer.REFUSED
+    assert "message_hosts" in reply.words or "cannot be read" in reply.words
+    assert host.strip("[]") not in reply.words
+
+
+def test_who_answers_does_not_choose_where_is_called_next(webhook: Webhook) -> None:
+    other = Webhook()
+    webhook.status, webhook.leads_to = 307, f"http://127.0.0.1:{other.port}/"
+    address = f"json://127.0.0.1:{webhook.port}/x?redirect=yes"
+    channels = Channels({"anna": Channel(address)}, inside=("127.0.0.1",))
+
+    reply = channels.send("anna", Words("Officina", "alive"), key="k")
+    other.stop()
+
+    assert (reply.answer, other.requests) == (Answer.REFUSED, [])

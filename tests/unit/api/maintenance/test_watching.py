@@ -68,7 +68,7 @@ class Shop:
     def sending(self) -> Dispatch:
         """Begin as a process that was just started, and that sends."""
         send = Dispatch(self.store, self.records, self.records.writing, zone="Europe/Rome",
-                        url="https://officina.example", secret=b"x" * 32)  # fmt: skip
+                        url="https://officina.example", secret=b"x" * 32, inside=("127.0.0.1",))  # fmt: skip
         self.watching = Watching(self.store, self.records, self.records.writing, zone="Europe/Rome", deliver=send)
         return send
 
