@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
-from sqlalchemy import select
 
 from api import formats
 from api.access.scope import Role
@@ -34,13 +33,10 @@ from api.pages import times
 from api.pages.money_rows import NAMES, by_day, curve, money, rules
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.records.endpoints import WriterDep  # noqa: TC001 - read when routes are made
-from api.records.tables import Machine, Member
 from shopfloor.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sqlalchemy.orm import Session
 
     from api.access.scope import Scope
     from api.billing.reports import Sum
@@ -90,17 +86,6 @@ def month_asked(page: Page) -> str:
 def month_before(month: str) -> str:
     """Return the month before one."""
     return f"{(date.fromisoformat(f'{month}-01') - timedelta(days=1)):%Y-%m}"
-
-
-def firms(session: Session) -> dict[str, str]:
-    """Return what member firms are called, by their identifiers."""
-    return dict(session.execute(select(Member.id, Member.legal_name).order_by(Member.legal_name)).tuples().all())
-
-
-def machine_names(session: Session) -> dict[str, str]:
-    """Return what machines are called, by their identifiers."""
-    rows = session.execute(select(Machine.id, Machine.name, Machine.kind))
-    return {row.id: f"{row.name or row.id} {row.kind or ''}".strip() for row in rows}
 
 
 def stated_of(found: Services, scope: Scope, month: str, member: str, *, now: int) -> Statement:
@@ -170,7 +155,7 @@ def _house(page: Page, found: Services, month: str) -> dict[str, Any]:
     language = page.look.language
     stated = found.ledger.preview(month, now=page.now)
     with found.records.reading() as session:
-        names = firms(session)
+        names = service.member_names(session)
         budgets = {each.member: service.budget(session, each.member) for each in stated}
     rows = [
         {
@@ -228,8 +213,8 @@ def _told(page: Page, found: Services, month: str, member: str) -> Told:
             service.budget(session, member),
             latest[::-1],
             service.fates(session),
-            machine_names(session),
-            firms(session).get(member, member),
+            service.machine_names(session),
+            service.member_names(session).get(member, member),
             len([each for each in held if (each.month, each.member_id) == (month, member)]),
         )
 

@@ -25,7 +25,7 @@ from api.billing.tariffs import UnpricedError
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.errors import NotYoursError
 from api.pages import times
-from api.pages.charges import draft, firms, machine_names, month_asked, stated_of, statement_rows, unpriced
+from api.pages.charges import draft, month_asked, stated_of, statement_rows, unpriced
 from api.pages.money_rows import money, open_statement, shares, stretches
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.strips import strip
@@ -35,8 +35,6 @@ from api.records.rules import InvalidRecordError
 from api.usage.evidence import REASON_LENGTH_MIN
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from api.billing.documents.document import Document, Use
     from api.billing.statements import Line
     from api.billing.tables import LineContest
@@ -64,7 +62,12 @@ async def month_page(page: PageDep, found: ServicesDep) -> Response:
     def read() -> dict[str, Any]:
         stated = stated_of(found, page.scope, month, member, now=page.now)
         with found.records.reading() as session:
-            document = draft(stated, firms(session).get(member, member), machine_names(session), page.found.pages.house)
+            document = draft(
+                stated,
+                service.member_names(session).get(member, member),
+                service.machine_names(session),
+                page.found.pages.house,
+            )
             kept = {"month": month} | ({"member": member} if page.scope.role is Role.ADMINISTRATOR else {})
             values = _opened(page, found, session, document, kept)
             contests = [
@@ -88,7 +91,7 @@ async def statements_page(page: PageDep, found: ServicesDep) -> Response:
     def read() -> dict[str, Any]:
         rows = service.statements(found.records, page.scope, member=asked)[::-1]
         with found.records.reading() as session:
-            names, fates = firms(session), service.fates(session)
+            names, fates = service.member_names(session), service.fates(session)
         return {"rows": statement_rows(rows, fates, page.say, names), "firm": names.get(asked or "", "")}
 
     values = await asyncio.to_thread(read)
@@ -139,7 +142,7 @@ def _invoices(document: Document) -> bool:
 def _opened(
     page: Page,
     found: Services,
-    session: Session,
+    session: Any,
     document: Document,
     kept: dict[str, str],
     *,
@@ -170,9 +173,7 @@ def _opened(
     }
 
 
-def _segments(
-    found: Services, session: Session, uses: tuple[Use, ...], closing: str | None
-) -> dict[int, list[Segment]]:
+def _segments(found: Services, session: Any, uses: tuple[Use, ...], closing: str | None) -> dict[int, list[Segment]]:
     """Return what the lines of one session were measured in, by the number of the line."""
     rated: dict[tuple[str, str], list[Line]] = {}
     held: dict[int, list[Segment]] = {}
@@ -238,7 +239,7 @@ async def _contest_form(page: Page, found: Services, reason: str, why: str = "")
             line = _line(found, session, month, member, reference)
             if line is None:
                 raise NotYoursError
-            names = machine_names(session)
+            names = service.machine_names(session)
         return {
             "what": what(line, page.look.language),
             "machine": names.get(line.machine, line.machine),
@@ -253,18 +254,18 @@ async def _contest_form(page: Page, found: Services, reason: str, why: str = "")
     return page.show("charges/contest.html", status, **await asyncio.to_thread(read), reason=reason, errors=errors)
 
 
-def _line(found: Services, session: Session, month: str, member: str, reference: str) -> Line | None:
+def _line(found: Services, session: Any, month: str, member: str, reference: str) -> Line | None:
     """Return a line of an open month, contested or not; None where there is none, or it cannot be told alone."""
     lines = found.ledger.rated(session, month, member, machine_of(reference))
     beside = [] if lines else [line for line in found.ledger.beside(session, month) if line.member == member]
     return next((line for line in (*lines, *beside) if line.reference == reference), None)
 
 
-def _contest(page: Page, found: Services, session: Session, row: LineContest) -> dict[str, Any]:
+def _contest(page: Page, found: Services, session: Any, row: LineContest) -> dict[str, Any]:
     line = _line(found, session, row.month, row.member_id, row.reference)
     return {
         "what": row.reference if line is None else what(line, page.look.language),
-        "machine": "" if line is None else machine_names(session).get(line.machine, line.machine),
+        "machine": "" if line is None else service.machine_names(session).get(line.machine, line.machine),
         "amount": "" if line is None else money(line.amount, page.look.language),
         "reason": row.reason,
         "at": times.full_day(times.local(row.at, page.zone).date(), page.say),

@@ -26,7 +26,7 @@ from api.billing.statements import Basis, Unit
 from api.billing.tariffs import BadTariffError, UnpricedError
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.pages import times
-from api.pages.charges import firms, month_before
+from api.pages.charges import month_before
 from api.pages.money_rows import money
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.words import mark
@@ -83,7 +83,7 @@ async def prices_page(page: PageDep, found: ServicesDep) -> Response:
 
     def read() -> dict[str, Any]:
         with found.records.reading() as session:
-            prices = found.ledger.prices(session, firms(session))
+            prices = found.ledger.prices(session, service.member_names(session))
             closed = service.last_closed(session)
             rows = [service.entry(session, each.id) for each in prices.entries] if is_administrator else []
             entries = [
@@ -223,7 +223,7 @@ async def _tried(page: Page, found: Services, entry_id: str, given: EntryIn, for
 
     def read() -> dict[str, str]:
         with found.records.reading() as session:
-            return firms(session)
+            return service.member_names(session)
 
     names = await asyncio.to_thread(read)
     keys = ("before", "after", "difference")
