@@ -21,6 +21,7 @@ from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
 from api.billing import endpoints as billing_endpoints
+from api.billing import use_endpoints
 from api.billing.ledger import Ledger, settled
 from api.bookings import endpoints as booking_endpoints
 from api.deps import Services, authorize, is_secure
@@ -40,11 +41,14 @@ from api.metrics import Metrics
 from api.pages import (
     account,
     administration,
+    charges,
     closing,
     deciding,
     inbox,
     machine,
+    opened,
     plant,
+    prices,
     tablet,
     upkeep,
     wall,
@@ -214,12 +218,16 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         floor_endpoints.router,
         usage_endpoints.router,
         billing_endpoints.router,
+        use_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         account.router,
         plant.router,
         inbox.router,
         upkeep.router,
+        charges.router,
+        opened.router,
+        prices.router,
         booking_pages.router,
         machine.router,
         wall.router,

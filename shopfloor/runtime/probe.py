@@ -31,7 +31,7 @@ def probe(url: str, *, ca: str | None = None, line: str | None = None) -> str | 
         line: a line that the answer has to hold.
     """
     if not url.startswith(("http://", "https://")):
-        return f"{url} is no address and no file: write http://127.0.0.1:9101/metrics or /tmp/alive, or the like"
+        return f"{url} is no address and no file: write http://127.0.0.1:9101/metrics or /run/alive, or the like"
     context = ssl.create_default_context(cafile=ca) if url.startswith("https:") else None
     try:
         with urlopen(url, timeout=SECONDS, context=context) as answer:  # noqa: S310 - the scheme is looked at above
