@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _EVERYBODY = frozenset(Role) - {Role.KIOSK}
 _ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
 _CARE = frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE})
+_MONEY = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
 _STAFF = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.MAINTENANCE})
 
 
@@ -37,7 +38,11 @@ BAR = (
     Place("/inbox", mark("Alerts"), _EVERYBODY),
     Place("/plan", mark("Plan"), _CARE),
     Place("/work-orders", mark("Work orders"), _CARE),
+    Place("/charges", mark("Charges"), _MONEY),
+    Place("/statements", mark("Statements"), frozenset({Role.MEMBER})),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
+    Place("/decide", mark("To decide"), _ADMINISTRATOR),
+    Place("/closing", mark("Closing"), _ADMINISTRATOR),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
     Place("/administration", mark("Administration"), _ADMINISTRATOR),
 )
@@ -52,7 +57,7 @@ ADMINISTRATION = (
 )
 """The parts of the administration."""
 
-_BELOW = {"/": ("/machines",), "/inbox": ("/alerts", "/rules")}
+_BELOW = {"/charges": ("/prices",), "/": ("/machines",), "/inbox": ("/alerts", "/rules")}
 """Addresses that belong to an entry and do not begin with its own."""
 
 
