@@ -34,6 +34,7 @@ class Place(NamedTuple):
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
+    Place("/fleet", mark("Fleet"), _STAFF),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
     Place("/administration", mark("Administration"), _ADMINISTRATOR),
 )
