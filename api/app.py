@@ -37,7 +37,7 @@ from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import account, administration, fleet, machine, plant, tablet, wall
+from api.pages import account, adding, administration, fleet, machine, plant, tablet, wall
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
@@ -212,6 +212,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         wall.router,
         tablet.router,
         fleet.router,
+        adding.router,
         administration.router,
         _document(app),
     ):

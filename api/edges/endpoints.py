@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
@@ -38,6 +38,7 @@ from api.records import service
 from api.records.endpoints import (
     Cursor,
     Limit,
+    Writer,
     WriterDep,
     list_records,
     one_record,
@@ -46,6 +47,9 @@ from api.records.endpoints import (
 from api.records.service import UnknownRecordError
 from shopfloor.periods import format_instant
 from shopfloor.wire import edge
+
+if TYPE_CHECKING:
+    from api.access.scope import Scope
 
 router = APIRouter(prefix="/api/v1/edges", tags=["edges"])
 
@@ -134,10 +138,24 @@ async def ask_agent(writer: WriterDep, scope: ScopeDep, edge_id: EdgeId, wanted:
 
     The answer is the agent's own, also when it could not do it; 409 when it is silent.
     """
+    reply = await request_of(writer, scope, edge_id, edge.Request("", **wanted.model_dump()))
+    answer = msgspec.to_builtins(reply)
+    shown = {name: answer.get(name, "") for name in ("error", "configuration")}
+    listed = {name: answer.get(name, []) for name in ("problems", "machines", "touched")}
+    return shown | listed | {"done": reply.is_done, "at": format_instant(reply.timestamp)}
+
+
+async def request_of(writer: Writer, scope: Scope, edge_id: str, request: edge.Request) -> edge.Reply:
+    """Ask an agent that the caller may see, and put on record what was put in force.
+
+    Raises:
+        UnknownRecordError: there is no such agent, or it is not the caller's to see.
+        AgentSilentError: it does not answer.
+    """
     found, actor, now = writer
     await asyncio.to_thread(service.one, found.records, scope, "edges", edge_id)
-    reply = await found.live.asking.ask(edge_id, edge.Request("", **wanted.model_dump()), now=now)
-    if wanted.kind == "apply":
+    reply = await found.live.asking.ask(edge_id, request, now=now)
+    if request.kind == "apply":
         after = {"done": reply.is_done, "error": reply.error, "touched": reply.touched}
 
         def write() -> None:
@@ -145,10 +163,7 @@ async def ask_agent(writer: WriterDep, scope: ScopeDep, edge_id: EdgeId, wanted:
                 record(session, actor, "apply configuration", f"edges/{edge_id}", now=now, after=after)
 
         await asyncio.to_thread(write)
-    answer = msgspec.to_builtins(reply)
-    shown = {name: answer.get(name, "") for name in ("error", "configuration")}
-    listed = {name: answer.get(name, []) for name in ("problems", "machines", "touched")}
-    return shown | listed | {"done": reply.is_done, "at": format_instant(reply.timestamp)}
+    return reply
 
 
 def with_state(found: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
+from api.access.scope import Role
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.pages.figures import number
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
@@ -92,6 +93,8 @@ async def _fleet(page: Page, found: Services) -> dict[str, Any]:
     ]
     return {
         "agents": sorted(agents, key=lambda each: (not each.is_silent, not each.wants, each.name)),
+        "added": page.asked("added", 63),
+        "may_add": page.scope.role is Role.ADMINISTRATOR,
         "silent": sum(each.is_silent for each in agents),
     }
 

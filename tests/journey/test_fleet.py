@@ -125,3 +125,36 @@ def test_a_machine_is_discovered_trusted_checked_and_applied_without_a_restart(b
     until(lambda: [each["connected"] for each in beside.health()["health"]["machines"]] == [True] * 2, "the machine")
     trail = beside.it.get("/api/v1/audit", subject=f"edges/{EDGE}").json()["items"]
     assert any(each["what"] == "apply configuration" for each in trail)
+    assert beside.ask(kind="apply", configuration=present).json()["touched"] == [machine["machine"]]
+
+
+def test_a_machine_is_added_by_its_address_with_two_forms_and_read_without_a_restart(beside: Beside) -> None:
+    with signed_in(beside.it.url, "administrator@example.it") as client:
+        token = client.get("/fleet/add?lang=it").text.split('name="csrf" value="')[1].split('"')[0]
+        form = {"csrf": token, "agent": EDGE, "address": beside.endpoint}
+
+        found = client.post("/fleet/add", data=form, timeout=60)
+        assert found.status_code == 200, found.text
+        assert 'name="found" value="mill-9"' in found.text
+        assert "item_state" in found.text
+
+        own = form | {"found": "mill-9", "id": "mill-2", "name": "F 9", "kind": "Fresatrice", "site_id": "nord"}
+        taken = client.post("/fleet/add/save", data=own, timeout=60)
+        assert (taken.status_code, "Questo identificativo è già usato" in taken.text) == (422, True)
+
+        added = client.post("/fleet/add/save", data=own | {"id": "nuova-9", "tariff_group": "A"}, timeout=60)
+        assert added.headers["location"] == "/fleet?added=nuova-9", added.text
+        until(lambda: "nuova-9" in {each["machine"] for each in beside.health()["health"]["machines"]}, "it")
+        assert beside.it.get("/api/v1/machines/nuova-9").json()["name"] == "F 9"
+
+
+def test_what_its_agent_cannot_read_is_not_kept(beside: Beside) -> None:
+    with signed_in(beside.it.url, "administrator@example.it") as client:
+        token = client.get("/fleet/add?lang=it").text.split('name="csrf" value="')[1].split('"')[0]
+        own = {"csrf": token, "agent": EDGE, "address": "opc.tcp://127.0.0.1:1/", "found": "x", "id": "fantasma",
+               "name": "Fantasma", "site_id": "nord"}  # fmt: skip
+
+        refused = client.post("/fleet/add/save", data=own, timeout=60)
+
+        assert (refused.status_code, "Non è stato salvato nulla" in refused.text) == (422, True)
+        assert beside.it.get("/api/v1/machines/fantasma/record").status_code == 404
