@@ -112,6 +112,7 @@ def _agent(page: Page, found: Services, name: str, called: str, site: str, machi
         else say("heard %(ago)s", ago=ago(page.now - health.timestamp, say))
     )
     said = {each.machine: each for each in health.machines}
+    rows = say.plural("%(n)s row", "%(n)s rows", health.rows)
     days = min((each.days for each in health.certificates), default=None)
     lost = sum(count for each in health.losses.values() for count in each.values())
     oldest = min(health.oldest_unstored.values(), default=None)
@@ -122,10 +123,7 @@ def _agent(page: Page, found: Services, name: str, called: str, site: str, machi
         is_silent=is_silent,
         state=state,
         version=health.version,
-        waiting=say(
-            "%(rows)s rows, %(size)s MB", rows=number(health.rows, say, decimals=0),
-            size=number(health.bytes / _MEGABYTE, say),
-        ),
+        waiting=f"{rows}, {number(health.bytes / _MEGABYTE, say)}\N{NO-BREAK SPACE}MB",
         oldest="" if oldest is None else duration(page.now - oldest, say),
         left="" if health.hours_left is None else duration(int(health.hours_left * HOUR), say),
         certificate="" if days is None else say.plural("%(n)s day", "%(n)s days", days),

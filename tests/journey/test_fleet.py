@@ -66,7 +66,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
         running.start()
         with contextlib.ExitStack() as ending:
             ending.callback(running.join)
-            assert started.wait(20)
+            assert started.wait(60)
             ending.callback(made.stop)
             until(lambda: not made.health()["silent"], "the agent's health")
             yield made
