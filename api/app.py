@@ -21,6 +21,7 @@ from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
 from api.billing import endpoints as billing_endpoints
+from api.billing import use_endpoints
 from api.billing.ledger import Ledger, settled
 from api.bookings import endpoints as booking_endpoints
 from api.deps import Services, authorize, is_secure
@@ -37,7 +38,21 @@ from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import account, adding, administration, fleet, machine, plant, tablet, wall
+from api.pages import (
+    account,
+    adding,
+    administration,
+    charges,
+    fleet,
+    inbox,
+    machine,
+    opened,
+    plant,
+    prices,
+    tablet,
+    upkeep,
+    wall,
+)
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
@@ -203,10 +218,16 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         floor_endpoints.router,
         usage_endpoints.router,
         billing_endpoints.router,
+        use_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         account.router,
         plant.router,
+        inbox.router,
+        upkeep.router,
+        charges.router,
+        opened.router,
+        prices.router,
         booking_pages.router,
         machine.router,
         wall.router,

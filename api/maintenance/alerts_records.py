@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from api.access.scope import Scope
+    from api.access.scope import Caller, Scope
     from api.audit.service import Actor
     from api.maintenance.links import Link
     from api.maintenance.rules import Rule
@@ -74,6 +74,24 @@ class Doing(NamedTuple):
     until: int = 0
     to: str = ""
     at: int | None = None
+
+
+class Wish(NamedTuple):
+    """What somebody wants to do with an alert, as a form or a program says it.
+
+    Attributes:
+        kind: see `api.maintenance.deeds.Kind`, or `comment`.
+        note: what they write.
+        shelve_for: `hour` or `shift`, None where `until` says it.
+        until: end of a shelving.
+        to: to whom it is assigned.
+    """
+
+    kind: str
+    note: str = ""
+    shelve_for: str | None = None
+    until: int = 0
+    to: str = ""
 
 
 class Held(NamedTuple):
@@ -152,9 +170,33 @@ def deeds_of(session: Session, alert: str) -> Sequence[DeedRow]:
     return session.scalars(select(DeedRow).where(DeedRow.incident == alert).order_by(DeedRow.id)).all()
 
 
-def orders_of(session: Session, alert: str) -> list[int]:
-    """Return the numbers of the work orders of an alert."""
-    return list(session.scalars(select(WorkOrder.number).where(WorkOrder.incident == alert)))
+def orders_of(session: Session, alert: str) -> list[tuple[int, str]]:
+    """Return number and title of each work order of an alert."""
+    wanted = select(WorkOrder).where(WorkOrder.incident == alert).order_by(WorkOrder.number)
+    return [(row.number, row.title) for row in session.scalars(wanted)]
+
+
+def handle(session: Session, caller: Caller, actor: Actor, alert: str, wish: Wish, *, zone: ZoneInfo, now: int) -> None:
+    """Do what a caller wants with an alert that it may see.
+
+    Args:
+        session: from `Records.writing`.
+        caller: who wants it.
+        actor: the same, for the audit trail.
+        alert: which.
+        wish: what is wanted.
+        zone: civil time, in which shifts end.
+        now: when.
+
+    Raises:
+        UnknownRecordError: there is none, or it is not the caller's to see.
+        ActionRefusedError: it cannot be done to this alert as it is; the sentence says why.
+    """
+    seen = one(session, caller.scope, alert)
+    until = wish.until if wish.kind == "shelve" else 0
+    if wish.kind == "shelve" and wish.shelve_for is not None:
+        until = shelved_until(session, caller.id.removeprefix("person:"), wish.shelve_for, zone, now=now)
+    act(session, actor, seen, Doing(wish.kind, caller.id, caller.name, wish.note, until, wish.to), now=now)
 
 
 def act(session: Session, actor: Actor, seen: Seen, doing: Doing, *, now: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from api.maintenance.rules import Baseline, Call, Conditions, Frozen, Limit, Lives, Rate, Service, Silence, Trend, Zones
 from shopfloor.periods import DAY, HOUR, SECOND, to_datetime
+from shopfloor.signals import UnknownSignalError, find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,9 +182,20 @@ def title_of(rule: Rule | None, name: str, subject: str, evidence: Mapping[str, 
     """
     if text := evidence.get("text"):
         return f"{text} ({evidence.get('code', '')})"
-    about = subject.replace("|", " ").removesuffix(".double").replace("_", " ")
+    about = _about(subject, language)
     title = name if rule is None else (rule.title_it if language == "it" else "") or rule.title
     return f"{title}{f' ({about})' if about else ''}"
+
+
+def _about(subject: str, language: str) -> str:
+    """Return what an alarm is about within its rule: a signal by its name, else the words of the subject."""
+    first, _, rest = subject.partition("|")
+    try:
+        signal = find(first)
+    except UnknownSignalError:
+        return subject.replace("|", " ").removesuffix(".double").replace("_", " ")
+    named = signal.label_it if language == "it" else signal.label_en
+    return f"{named[:1].lower()}{named[1:]} {rest}".strip()
 
 
 def _title(change: Change, rules: Mapping[str, Rule], language: str) -> str:
