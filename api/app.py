@@ -38,7 +38,23 @@ from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import account, administration, charges, inbox, machine, opened, plant, prices, tablet, upkeep, wall
+from api.pages import (
+    account,
+    adding,
+    administration,
+    charges,
+    closing,
+    deciding,
+    fleet,
+    inbox,
+    machine,
+    opened,
+    plant,
+    prices,
+    tablet,
+    upkeep,
+    wall,
+)
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import sign_in as sign_in_endpoints
@@ -217,7 +233,11 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         booking_pages.router,
         machine.router,
         wall.router,
+        deciding.router,
+        closing.router,
         tablet.router,
+        fleet.router,
+        adding.router,
         administration.router,
         _document(app),
     ):
