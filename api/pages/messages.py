@@ -7,17 +7,16 @@ from datetime import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from babel.dates import get_day_names
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.errors import NotYoursError
-from api.formats import LOCALES
 from api.maintenance import settings_records
 from api.maintenance.alarms import ActionRefusedError
 from api.maintenance.channels import ChannelError
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
+from api.pages.times import weekdays
 from api.pages.words import mark
 
 if TYPE_CHECKING:
@@ -184,7 +183,6 @@ async def _show(
             return channels, duty.least, {kind: _shown(getattr(duty, kind)) for kind in KINDS}
 
     channels, least, spans = await asyncio.to_thread(ask)
-    names = get_day_names("abbreviated", locale=LOCALES[page.say.language])
     return page.show(
         "account/messages.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
@@ -194,7 +192,7 @@ async def _show(
         kinds=[
             (kind, page.say(title), page.say(hint), (hours or spans)[kind]) for kind, (title, hint) in KINDS.items()
         ],
-        days=[(day, names[day]) for day in range(7)],
+        days=list(enumerate(weekdays(page.say))),
         typed=typed,
         errors=errors,
         done=page.say(_DONE[page.asked("done")]) if page.asked("done") in _DONE and not errors else "",

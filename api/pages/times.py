@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from babel.dates import format_date
+from babel.dates import format_date, get_day_names
 
 from api.formats import LOCALES
 from api.pages.words import NB
@@ -37,6 +37,12 @@ def full_day(value: date, say: Words) -> str:
 def long_day(value: date, say: Words) -> str:
     """Write a day as a headline: `giovedì 19 novembre`."""
     return format_date(value, "EEEE d MMMM", LOCALES[say.language])
+
+
+def weekdays(say: Words) -> list[str]:
+    """Return the short names of the days of a week, Monday first: `lun`."""
+    names = get_day_names("abbreviated", locale=LOCALES[say.language])
+    return [names[number] for number in range(7)]
 
 
 def month(value: date, say: Words) -> str:
