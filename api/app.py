@@ -39,6 +39,7 @@ from api.metrics import Metrics
 from api.pages import account, administration, machine, plant, wall
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
+from api.pages import people as people_pages
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
 from api.pages.service import Pages
@@ -208,6 +209,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         booking_pages.router,
         machine.router,
         wall.router,
+        people_pages.router,
         administration.router,
         _document(app),
     ):

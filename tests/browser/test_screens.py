@@ -28,7 +28,8 @@ OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill
 OF_ADMINISTRATORS = (
     "/administration/members", "/administration/members/new", "/administration/members/firm-a",
     "/administration/sites", "/administration/agents", "/administration/agents/north-1",
-    "/administration/machines/mill-1", "/administration/audit",
+    "/administration/machines/mill-1", "/administration/audit", "/administration/people",
+    "/administration/people/new", "/administration/keys",
 )  # fmt: skip
 IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")
