@@ -21,12 +21,14 @@ from api.access.sign_in import SignIn
 from api.audit import endpoints as audit_endpoints
 from api.audit.service import CONSOLE
 from api.billing import endpoints as billing_endpoints
+from api.billing import use_endpoints
 from api.billing.ledger import Ledger, settled
 from api.bookings import endpoints as booking_endpoints
 from api.deps import Services, authorize, is_secure
 from api.edges import endpoints as edge_endpoints
 from api.edges.service import Edges
 from api.edges.store import EdgeStore
+from api.floor import endpoints as floor_endpoints
 from api.live import endpoints as live_endpoints
 from api.live.schemas import HeartbeatEvent, MachineEvent, SnapshotEvent
 from api.live.service import Live
@@ -36,7 +38,21 @@ from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
-from api.pages import account, administration, machine, plant, wall
+from api.pages import (
+    account,
+    administration,
+    charges,
+    closing,
+    deciding,
+    inbox,
+    machine,
+    opened,
+    plant,
+    prices,
+    tablet,
+    upkeep,
+    wall,
+)
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import people as people_pages
@@ -200,16 +216,26 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         alert_endpoints.router,
         work_endpoints.router,
         setting_endpoints.router,
+        floor_endpoints.router,
         usage_endpoints.router,
         billing_endpoints.router,
+        use_endpoints.router,
         page_endpoints.router,
         sign_in_endpoints.router,
         account.router,
         plant.router,
+        inbox.router,
+        upkeep.router,
+        charges.router,
+        opened.router,
+        prices.router,
         booking_pages.router,
         machine.router,
         wall.router,
         people_pages.router,
+        deciding.router,
+        closing.router,
+        tablet.router,
         administration.router,
         _document(app),
     ):

@@ -200,6 +200,12 @@ def grants_of(session: Session, person_id: str) -> list[Grant]:
     return sorted(found, key=lambda each: (STRENGTH.index(Role(each.role)), each.member_id or "", each.id))
 
 
+def names(session: Session) -> dict[str, str]:
+    """Return what people and keys are called, by their identifiers."""
+    wanted = (select(Person.id, Person.name), select(ApiKey.id, ApiKey.name))
+    return {key: name for each in wanted for key, name in session.execute(each).all()}
+
+
 def find_person(session: Session, person_id: str) -> Person:
     """Return somebody.
 

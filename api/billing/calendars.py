@@ -62,9 +62,7 @@ def _day_of_quarter(quarter: int, zone: ZoneInfo) -> date:
 
 
 def days_of(period: Period, zone: ZoneInfo) -> Sequence[tuple[date, Period]]:
-    """Cut a period at civil midnights."""
-    if not period:
-        return ()
+    """Cut a period, which is not empty, at civil midnights."""
     day = day_of(period.start, zone)
     end = civil_day(day, zone).end
     if period.end <= end:  # as nearly always

@@ -6,6 +6,7 @@ the next one comes to the same bytes.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +21,8 @@ from api.billing.tables import IssuedStatement, MonthClosing, RatedSegments
 from api.records.service import values_of
 from api.records.tables import Change, Consortium, Machine, Member
 from api.usage.doubts import doubts
-from api.usage.segments import Quality
+from api.usage.intervals import NOT_RUNNING
+from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Quality
 from api.usage.service import CHANGED
 from api.usage.tables import UsagePart
 from shopfloor.errors import ExpectedError
@@ -28,7 +30,7 @@ from shopfloor.hashed_log import START, Entry, canonical, seal
 from shopfloor.periods import DAY, Period, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.orm import Session
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from api.billing.ledger import Ledger
     from api.billing.statements import Statement
     from api.usage.doubts import Doubt
+    from api.usage.segments import Segment
 
 TRIES_MAX = 3
 """So often a closing starts again when something changes while it calculates."""
@@ -102,7 +105,44 @@ class _Calculated(NamedTuple):
     ground: dict[str, Any]
     statements: list[Statement]
     rated: list[tuple[str, str, str]]
-    problems: list[tuple[str, str]]
+    doubts: list[Doubt]
+    unknown: dict[str, int]
+    hours: dict[str, Hours]
+
+
+class Hours(NamedTuple):
+    """The seconds of one machine in a month, told apart by who pays; together they are the length of the month."""
+
+    members: int
+    consortium: int
+    unattributed: int
+    off: int
+    unknown: int
+
+
+class Standing(NamedTuple):
+    """How far an open month is from its closing.
+
+    Attributes:
+        refusal: why it is too early to ask, empty when it is not.
+        statements: as the closing would issue them.
+        doubts: use that somebody has to decide on first.
+        unknown: seconds by machine of which nothing is known and nothing speaks of use: to be accepted with a reason.
+        hours: of each machine.
+        unsent: the machines of which nothing has come since the end of the month, with the instant of the last.
+    """
+
+    refusal: str
+    statements: list[Statement]
+    doubts: list[Doubt]
+    unknown: dict[str, int]
+    hours: dict[str, Hours]
+    unsent: list[tuple[str, int]]
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether nothing but the acceptance of unknown time stands in the way."""
+        return not (self.refusal or self.doubts or self.unsent)
 
 
 def close(
@@ -136,18 +176,59 @@ def close(
             return Closed(month, done, is_new=False)
         _refuse_early(session, ledger, month, period, now)
         first = session.scalar(select(func.min(MonthClosing.month))) or month
-    begin, last = ledger.days(first)[0] - _ONE_DAY, ledger.days(month)[1] + _ONE_DAY
     machines = ledger.usage.machines()
-    ledger.usage.refresh(machines, begin, last, now=now, tell=lambda done, of: tell("segments", done, of))
+    _refresh(ledger, first, month, now, tell)
     for _ in range(TRIES_MAX):
         with ledger.records.reading() as session:
             found = _calculate(session, ledger, order, tell)
-        problems = [*_unsent(ledger, machines, period), *found.problems]
+        unsent = [(machine, _last_heard(stamp)) for machine, stamp in _unsent(ledger, machines, period)]
+        problems = [*unsent, *_problems(found, order.accepted or {})]
         if problems:
             raise ClosingRefusedError(month, problems)
         if _keep(ledger, actor, order, found, now=now):
             return Closed(month, len(found.statements), is_new=True)
     raise ClosingRefusedError(month, [("", "samples or evidence go on changing while it is calculated: try again")])
+
+
+def stand(ledger: Ledger, month: str, *, now: int) -> Standing:
+    """Look at what a closing would do, and at what stands in its way; nothing is kept but current segments.
+
+    Args:
+        ledger: of the house.
+        month: as `2026-10`, not closed.
+        now: the present.
+
+    Raises:
+        UnpricedError: there is use that no tariff covers.
+        StoreUnavailableError: the store did not answer.
+    """
+    period = civil_month(month, ledger.zone)
+    refusal = ""
+    with ledger.records.reading() as session:
+        first = session.scalar(select(func.min(MonthClosing.month))) or month
+        try:
+            _refuse_early(session, ledger, month, period, now)
+        except ClosingRefusedError as error:
+            refusal = error.problems[0][1]
+    machines = ledger.usage.machines()
+    _refresh(ledger, min(first, month), month, now)
+    with ledger.records.reading() as session:
+        found = _calculate(session, ledger, Order(month))
+    unsent = list(_unsent(ledger, machines, period))
+    return Standing(refusal, found.statements, found.doubts, found.unknown, found.hours, unsent)
+
+
+def _refresh(
+    ledger: Ledger,
+    first: str,
+    month: str,
+    now: int,
+    tell: Callable[[str, int, int], None] = lambda _step, _done, _all: None,
+) -> None:
+    """Bring the segments of the months from the first to the last up to date."""
+    begin, last = ledger.days(first)[0] - _ONE_DAY, ledger.days(month)[1] + _ONE_DAY
+    machines = ledger.usage.machines()
+    ledger.usage.refresh(machines, begin, last, now=now, tell=lambda done, of: tell("segments", done, of))
 
 
 def _refuse_early(session: Session, ledger: Ledger, month: str, period: Period, now: int) -> None:
@@ -163,17 +244,26 @@ def _refuse_early(session: Session, ledger: Ledger, month: str, period: Period, 
         raise ClosingRefusedError(month, [("", "the consortium is not filled in: who issues the statements?")])
 
 
-def _unsent(ledger: Ledger, machines: Sequence[str], period: Period) -> Iterator[tuple[str, str]]:
+def _unsent(ledger: Ledger, machines: Sequence[str], period: Period) -> Iterator[tuple[str, int]]:
     """Yield the machines of which nothing has come since the end of the period: their agent may still hold data."""
     told = ledger.usage.store.last(machines, WATCHING, 2**63 - 1)
     for machine in machines:
         stamps = [sample.stamp for (name, _), sample in told.items() if name == machine]
         if stamps and period.start <= max(stamps) < period.end:
-            yield machine, (f"its agent was last heard of at {format_instant(max(stamps))}, and may hold what it has "
-                            "not sent: connect it, or end the machine in the records")  # fmt: skip
+            yield machine, max(stamps)
 
 
-def _calculate(session: Session, ledger: Ledger, order: Order, tell: Callable[[str, int, int], None]) -> _Calculated:
+def _last_heard(stamp: int) -> str:
+    return (f"its agent was last heard of at {format_instant(stamp)}, and may hold what it has not sent: connect it, "
+            "or end the machine in the records")  # fmt: skip
+
+
+def _calculate(
+    session: Session,
+    ledger: Ledger,
+    order: Order,
+    tell: Callable[[str, int, int], None] = lambda _step, _done, _all: None,
+) -> _Calculated:
     """Rate the month, and again what has changed in earlier ones."""
     month = order.month
     number = session.scalar(select(Change.number).where(Change.name == CHANGED)) or 0
@@ -181,15 +271,19 @@ def _calculate(session: Session, ledger: Ledger, order: Order, tell: Callable[[s
     terms = ground.terms()
     use = MachineUse()
     rated: list[tuple[str, str, str]] = []
-    problems: list[tuple[str, str]] = []
+    doubtful: list[Doubt] = []
+    unknown: dict[str, int] = {}
+    hours: dict[str, Hours] = {}
     machines = list(session.scalars(select(Machine.id).order_by(Machine.id)))
     for done, machine in enumerate(machines, 1):
         digests, segments = ledger.kept(session, month, machine)
         use.take(machine, segments, terms)
         rated += [(month, machine, digest) for digest in digests]
         inside = [each for each in segments if each.period.overlaps(terms.period)]
-        problems += [(machine, _sentence(each)) for each in doubts(inside)]
-        problems += _unaccepted(machine, inside, order.accepted or {})
+        doubtful += doubts(inside)
+        hours[machine] = _hours(inside, terms.period)
+        if seconds := sum(each.period.seconds for each in inside if each.quality is Quality.UNKNOWN):
+            unknown[machine] = seconds
         tell("rating", done, len(machines))
     again = ledger.again(session, month, prices)
     for name, each in again.items():
@@ -206,7 +300,25 @@ def _calculate(session: Session, ledger: Ledger, order: Order, tell: Callable[[s
         "held": sorted(map(list, held)),
         "versions": prices.versions,
     }
-    return _Calculated(number, recorded, statements, rated, problems)
+    return _Calculated(number, recorded, statements, rated, doubtful, unknown, hours)
+
+
+def _hours(segments: Iterable[Segment], period: Period) -> Hours:
+    spent: Counter[str] = Counter()
+    for each in segments:
+        inside = each.period.clip(period)
+        if inside is None:
+            continue
+        if each.quality is Quality.UNKNOWN:
+            kind = "unknown"
+        elif each.payer not in {CONSORTIUM, UNATTRIBUTED}:
+            kind = "members"
+        elif each.state in NOT_RUNNING:
+            kind = "off"
+        else:
+            kind = "consortium" if each.payer == CONSORTIUM else "unattributed"
+        spent[kind] += inside.seconds
+    return Hours(*(spent[name] for name in Hours._fields))
 
 
 def _sentence(doubt: Doubt) -> str:
@@ -214,10 +326,11 @@ def _sentence(doubt: Doubt) -> str:
             f"({', '.join(doubt.evidence)}): say who pays, by a check-in or a correction")  # fmt: skip
 
 
-def _unaccepted(machine: str, segments: Sequence[Any], accepted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    unknown = sum(each.period.seconds for each in segments if each.quality is Quality.UNKNOWN)
-    if unknown and not (accepted.get(machine) or accepted.get(EVERY)):
-        yield machine, f"{unknown} s are unknown, without evidence of use: accept them with a reason"
+def _problems(found: _Calculated, accepted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield from ((doubt.machine, _sentence(doubt)) for doubt in found.doubts)
+    for machine, unknown in found.unknown.items():
+        if not (accepted.get(machine) or accepted.get(EVERY)):
+            yield machine, f"{unknown} s are unknown, without evidence of use: accept them with a reason"
 
 
 def _statements_of(session: Session, month: str) -> int:

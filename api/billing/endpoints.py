@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import date, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import Field
 
 from api.access.scope import Role, Scope
 from api.billing import closing, service
 from api.billing.calendars import day_of, month_of
 from api.billing.handing import MEDIA_TYPES, handed
-from api.billing.previews import decisions, differences, forecast, used
+from api.billing.previews import decisions, differences, forecast
 from api.billing.pricelist import Entry
-from api.billing.reports import By
 from api.billing.schemas import (
     BudgetIn,
     BudgetOut,
@@ -42,13 +39,11 @@ from api.billing.schemas import (
     StatementList,
     StatementOut,
     TryIn,
-    UsageList,
 )
 from api.billing.statements import to_data
 from api.billing.stating import Contested
 from api.deps import NowDep, ScopeDep, ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.paging import page
-from api.machines.service import InvalidQueryError
 from api.records.endpoints import Cursor, Limit, MemberId, WriterDep  # noqa: TC001 - read when routes are made
 from api.records.rules import InvalidRecordError, Problem
 from api.records.service import UnknownRecordError
@@ -66,18 +61,15 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/v1")
 CURRENCY = "EUR"
-DAYS_MAX = 100
-"""Longest range of use with money."""
 EntryId = Annotated[str, Path(max_length=16, description="Identifier of the entry.")]
 StatementId = Annotated[str, Path(max_length=12, description="Identifier of the statement.")]
 InLanguage = Annotated[Literal["it", "en"], Query(description="Of what people read.")]
 ContestId = Annotated[str, Path(max_length=16, description="Identifier of the contest.")]
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2200, 1, 1))]
 OfMonth = Annotated[Month | None, Query(alias="month", description="As 2026-10; the present one, when not given.")]
 OfMember = Annotated[str | None, Query(alias="member", max_length=63, description="Only of this member.")]
 
 
-def _member(scope: Scope, asked: str | None) -> str | None:
+def whose(scope: Scope, asked: str | None) -> str | None:
     """Return whose money is asked for: a member's is its own, whatever it asks for.
 
     Raises:
@@ -185,10 +177,10 @@ async def list_previews(
 ) -> Any:
     """A month as if it ended now, with a forecast: a member's own, or the whole house's."""
     wanted = month or month_of(now, found.ledger.zone)
-    whose = _member(scope, member)
+    asked = whose(scope, member)
 
     def read() -> tuple[list[Statement], dict[str, Budget | None]]:
-        stated = found.ledger.preview(wanted, now=now, member=whose)
+        stated = found.ledger.preview(wanted, now=now, member=asked)
         with found.records.reading() as session:
             return stated, {each.member: service.budget(session, each.member) for each in stated}
 
@@ -238,11 +230,11 @@ async def list_preview_segments(
     limit: Limit = 100,
 ) -> Any:
     """What a line of an open month was measured in, down to the samples."""
-    wanted, whose = month or month_of(now, found.ledger.zone), _member(scope, member) or ""
+    wanted, asked = month or month_of(now, found.ledger.zone), whose(scope, member) or ""
 
     def read() -> list[Segment]:
         with found.records.reading() as session:
-            return found.ledger.opened(session, wanted, whose, reference)
+            return found.ledger.opened(session, wanted, asked, reference)
 
     return _segments(await asyncio.to_thread(read), cursor, limit)
 
@@ -287,7 +279,7 @@ async def list_contests(
 @router.post("/contests", tags=["statements"], status_code=HTTPStatus.CREATED, response_model=ContestOut)
 async def add_contest(writer: WriterDep, scope: ScopeDep, given: ContestIn) -> Any:
     """Contest a line of a month that is not closed: it stays out of the statement until somebody has decided."""
-    _member(scope, given.member)
+    whose(scope, given.member)
     stated = await asyncio.to_thread(writer.found.ledger.preview, given.month, now=writer.now, member=given.member)
     if not any(line.reference == given.reference for each in stated for line in each.lines):
         raise InvalidRecordError([Problem("reference", f"{given.month} has no such line of {given.member}")])
@@ -365,10 +357,10 @@ async def list_statements(
     limit: Limit = 100,
 ) -> Any:
     """Closed statements, by number; a member sees its own."""
-    whose = _member(scope, member)
+    asked = whose(scope, member)
 
     def read() -> tuple[list[IssuedStatement], dict[int, service.Fate]]:
-        rows = service.statements(found.records, scope, month=month, member=whose)
+        rows = service.statements(found.records, scope, month=month, member=asked)
         with found.records.reading() as session:
             return rows, service.fates(session)
 
@@ -501,7 +493,7 @@ def _whole(row: IssuedStatement, events: Sequence[StatementEvent], fate: service
     }
 
 
-# Budgets, decisions, use.
+# Budgets, decisions.
 
 
 @router.get("/budgets/{member_id}", tags=["statements"], response_model=BudgetOut)
@@ -546,55 +538,3 @@ async def list_decisions(
     rows = await asyncio.to_thread(decisions, found.ledger, scope, now=now)
     items, following = page(rows, lambda row: row["key"], after=cursor, limit=limit)
     return {"items": items, "next_cursor": following}
-
-
-@router.get("/usage", tags=["usage"], response_model=UsageList)
-async def list_usage(
-    found: ServicesDep,
-    scope: ScopeDep,
-    now: NowDep,
-    *,
-    by: Annotated[str, Query(max_length=80, description="Comma-separated: " + ", ".join(By))] = "member,machine",
-    start: Annotated[Day | None, Query(alias="from", description="First day; by default that of the month.")] = None,
-    end: Annotated[Day | None, Query(alias="to", description="First day that is not in it.")] = None,
-    member: OfMember = None,
-    machine: Annotated[str | None, Query(max_length=63, description="Only of this machine.")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> Any:
-    """Use and money, by any of member, machine, site, state, day, job, order and part; a member sees its own."""
-    whose = _member(scope, member)
-    today = day_of(now, found.ledger.zone)
-    until = min(end or today + timedelta(days=1), today + timedelta(days=1))
-    since = start or (until - timedelta(days=1)).replace(day=1)
-    if not 0 < (until - since).days <= DAYS_MAX:
-        raise InvalidQueryError(f"the range is empty or longer than {DAYS_MAX} days: ask for another one")
-    keys = _keys(by)
-    days = (since, until - timedelta(days=1))
-    rows = await asyncio.to_thread(used, found.ledger, keys, days, now=now, member=whose, machine=machine)
-    items, following = page(rows, lambda row: "\n".join(row[0]), after=cursor, limit=limit)
-    return {
-        "items": [
-            {
-                "key": dict(zip(keys, key, strict=True)),
-                "seconds": total.seconds,
-                "energy_kwh": str(Decimal(total.energy) / 1_000_000),
-                "parts": total.pieces,
-                "net": str(total.net),
-                "currency": CURRENCY,
-            }
-            for key, total in items
-        ],
-        "next_cursor": following,
-        "from": since,
-        "to": until,
-        "by": keys,
-    }
-
-
-def _keys(by: str) -> list[By]:
-    names = list(dict.fromkeys(by.split(",")))
-    unknown = [name for name in names if name not in set(By)]
-    if unknown:
-        raise InvalidQueryError(f"use is not told apart by {unknown[0]!r}: name some of {', '.join(By)}")
-    return [By(name) for name in names]

@@ -164,7 +164,23 @@ class Ledger:
             reference: of the line.
             closing: the month whose closing rated it; None for an open month.
         """
-        machine = machine_of(reference)
+        found = self.rated(session, month, member, machine_of(reference), closing=closing)
+        return [
+            segment for line in found if line.reference == reference for part in line.parts for segment in part.segments
+        ]
+
+    def rated(
+        self, session: Session, month: str, member: str, machine: str, *, closing: str | None = None
+    ) -> list[Line]:
+        """Return what a machine's use costs a member, each part with its segments and the samples they come from.
+
+        Args:
+            session: of the records.
+            month: of the use.
+            member: whose lines.
+            machine: which; nothing is returned for none.
+            closing: the month whose closing rated it; None for an open month.
+        """
         if not machine:
             return []
         if closing is None:
@@ -176,11 +192,7 @@ class Ledger:
             latest = session.scalar(rated) or closing
             segments = self.frozen(session, latest, month, machine, with_sources=True)
         ground, _ = self.ground(session, month)
-        found: list[Segment] = []
-        for line in rate_machine(machine, segments, ground.terms()):
-            if (line.member, line.reference) == (member, reference):
-                found += [segment for part in line.parts for segment in part.segments]
-        return found
+        return [line for line in rate_machine(machine, segments, ground.terms()) if line.member == member]
 
     def _with_sources(self, session: Session, month: str, machine: str, member: str) -> list[Segment]:
         start, end = self.usage.reaching(session, machine, *self.days(month))

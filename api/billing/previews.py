@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
+    from sqlalchemy.orm import Session
+
     from api.access.scope import Scope
     from api.billing.ledger import Ledger
     from api.billing.pricelist import Entry
@@ -122,6 +124,12 @@ def used(
     return report.rows
 
 
+def open_since(session: Session, ledger: Ledger, now: int) -> tuple[date, date]:
+    """Return the first and the last day on which something may still be decided for the next month to be closed."""
+    closed, today = service.last_closed(session), day_of(now, ledger.zone)
+    return (ledger.days(next_month(closed))[0] if closed else today - OPEN_DAYS * _ONE_DAY), today
+
+
 def decisions(ledger: Ledger, scope: Scope, *, now: int) -> list[dict[str, Any]]:
     """Return what somebody has to decide before the next month can be closed, the oldest first.
 
@@ -129,8 +137,7 @@ def decisions(ledger: Ledger, scope: Scope, *, now: int) -> list[dict[str, Any]]
         Rows as the list of decisions shows them, each with a `key` that orders it.
     """
     with ledger.records.reading() as session:
-        closed = service.last_closed(session)
-        since = ledger.days(next_month(closed))[0] if closed else day_of(now, ledger.zone) - OPEN_DAYS * _ONE_DAY
+        since, _ = open_since(session, ledger, now)
         found = [
             _doubt(machine, doubt)
             for machine, _, held in service.doubtful_days(session, scope, since)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from decimal import Decimal
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.billing.calendars import civil_month
 from api.billing.scenarios.prices import read_book, read_calendar, read_common
 from api.billing.scenarios.values import BadScenarioError, Node
-from shopfloor.periods import INSTANT_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
     from zoneinfo import ZoneInfo
 
@@ -58,8 +57,8 @@ class PriceList(NamedTuple):
         """What a statement names as the ground it stands on."""
         return {
             "calendars": " ".join(f"{each.name}@{each.version}" for _, each in sorted(self.calendars.items())),
-            "tzdata": _version_of("tzdata"),
-            "officina": _version_of("officina"),
+            "tzdata": version("tzdata"),
+            "officina": version("officina"),
         }
 
 
@@ -90,16 +89,11 @@ def read_prices(
         rows[entry.kind].append(table_of(entry))
     root = Node(rows, "", zone)
     named = set(members)
-    known_members = _Members(named) if machines is None else named
+    known_members = _Anything(named) if machines is None else named
     known_machines = _Anything() if machines is None else set(machines)
     calendars = {calendar.name: calendar for calendar in _calendars(root)}
     book = read_book(list(root.rows("tariffs")), calendars, known_machines, known_members)
     return PriceList(ordered, book, read_common(root, known_machines, known_members), calendars)
-
-
-class _Members(_Anything):
-    def __init__(self, names: Iterable[str]) -> None:
-        super().__init__(names)
 
 
 def table_of(entry: Entry) -> dict[str, Any]:
@@ -127,15 +121,6 @@ def _calendars(root: Node) -> Iterator[Calendar]:
             raise node.refuse(f"there is a calendar {calendar.name!r} already: give this one another name")
         names.add(calendar.name)
         yield calendar
-
-
-def versions_of(entry: Entry, prices: PriceList) -> list[Version]:
-    """Return the tariff versions of an entry; none for one that is no tariff."""
-    if entry.kind != "tariffs":
-        return []
-    table = table_of(entry)
-    names = {f"{table['name']}@{row.get('name', number)}" for number, row in enumerate(table["versions"], 1)}
-    return [each for each in prices.book.versions if each.label in names]
 
 
 def check_change(before: PriceList, after: PriceList, closed: str | None, zone: ZoneInfo) -> None:
@@ -190,20 +175,3 @@ def _check_common(before: Common, after: Common, closed: str) -> None:
 def _continues(quota: Any, other: Any, closed: str) -> bool:
     """Tell whether a quota is the same but for a later end."""
     return bool(quota._replace(last="") == other._replace(last="") and min(quota.last, other.last) >= closed)
-
-
-def is_open_ended(each: Version) -> bool:
-    """Tell whether a version holds until another one takes over."""
-    return each.valid.end == INSTANT_MAX
-
-
-def _version_of(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "of the system"
-
-
-def sorted_entries(entries: Sequence[Entry]) -> list[Entry]:
-    """Return entries in the order in which they are read."""
-    return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), entry.id))

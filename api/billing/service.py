@@ -156,6 +156,20 @@ def name_of(kept: Entry) -> str:
     return str(next((table[key] for key in ("name", "item", "section") if key in table), ""))
 
 
+# What things are called.
+
+
+def member_names(session: Session) -> dict[str, str]:
+    """Return what member firms are called, by their identifiers."""
+    return dict(session.execute(select(Member.id, Member.legal_name)).tuples().all())
+
+
+def machine_names(session: Session) -> dict[str, str]:
+    """Return what machines are called and what they are, by their identifiers."""
+    rows = session.execute(select(Machine.id, Machine.name, Machine.kind))
+    return {row.id: f"{row.name or row.id} {row.kind or ''}".strip() for row in rows}
+
+
 # Contests.
 
 

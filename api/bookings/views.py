@@ -110,6 +110,17 @@ def members(session: Session, *, on: Period) -> list[tuple[str, str]]:
     return [(row.id, row.legal_name) for row in rows if row.active_to is None or first < row.active_to]
 
 
+def booked_by(session: Session, machine: str, period: Period) -> list[tuple[str, Period]]:
+    """Return whose bookings of a machine hold something of a period, by their start: for who works at the machine."""
+    wanted = select(Booking).where(
+        Booking.machine_id == machine,
+        Booking.ends > period.start,
+        Booking.starts < period.end,
+        Booking.ends > Booking.starts,
+    )
+    return [(row.member_id, Period(row.starts, row.ends)) for row in session.scalars(wanted.order_by(Booking.starts))]
+
+
 def bounded(period: Period, *, days: int) -> Period:
     """Return a period that may be asked for.
 

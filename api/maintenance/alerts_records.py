@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from api.access.scope import Scope
+    from api.access.scope import Caller, Scope
     from api.audit.service import Actor
     from api.maintenance.links import Link
     from api.maintenance.rules import Rule
@@ -74,6 +74,24 @@ class Doing(NamedTuple):
     until: int = 0
     to: str = ""
     at: int | None = None
+
+
+class Wish(NamedTuple):
+    """What somebody wants to do with an alert, as a form or a program says it.
+
+    Attributes:
+        kind: see `api.maintenance.deeds.Kind`, or `comment`.
+        note: what they write.
+        shelve_for: `hour` or `shift`, None where `until` says it.
+        until: end of a shelving.
+        to: to whom it is assigned.
+    """
+
+    kind: str
+    note: str = ""
+    shelve_for: str | None = None
+    until: int = 0
+    to: str = ""
 
 
 class Held(NamedTuple):
@@ -129,7 +147,7 @@ def listed(session: Session, scope: Scope, *, state: str, machine: str | None) -
     wanted = select(IncidentRow).where(IncidentRow.name.in_(names), _of_state(state), _may_see(scope))
     rows = session.scalars(wanted.order_by(IncidentRow.since.desc(), IncidentRow.id).limit(LISTED_MAX)).all()
     book = rulebook.read(session)
-    held = _held(session, rows)
+    held = held_of(session, rows)
     return [Seen(row, known[row.name], held.get(row.id, Held()), _rule(book, row)) for row in rows]
 
 
@@ -144,7 +162,7 @@ def one(session: Session, scope: Scope, alert: str) -> Seen:
     is_theirs = scope.role is not Role.MEMBER or (row is not None and row.payer == scope.member)
     if row is None or place is None or not is_theirs:
         raise UnknownRecordError(alert)
-    return Seen(row, place, _held(session, [row]).get(row.id, Held()), _rule(rulebook.read(session), row))
+    return Seen(row, place, held_of(session, [row]).get(row.id, Held()), _rule(rulebook.read(session), row))
 
 
 def deeds_of(session: Session, alert: str) -> Sequence[DeedRow]:
@@ -152,9 +170,33 @@ def deeds_of(session: Session, alert: str) -> Sequence[DeedRow]:
     return session.scalars(select(DeedRow).where(DeedRow.incident == alert).order_by(DeedRow.id)).all()
 
 
-def orders_of(session: Session, alert: str) -> list[int]:
-    """Return the numbers of the work orders of an alert."""
-    return list(session.scalars(select(WorkOrder.number).where(WorkOrder.incident == alert)))
+def orders_of(session: Session, alert: str) -> list[tuple[int, str]]:
+    """Return number and title of each work order of an alert."""
+    wanted = select(WorkOrder).where(WorkOrder.incident == alert).order_by(WorkOrder.number)
+    return [(row.number, row.title) for row in session.scalars(wanted)]
+
+
+def handle(session: Session, caller: Caller, actor: Actor, alert: str, wish: Wish, *, zone: ZoneInfo, now: int) -> None:
+    """Do what a caller wants with an alert that it may see.
+
+    Args:
+        session: from `Records.writing`.
+        caller: who wants it.
+        actor: the same, for the audit trail.
+        alert: which.
+        wish: what is wanted.
+        zone: civil time, in which shifts end.
+        now: when.
+
+    Raises:
+        UnknownRecordError: there is none, or it is not the caller's to see.
+        ActionRefusedError: it cannot be done to this alert as it is; the sentence says why.
+    """
+    seen = one(session, caller.scope, alert)
+    until = wish.until if wish.kind == "shelve" else 0
+    if wish.kind == "shelve" and wish.shelve_for is not None:
+        until = shelved_until(session, caller.id.removeprefix("person:"), wish.shelve_for, zone, now=now)
+    act(session, actor, seen, Doing(wish.kind, caller.id, caller.name, wish.note, until, wish.to), now=now)
 
 
 def act(session: Session, actor: Actor, seen: Seen, doing: Doing, *, now: int) -> None:
@@ -205,7 +247,7 @@ def tap(session: Session, actor: Actor, link: Link, *, now: int) -> None:
         raise ActionRefusedError("this link was used before: open the alert in Officina instead")
     name = roster.name_of(session, link.person)
     place = Place(None, None, row.name, "")
-    seen = Seen(row, place, _held(session, [row]).get(row.id, Held()), None)
+    seen = Seen(row, place, held_of(session, [row]).get(row.id, Held()), None)
     by = f"person:{link.person}"
     doing = Doing("take", by, name) if link.deed == "mine" else Doing("shelve", by, name, "not now", now + HOUR)
     act(session, actor, seen, doing, now=now)
@@ -258,7 +300,7 @@ def _check(seen: Seen, doing: Doing, now: int) -> None:
             raise ActionRefusedError(f"shelve it until a date that lies ahead, at most {SHELVED_DAYS_MAX} days")
 
 
-def _held(session: Session, rows: Sequence[IncidentRow]) -> dict[str, Held]:
+def held_of(session: Session, rows: Sequence[IncidentRow]) -> dict[str, Held]:
     """Return how people hold alerts: what they did last, unless the condition has come back since."""
     wanted = select(DeedRow).where(DeedRow.incident.in_([row.id for row in rows]), DeedRow.kind != "comment")
     again = {row.id: max((each[0] for each in row.alarms if each[4] == str(What.AGAIN)), default=0) for row in rows}

@@ -110,7 +110,7 @@ def _whole(found: Services, session: Any, scope: Scope, alert_id: str) -> dict[s
         "alarms": show.alarms(seen),
         "deeds": [show.deed(each) for each in alerts_records.deeds_of(session, alert_id)],
         "deliveries": [show.delivery(each, names) for each in RecordsOutbox(found.records).of_incident(alert_id)],
-        "work_orders": alerts_records.orders_of(session, alert_id),
+        "work_orders": [number for number, _ in alerts_records.orders_of(session, alert_id)],
     }
     return _shown(scope, whole)
 
@@ -120,16 +120,12 @@ async def act_on_alert(writer: WriterDep, caller: CallerDep, alert_id: AlertId, 
     """Take charge, shelve, assign, comment, or say that the cause has been dealt with."""
     found, actor, now = writer
     zone = ZoneInfo(found.settings.time_zone)
+    wish = alerts_records.Wish(
+        action.kind, action.note, action.shelve_for, parse_instant(action.until) if action.until else 0, action.to
+    )
 
     def change(session: Any) -> None:
-        seen = alerts_records.one(session, caller.scope, alert_id)
-        until = parse_instant(action.until) if action.until else 0
-        if action.kind == "shelve" and action.shelve_for is not None:
-            person = caller.id.removeprefix("person:")
-            until = alerts_records.shelved_until(session, person, action.shelve_for, zone, now=now)
-        doing = alerts_records.Doing(action.kind, caller.id, caller.name, action.note,
-                                     until if action.kind == "shelve" else 0, action.to)  # fmt: skip
-        alerts_records.act(session, actor, seen, doing, now=now)
+        alerts_records.handle(session, caller, actor, alert_id, wish, zone=zone, now=now)
 
     await write(writer, change)
     return await read(found, lambda session: _whole(found, session, caller.scope, alert_id))

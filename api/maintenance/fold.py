@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.maintenance.alarms import Alarm, Change, Terms
 from api.maintenance.baseline import BaselineEvaluator
+from api.maintenance.calls import CallEvaluator
 from api.maintenance.conditions import Class, ClassMap, ConditionsEvaluator
 from api.maintenance.deeds import DEED, perform
 from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement
@@ -26,6 +27,7 @@ from api.maintenance.limits import (
 from api.maintenance.lives import LivesEvaluator
 from api.maintenance.rules import (
     Baseline,
+    Call,
     Conditions,
     Frozen,
     Limit,
@@ -75,6 +77,8 @@ def evaluator_for(rule: Rule, signal: str, classes: ClassMap) -> Evaluator:
     """Return a rule at work on a signal; the signal is empty for rules about the machine."""
     if isinstance(rule.how, Conditions):
         return ConditionsEvaluator(rule, classes)
+    if isinstance(rule.how, Call):
+        return CallEvaluator(rule)
     kind, is_about_signal = _EVALUATORS[type(rule.how)]
     evaluator: Evaluator = kind(rule, signal, rule.how) if is_about_signal else kind(rule, rule.how)
     return evaluator
@@ -87,7 +91,7 @@ def terms_of(rule: Rule) -> Terms:
         off_delay_seconds=rule.off_delay_seconds,
         quiet_days=rule.quiet_days,
         severity=rule.severity,
-        needs_work=not isinstance(rule.how, Service | Silence),
+        needs_work=not isinstance(rule.how, Service | Silence | Call),
     )
 
 
@@ -145,7 +149,7 @@ class MachineFold:
         self._doer = _Doer(self)
         self._listeners[DEED] = [(_DOER, self._doer)]
         for rule in rules:
-            if isinstance(rule.how, Service | Silence | Conditions):
+            if isinstance(rule.how, Service | Silence | Conditions | Call):
                 self._adopt(rule, "")
 
     def take(self, samples: Iterable[Sample]) -> None:

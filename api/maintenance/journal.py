@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import delete, func, select
 
 from api.maintenance.alarms import Change, What
+from api.maintenance.calls import Said
 from api.maintenance.deeds import Deed
 from api.maintenance.following import Kept
 from api.maintenance.incidents import Incident, IncidentFold
@@ -19,6 +20,7 @@ from api.maintenance.tables import (
     ConditionRow,
     DeedRow,
     IncidentRow,
+    MaintenanceCall,
     PlannedWindow,
     ServiceEntry,
     Watched,
@@ -269,24 +271,37 @@ def keep_payer(session: Session, incident: str, payer: str) -> None:
         row.payer = payer
 
 
-def newest_entries(session: Session) -> tuple[int, int]:
-    """Return the numbers of the newest deed and the newest service entry."""
-    deed = session.scalar(select(func.max(DeedRow.id))) or 0
-    return deed, session.scalar(select(func.max(ServiceEntry.id))) or 0
+class Entries(NamedTuple):
+    """Up to which number each kind of entry was read."""
+
+    deed: int = 0
+    service: int = 0
+    call: int = 0
 
 
-def events(session: Session, since: tuple[int, int] = (0, 0)) -> list[Sample]:
-    """Return deeds and service entries that were entered after some, as samples of what they are about."""
-    deeds = select(DeedRow).where(DeedRow.id > since[0], DeedRow.kind != "comment").order_by(DeedRow.id)
+def newest_entries(session: Session) -> Entries:
+    """Return the numbers of the newest deed, service entry and call."""
+    newest = (session.scalar(select(func.max(each.id))) or 0 for each in (DeedRow, ServiceEntry, MaintenanceCall))
+    return Entries(*newest)
+
+
+def events(session: Session, since: Entries = Entries()) -> list[Sample]:  # noqa: B008 - it is never changed
+    """Return deeds, service entries and calls that were entered after some, as samples of what they are about."""
+    deeds = select(DeedRow).where(DeedRow.id > since.deed, DeedRow.kind != "comment").order_by(DeedRow.id)
     found = [
         Deed(row.kind, tuple((rule, subject) for rule, subject in row.alarms), row.by_name, row.note, row.until,
              row.assignee).sample(row.name, row.at)
         for row in session.scalars(deeds)
     ]  # fmt: skip
-    entries = select(ServiceEntry).where(ServiceEntry.id > since[1]).order_by(ServiceEntry.id)
+    entries = select(ServiceEntry).where(ServiceEntry.id > since.service).order_by(ServiceEntry.id)
     for entry in session.scalars(entries):
         value = f"{entry.rule}|{entry.used}" if entry.used else entry.rule
         found.append(Sample(entry.name, SERVICED, entry.at, value))
+    calls = select(MaintenanceCall).where(MaintenanceCall.id > since.call).order_by(MaintenanceCall.id)
+    found += [
+        Said(row.call, row.is_over, row.by_name, row.note).sample(row.machine_id, row.at)
+        for row in session.scalars(calls)
+    ]
     return found
 
 

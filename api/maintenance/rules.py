@@ -245,17 +245,22 @@ class Lives:
     warns: bool = False
 
 
-How: TypeAlias = "Limit | Zones | Rate | Baseline | Trend | Service | Frozen | Conditions | Silence | Lives"
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The person at the machine wants somebody there."""
+
+
+How: TypeAlias = "Limit | Zones | Rate | Baseline | Trend | Service | Frozen | Conditions | Silence | Lives | Call"
 KINDS: Mapping[str, type[How]] = MappingProxyType(
     {each.__name__.lower(): each
-     for each in (Limit, Zones, Rate, Baseline, Trend, Service, Frozen, Conditions, Silence, Lives)},
+     for each in (Limit, Zones, Rate, Baseline, Trend, Service, Frozen, Conditions, Silence, Lives, Call)},
 )  # fmt: skip
 """Ways of judging by the name of their table."""
 _POSITIVE = {"window_days", "learn_days", "learn_steps", "step_seconds", "smooth_steps", "span_seconds", "points",
              "still_seconds", "seconds", "recent_days"}  # fmt: skip
 _MOST = {"_seconds": 315_360_000.0, "_days": 3_650.0, "points": 365.0, "_steps": 10_000.0}
 """Most of what is named so: ten years, and what a fold can keep."""
-_WITHOUT_SIGNAL = (Service, Conditions, Silence)
+_WITHOUT_SIGNAL = (Service, Conditions, Silence, Call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,29 @@ class DeedRow(Base):
     alarms: Mapped[list[list[str]]] = mapped_column(JSON)
 
 
+class MaintenanceCall(Base):
+    """Somebody at a machine called maintenance, or took the call back; never changed.
+
+    Attributes:
+        call: the call that it is about.
+        at: when.
+        is_over: nobody is wanted any more.
+        by: who: `person:ID`, `key:ID`.
+        by_name: as people call them.
+    """
+
+    __tablename__ = "maintenance_calls"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    machine_id: Mapped[str] = mapped_column(ForeignKey("machines.id"), index=True)
+    call: Mapped[str] = mapped_column(String(RANDOM_ID))
+    at: Mapped[Stamp]
+    is_over: Mapped[bool]
+    by: Mapped[str] = mapped_column(String(40))
+    by_name: Mapped[str] = mapped_column(String(120))
+    note: Mapped[str] = mapped_column(String(WORDS_MAX), default="")
+
+
 class ServiceEntry(Base):
     """Service work that was done: it resets the counter at its time, also when it is entered late.
 

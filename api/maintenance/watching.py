@@ -144,7 +144,7 @@ class Watching:
         self._notifications: NotificationFold | None = None
         self._settings: _Settings | None = None
         self._settings_at = 0
-        self._entries = (0, 0)
+        self._entries = journal.Entries()
         self._kept_states: dict[str, set[int]] = {}
         self._since: dict[str, int] = {}
         self._told: dict[str, dict[str, Any]] = {}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.maintenance.rules import Baseline, Conditions, Frozen, Limit, Lives, Rate, Service, Silence, Trend, Zones
+from api.maintenance.rules import Baseline, Call, Conditions, Frozen, Limit, Lives, Rate, Service, Silence, Trend, Zones
 from shopfloor.periods import DAY, HOUR, SECOND, to_datetime
+from shopfloor.signals import UnknownSignalError, find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,7 @@ _ITALIAN = {
     "no change for {} hours of work": "nessun cambiamento in {} ore di lavoro",
     "the control's own statement": "lo dice il controllo",
     "the control's counter has {} left": "al contatore del controllo resta {}", "left": "resta",
+    "the word of the person at the machine": "la parola di chi è alla macchina", "note": "nota",
     "predicted": "previsto dal controllo", "no sign for {} minutes": "nessun segno da {} minuti",
 }  # fmt: skip
 _HEADS = {"more": "More: ", "again": "Still: ", "escalated": "Nobody has answered: "}
@@ -127,7 +129,9 @@ def describe(rule: Rule, language: str = "en") -> str:
     return _say(words, language, *values)
 
 
-def _words(how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions | Lives, unit: str) -> tuple[str, ...]:
+def _words(
+    how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions | Lives | Call, unit: str
+) -> tuple[str, ...]:
     match how:
         case Zones():
             found = ("vibration zones of ISO 20816-3, from {} and from {}", *(f"{each:g}{unit}" for each in how.limits))
@@ -146,6 +150,8 @@ def _words(how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions 
             found = ("the control's counter has {} left", f"{how.least_percent:g} %")
         case Silence():
             found = ("no sign for {} minutes", f"{how.seconds / 60:g}")
+        case Call():
+            found = ("the word of the person at the machine",)
         case Conditions():
             found = ("the control's own statement",)
     return found
@@ -176,9 +182,20 @@ def title_of(rule: Rule | None, name: str, subject: str, evidence: Mapping[str, 
     """
     if text := evidence.get("text"):
         return f"{text} ({evidence.get('code', '')})"
-    about = subject.replace("|", " ").removesuffix(".double").replace("_", " ")
+    about = _about(subject, language)
     title = name if rule is None else (rule.title_it if language == "it" else "") or rule.title
     return f"{title}{f' ({about})' if about else ''}"
+
+
+def _about(subject: str, language: str) -> str:
+    """Return what an alarm is about within its rule: a signal by its name, else the words of the subject."""
+    first, _, rest = subject.partition("|")
+    try:
+        signal = find(first)
+    except UnknownSignalError:
+        return subject.replace("|", " ").removesuffix(".double").replace("_", " ")
+    named = signal.label_it if language == "it" else signal.label_en
+    return f"{named[:1].lower()}{named[1:]} {rest}".strip()
 
 
 def _title(change: Change, rules: Mapping[str, Rule], language: str) -> str:

@@ -135,7 +135,7 @@ async def _now(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
         "machine": machine,
         "it": shown,
         "window": f"{start:%H:%M}\N{EN DASH}{local(window.end, page.zone):%H:%M}",
-        "facts": _facts(page, found, machine) if page.scope.sees_work else [],
+        "facts": work_of(page, found, machine) if page.scope.sees_work else [],
         "measures": _measures(page, found, machine) if page.scope.sees_work else [],
         "alarm": str((facts.work or {}).get("alarm") or ""),
         "sees_work": page.scope.sees_work,
@@ -150,11 +150,15 @@ def _booked(page: Page, found: Services, machine: Machine) -> str:
     return occupied(occupancy, Clockwork(page.now, page.zone, page.say))
 
 
-def _facts(page: Page, found: Services, machine: Machine) -> list[tuple[str, str, str]]:
+WORK = ("program", "job", "order", "tool_number")
+"""What a machine works on, in its order."""
+
+
+def work_of(page: Page, found: Services, machine: Machine, names: tuple[str, ...] = WORK) -> list[tuple[str, str, str]]:
     """Return what the machine works on: name, value, since when."""
     values = found.live.present(machine, now=page.now).values
     shown: list[tuple[str, str, str]] = []
-    for name in ("program", "job", "order", "tool_number"):
+    for name in names:
         sample = values.get(name)
         if sample is not None and sample.value not in (None, ""):
             shown.append(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _EVERYBODY = frozenset(Role) - {Role.KIOSK}
 _ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
+_CARE = frozenset({Role.ADMINISTRATOR, Role.MAINTENANCE})
+_MONEY = frozenset({Role.ADMINISTRATOR, Role.MEMBER})
 _STAFF = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.MAINTENANCE})
 
 
@@ -33,7 +35,14 @@ class Place(NamedTuple):
 
 BAR = (
     Place("/", mark("Machines"), _EVERYBODY),
+    Place("/inbox", mark("Alerts"), _EVERYBODY),
+    Place("/plan", mark("Plan"), _CARE),
+    Place("/work-orders", mark("Work orders"), _CARE),
+    Place("/charges", mark("Charges"), _MONEY),
+    Place("/statements", mark("Statements"), frozenset({Role.MEMBER})),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
+    Place("/decide", mark("To decide"), _ADMINISTRATOR),
+    Place("/closing", mark("Closing"), _ADMINISTRATOR),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),
     Place("/administration", mark("Administration"), _ADMINISTRATOR),
 )
@@ -50,7 +59,7 @@ ADMINISTRATION = (
 )
 """The parts of the administration."""
 
-_BELOW = {"/": ("/machines",)}
+_BELOW = {"/charges": ("/prices",), "/": ("/machines",), "/inbox": ("/alerts",)}
 """Addresses that belong to an entry and do not begin with its own."""
 
 

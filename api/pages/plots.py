@@ -37,15 +37,16 @@ class Plot(NamedTuple):
     lines: list[Line]
 
 
-def plot(points: Sequence[tuple[int, float]], window: Period, *, gap: int) -> Plot:
+def plot(points: Sequence[tuple[int, float]], window: Period, *, gap: int, including: Sequence[float] = ()) -> Plot:
     """Draw a curve.
 
     Args:
         points: instants and values, in order.
         window: from when to when the drawing reaches.
         gap: longest time in nanoseconds between two points that are joined.
+        including: values that the scale must hold as well, as a limit.
     """
-    values = [value for _, value in points]
+    values = [*(value for _, value in points), *including]
     lines = scale(min(values, default=0.0), max(values, default=1.0))
     bottom, top = lines[0], lines[-1]
     length = window.end - window.start

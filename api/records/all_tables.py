@@ -7,6 +7,7 @@ from api.audit import tables as audit
 from api.billing import tables as billing
 from api.bookings import tables as bookings
 from api.edges import tables as edges
+from api.floor import tables as floor
 from api.maintenance import tables as maintenance
 from api.records import tables as records
 from api.records.base import Base
@@ -20,6 +21,7 @@ __all__ = [
     "billing",
     "bookings",
     "edges",
+    "floor",
     "maintenance",
     "records",
     "usage",

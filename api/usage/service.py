@@ -29,7 +29,7 @@ from api.usage.evidence import (
 )
 from api.usage.segments import PAYERS, UNATTRIBUTED, payer_named
 from api.usage.tables import BadgeOwner, CheckIn, CorrectionRequest, MaintenanceTime, MemberRule, UsageDay
-from shopfloor.periods import DAY, INSTANT_MAX, Period, to_datetime
+from shopfloor.periods import DAY, INSTANT_MAX, SECOND, Period, to_datetime
 from shopfloor.states import State
 
 if TYPE_CHECKING:
@@ -171,6 +171,13 @@ def check_in(session: Session, actor: Actor, scope: Scope, said: Presence, *, no
            after={"at": said.at, "payer": said.payer})  # fmt: skip
     concern(session, said.machine, Period(said.at, said.at + DAY))
     return row
+
+
+def free_instant(session: Session, machine: str, at: int) -> int:
+    """Return an instant of the same second at which nobody checked in or out."""
+    wanted = select(CheckIn.at).where(CheckIn.machine_id == machine, CheckIn.at >= at, CheckIn.at < at + SECOND)
+    taken = set(session.scalars(wanted))
+    return next(each for each in range(at, at + SECOND) if each not in taken)
 
 
 def check_ins(records: Records, scope: Scope, machine: str | None, period: Period) -> list[CheckIn]:

@@ -1,4 +1,8 @@
-"""Telling systemd how a service fares (sd_notify(3), the protocol of `Type=notify` and `WatchdogSec=`)."""
+"""Telling who started a service how it fares.
+
+Systemd hears it by sd_notify(3), the protocol of `Type=notify` and `WatchdogSec=`. The health check of a container,
+where nothing is served that it could ask, looks at the age of a file (`shopfloor.runtime.probe`).
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,22 @@ import asyncio
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
 _MICROSECONDS = 1_000_000
 _PARTS = 3
 """The watchdog hears from a service so many times in its period: one may be late."""
+ALIVE_FILE = "OFFICINA_ALIVE_FILE"
+"""Variable of the environment that names a file; it is touched for as long as the service works."""
+TOUCH_SECONDS = 5.0
+"""How often it is touched; a probe finds it too old after several times as long."""
 
 
 class Notifier:
-    """This process's line to systemd; silent where systemd did not start it.
+    """This process's line to who started it; silent where nobody listens.
 
-    What systemd says stands in the environment and is for this process alone: it is taken out there, so that no process
+    What is asked for stands in the environment and is for this process alone: it is taken out there, so that no process
     that this one starts speaks in its name.
     """
 
@@ -25,9 +34,16 @@ class Notifier:
         microseconds = os.environ.pop("WATCHDOG_USEC", "")
         is_mine = os.environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.alive_seconds = int(microseconds) / _MICROSECONDS / _PARTS if microseconds.isdecimal() and is_mine else 0.0
+        file = os.environ.pop(ALIVE_FILE, "")
+        self._file = Path(file) if file else None
+        if self._file is not None:
+            self.alive_seconds = min(self.alive_seconds or TOUCH_SECONDS, TOUCH_SECONDS)
 
     def say(self, state: str) -> None:
         """Send one state; where nobody listens any more, the service goes on all the same."""
+        if self._file is not None and state == ALIVE:
+            with contextlib.suppress(OSError):
+                self._file.touch()
         if not self._address:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address

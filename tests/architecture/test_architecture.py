@@ -66,6 +66,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/maintenance/watching.py",
         "api/*/service.py",
         "api/billing/closing.py",
+        "api/billing/deciding.py",
         "api/billing/handing.py",
         "api/billing/ledger.py",
         "api/billing/previews.py",

@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import chain, closing, collector, documents, gateway, maintenance, read_side, sign_in
+from tests.benchmarks import chain, closing, collector, documents, gateway, maintenance, read_side, sign_in, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "maintenance": maintenance.main,
     "read_side": lambda: read_side.main([]),
     "sign_in": sign_in.main,
+    "streams": streams.main,
 }
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.services
 
-OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall")
+OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall",
+            "/tablet/mill-1", "/tablet/mill-1/payer", "/tablet/mill-1/card")  # fmt: skip
 OF_ADMINISTRATORS = (
     "/administration/members", "/administration/members/new", "/administration/members/firm-a",
     "/administration/sites", "/administration/agents", "/administration/agents/north-1",
@@ -33,7 +34,7 @@ OF_ADMINISTRATORS = (
 )  # fmt: skip
 IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")
-READ_CLOSELY = ("/", "/machines/mill-1", "/administration/members/new")
+READ_CLOSELY = ("/", "/machines/mill-1", "/tablet/mill-1", "/administration/members/new")
 BYTES_MAX = 200_000
 LOST_SECONDS_MAX = 10.0
 
@@ -110,6 +111,29 @@ def test_an_operator_opens_a_machine_with_one_click_and_a_curve_with_one_more(it
         assert shown.complaints == []
 
 
+def test_who_pays_changes_in_two_taps_and_a_stop_has_its_reason_after_one(it: World, browser: Browser) -> None:
+    with screen(browser, it, "operator", "tablet") as shown:
+        shown.open("/tablet/mill-1?lang=it")
+        assert "Perché è ferma?" in shown.texts()
+
+        shown.click("#change-payer")
+        shown.click("button[name=payer][value=firm-a]")
+        shown.page.wait_for_selector("#payer button[name=out]")
+        assert "per badge o ingresso" in shown.texts().casefold()
+        assert shown.clicks == 2
+
+        shown.click("button[name=reason][value=material]")
+        shown.page.wait_for_selector("text=Ogni fermo ha la sua causale.")
+        assert shown.clicks == 3
+
+        shown.click("#call")
+        shown.page.wait_for_selector("text=Manutenzione chiamata")
+        assert shown.clicks == 4
+        smallest = "Math.min(...[...document.querySelectorAll('main .btn')].map(each => each.offsetHeight))"
+        assert shown.page.evaluate(smallest) >= 48
+        assert shown.complaints == []
+
+
 def test_a_machine_changes_on_its_page_without_being_loaded_again(it: World, browser: Browser) -> None:
     with screen(browser, it, "operator", "desktop") as shown:
         shown.open("/machines/mill-1?lang=it")
@@ -182,3 +206,46 @@ def test_a_connection_that_is_lost_is_shown_within_ten_seconds_and_the_page_goes
         finally:
             it.process.send_signal(signal.SIGCONT)
         shown.page.wait_for_selector("#lost", state="hidden")
+
+
+QUOTA = 'item = "Quota"\nfirst = "2025-01"\namount = 120.00\n'
+OF_MONEY = ("/charges", "/charges?by=day", "/charges/month", "/statements", "/prices")
+
+
+def test_a_member_opens_an_amount_contests_it_and_sets_a_budget_in_few_clicks(it: World, browser: Browser) -> None:
+    answer = it.send("POST", "/api/v1/tariffs", json={"kind": "quotas", "text": QUOTA})
+    assert answer.status_code == 201, answer.text
+    with screen(browser, it, "member", "desktop") as shown:
+        shown.click('.nav a[href="/charges"]')
+        shown.page.wait_for_selector(".figures")
+        assert shown.clicks == 1  # task 7: month to date, forecast, against last month
+        assert "120,00" in shown.texts()
+        shown.page.fill("#amount", "4.000,00")
+        shown.click("#budget button")
+        shown.page.wait_for_selector(".done")
+        assert shown.clicks <= 3  # task 11
+        assert "4.000,00" in shown.texts()
+
+        shown.clicks = 0
+        shown.click(".btn.main")
+        shown.click('.level a[href*="part=common"]')
+        shown.click('.shares summary:has-text("Come si calcola")')
+        assert shown.clicks <= 4  # task 8: from a total to the line and its calculation
+        shown.click('.shares a:has-text("Contesta")')
+        shown.page.fill("#reason", "La quota di questo mese non ci riguarda")
+        shown.click("form .btn.main")
+        shown.page.wait_for_selector("#contested")
+        assert "attende una decisione" in shown.texts()  # task 10
+        assert shown.complaints == []
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone", pytest.param("small phone", marks=LONG)])
+def test_the_pages_of_money_are_whole(it: World, browser: Browser, size: str) -> None:
+    for holder, paths in (("member", OF_MONEY), ("administrator", ("/charges", "/prices", "/prices/new"))):
+        with screen(browser, it, holder, size) as shown:
+            for path in paths:
+                assert shown.open(path) == 200, path
+                assert shown.width() == SIZES[size][0], path
+                assert shown.barriers() == [], path
+            assert shown.complaints == []
+            assert shown.strangers == []

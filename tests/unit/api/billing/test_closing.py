@@ -12,7 +12,9 @@ from sqlalchemy import select, text
 from api.access.scope import Role, Scope
 from api.audit.service import CONSOLE, Actor
 from api.billing import closing, service
+from api.billing.calendars import DAY_KINDS
 from api.billing.closing import ClosingRefusedError, Order, close
+from api.billing.common import TRUED_UP
 from api.billing.documents.document import NoInvoiceError
 from api.billing.handing import document_of, handed
 from api.billing.ledger import Ledger, settled
@@ -20,7 +22,7 @@ from api.billing.previews import decisions, differences, forecast, used
 from api.billing.pricelist import BadPriceError, Entry
 from api.billing.reports import By
 from api.billing.scenarios.values import BadScenarioError
-from api.billing.statements import line_of, to_data
+from api.billing.statements import Basis, line_of, to_data
 from api.billing.stating import Contested
 from api.billing.tables import IssuedStatement
 from api.billing.tariffs import UnpricedError
@@ -51,6 +53,7 @@ energy = { F1 = 0.30, F2 = 0.25, F3 = 0.20 }
 vat = { default = 22, energy = 10 }
 """
 QUOTA = 'item = "Quota"\nfirst = "2026-10"\namount = 50.00\n'
+ALL_DAYS = "".join(f'{day} = ["00:00 F1"]\n' for day in DAY_KINDS)
 SHARED = 'item = "Rent"\nmonth = "2026-10"\namount = 100.01\n'
 
 
@@ -386,9 +389,52 @@ def test_a_used_price_is_frozen_and_others_may_follow_it(it: Money) -> None:
     it.price("tariffs", TARIFF.replace("36.50", "40.00").replace("from = 2026-01-01", 'name = "2"\nfrom = 2026-12-01'))
 
 
+def test_a_price_may_change_from_the_open_month_on(it: Money) -> None:
+    with it.records.reading() as session:
+        ids = {each.kind: each.id for each in service.entries(session)}
+    later = "[[versions]]\nfrom = 2026-11-01\ntime = { processing = 40.00 }\n"
+    it.close()
+
+    with pytest.raises(BadPriceError, match="begins before the end of 2026-10"):
+        it.price("tariffs", TARIFF.replace("mills", "more").replace("name =", 'machines = ["mill-2"]\nname ='))
+    with pytest.raises(BadPriceError, match="charged already"):
+        it.price("quotas", QUOTA.replace("50.00", "60.00"), ids["quotas"])
+    it.price("quotas", QUOTA + 'last = "2026-11"\n', ids["quotas"])
+    it.price("shared_costs", SHARED.replace("2026-10", "2026-11"))
+    it.price("calendars", f'name = "own"\n{ALL_DAYS}')
+    it.price("tariffs", TARIFF.replace("from =", "to = 2026-11-01\nfrom =") + later, ids["tariffs"])
+
+
+def test_a_year_is_trued_up_by_what_was_charged_at_a_provisional_rate(it: Money) -> None:
+    with it.records.reading() as session:
+        tariff = next(each.id for each in service.entries(session) if each.kind == "tariffs")
+    it.price("tariffs", TARIFF + "provisional = true\n", tariff)
+    it.close()
+    charged = sum(
+        Decimal(line["amount"])
+        for member in ("alfa", "beta", "gamma")
+        for line in it.stated(OCTOBER, member)["lines"]
+        if line["basis"] in TRUED_UP
+    )
+    cost = Decimal("3000.00")
+    it.price("true_ups", f'section = "mills"\nmachines = ["mill-1", "mill-2"]\nyear = 2026\ncost = {cost}\n'
+             f'month = "{NOVEMBER}"\n')  # fmt: skip
+
+    lines = [
+        line
+        for stated in it.ledger.preview(NOVEMBER, now=at(NEXT))
+        for line in stated.lines
+        if line.basis is Basis.TRUE_UP
+    ]
+
+    assert sum(line.amount for line in lines) == cost - charged
+    assert {line.member for line in lines} >= {"alfa", "beta"}
+
+
 @pytest.mark.parametrize(
     ("kind", "toml", "reason"),
     [
+        ("calendars", f'name = "arera"\n{ALL_DAYS}', "there is a calendar 'arera' already"),
         ("tariffs", 'name = "x"\n[[versions]]\nfrom = 2027-01-01\ntime = { flying = 1 }\n', "is no state"),
         ("tariffs", 'name = "x"\nmachines = ["none"]\n[[versions]]\nfrom = 2027-01-01\n', "no machine is called"),
         ("tariffs", "name = \n", "is no TOML"),

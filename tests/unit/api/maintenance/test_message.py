@@ -32,7 +32,7 @@ def message(rule: str = "spindle-hot") -> Message:
 def test_an_italian_reads_italian() -> None:
     links = Links("https://o.example/i", "https://o.example/m", "https://o.example/s")
     words = write(message(), RULES, machine="Fresa 3", zone=ROME, links=links, language="it")
-    assert words.subject == "Nessuno ha risposto: Fresa 3: Il mandrino è troppo caldo (spindle temperature)"
+    assert words.subject == "Nessuno ha risposto: Fresa 3: Il mandrino è troppo caldo (temperatura mandrino)"
     assert "Dal 2026-11-23 09:00 (60 min)." in words.body
     assert "valore 81.5 Cel, limite 75.0" in words.body
     assert "Regola: sopra 75 Cel (spindle-hot, versione 1)." in words.body

@@ -24,7 +24,20 @@ from api.usage.evidence import (
 from api.usage.intervals import Interval
 from api.usage.metering import place
 from api.usage.policy import Policy
-from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Claim, DaySegments, Meter, Quality, Segment, clip, cut_day
+from api.usage.segments import (
+    CONSORTIUM,
+    PAYERS,
+    UNATTRIBUTED,
+    Claim,
+    DaySegments,
+    Meter,
+    Quality,
+    Segment,
+    clip,
+    cut_day,
+    name_of_payer,
+    payer_named,
+)
 from api.usage.sessions import sessions
 from shopfloor.periods import HOUR, MINUTE, SECOND, Period
 from shopfloor.states import State
@@ -267,3 +280,8 @@ def test_a_booking_given_up_late_pays_for_time_off_and_for_nobodys_use() -> None
         (UNATTRIBUTED, Claim.NONE, None),
     ]
     assert sum(each.period.seconds for each in found) == day.seconds
+
+
+def test_a_payer_that_is_no_member_has_a_word_and_a_member_its_code() -> None:
+    assert [payer_named(name_of_payer(each)) for each in (*PAYERS.values(), "alfa")] == [*PAYERS.values(), "alfa"]
+    assert name_of_payer("alfa") == "alfa"

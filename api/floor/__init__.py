@@ -1,0 +1,1 @@
+"""What is said at a machine: why it stands still, and that somebody is wanted there."""

@@ -1,0 +1,176 @@
+"""The inbox, an alert's page, the plan and work orders, beside a watch that judges real data."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+import pytest
+
+from api.access import people
+from api.access.passwords import hash_now
+from api.access.scope import Role
+from api.audit.service import CONSOLE
+from api.records.database import open_records
+from shopfloor.periods import HOUR, to_datetime
+from shopfloor.runtime import clock
+from tests.browser.screens import SIZES, chromium, screen
+from tests.journey.api_world import world
+from tests.journey.people import PASSWORD, add_people
+from tests.journey.test_alerts import Beside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.services
+WIDTHS = ("desktop", "phone", "small phone")
+DECIDE_SECONDS_MAX = 10.0
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    with world(tmp_path_factory.mktemp("upkeep"), more='second_factor = "optional"') as it:
+        add_people(it.folder)
+        records = open_records(it.records)
+        with records.writing() as session:
+            wanted = [people.Wanted(Role.MAINTENANCE)]
+            person = people.add_person(session, CONSOLE, "fitter@example.it", "Marta Conti", wanted, now=clock.now())
+            person.password_hash = hash_now(PASSWORD)
+        records.close()
+        made = Beside(it)
+        yield made
+        made.records.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as made:
+        yield made
+
+
+def read(beside: Beside, path: str, holder: str = "maintenance") -> str:
+    path, _, asked = path.partition("?")
+    answer = beside.it.get(path, holder, lang="it", **dict(parse_qsl(asked)))
+    assert answer.status_code == 200, answer.text
+    return re.sub(r"\s+", " ", answer.text)
+
+
+def test_the_inbox_shows_what_nobody_has_and_an_alert_tells_why(beside: Beside) -> None:
+    alert = beside.alert("lathe-1")
+    inbox = read(beside, "/inbox")
+    assert "Critica" in inbox
+    assert f'href="/alerts/{alert["id"]}"' in inbox
+    assert "91" in inbox
+    page = read(beside, f"/alerts/{alert['id']}")
+    assert "sopra 75 °C" in page
+    assert "Fonte del limite" in page
+    assert "limite 75" in page  # on the line of the drawing
+    assert "Nessun responsabile." in page
+
+
+def test_an_operator_reads_alerts_and_is_offered_nothing_that_it_may_not_do(beside: Beside) -> None:
+    alert = beside.alert("lathe-1")["id"]
+    assert "Prendi in carico" not in read(beside, f"/alerts/{alert}", "operator")
+    assert "Prendi in carico" not in read(beside, "/inbox", "operator")
+    assert beside.it.send("POST", f"/alerts/{alert}", "operator", data={"deed": "take"}).status_code == 404
+
+
+def test_a_member_sees_nothing_that_did_not_concern_its_own_job(beside: Beside) -> None:
+    alert = beside.alert("lathe-1")["id"]
+    inbox = read(beside, "/inbox", "member")
+    assert "Nessun avviso nuovo." in inbox
+    assert alert not in inbox
+    assert beside.it.get(f"/alerts/{alert}", "member").status_code == 404
+
+
+def test_shelving_asks_why_and_keeps_what_was_chosen(beside: Beside) -> None:
+    alert = beside.alert("lathe-1")["id"]
+    refused = beside.it.send("POST", f"/alerts/{alert}", "maintenance", data={"deed": "shelve:hour", "note": ""})
+    assert refused.status_code == 422
+    assert "Scrivi perché" in refused.text
+    past = {"deed": "shelve:date", "note": "waits for a part", "until": "2020-01-01"}
+    answer = beside.it.send("POST", f"/alerts/{alert}", "maintenance", data=past)
+    assert "Scegli un giorno" in answer.text
+    assert "waits for a part" in answer.text
+    tomorrow = (to_datetime(clock.now()) + timedelta(days=2)).date().isoformat()
+    kept = beside.it.send("POST", f"/alerts/{alert}", "maintenance", data=past | {"until": tomorrow})
+    assert kept.status_code == 303
+    assert f'id="alert-{alert}"' in read(beside, "/inbox?tab=shelved")
+    assert f'id="alert-{alert}"' not in read(beside, "/inbox")
+    back = beside.it.send("POST", f"/alerts/{alert}", "maintenance", data={"deed": "unshelve"})
+    assert back.status_code == 303
+
+
+def test_a_work_order_is_closed_with_its_time_parts_and_check(beside: Beside) -> None:
+    alert = beside.alert("lathe-1")["id"]
+    send = beside.it.send
+    made = send("POST", "/work-orders", "maintenance", data={"machine": "lathe-1", "title": "Chiller", "alert": alert})
+    path = made.headers["location"].partition("?")[0]
+    assert "Chiller" in read(beside, "/work-orders")
+    assert send("POST", f"{path}/lock-out", "maintenance", data={"reason": ""}).status_code == 422
+    assert send("POST", f"{path}/lock-out", "maintenance", data={"reason": "no coolant"}).status_code == 303
+    assert "Nessuno può prenotarla." in read(beside, path)
+    assert send("POST", f"{path}/give-back", "maintenance", data={"check": "runs cool"}).status_code == 303
+    ahead = to_datetime(clock.now() + 50 * HOUR).date().isoformat()
+    done = {"day": ahead, "time": "10:00", "minutes": "40", "report": "filled up", "parts": "2 Filtro\nOlio"}
+    assert "deve ancora venire" in send("POST", f"{path}/close", "maintenance", data=done).text
+    done["day"] = to_datetime(clock.now() - 30 * HOUR).date().isoformat()
+    assert send("POST", f"{path}/close", "maintenance", data=done).status_code == 303
+    order = beside.it.get(f"/api/v1{path}", "maintenance").json()
+    assert order["state"] == "closed"
+    assert [(each["name"], each["quantity"]) for each in order["parts"]] == [("Filtro", 2), ("Olio", 1)]
+    assert "runs cool" in read(beside, path)
+
+
+def test_a_form_of_a_work_order_says_what_is_missing(beside: Beside) -> None:
+    answer = beside.it.send("POST", "/work-orders", "maintenance", data={"machine": "", "title": ""})
+    assert answer.status_code == 422
+    assert "Scegli una macchina." in answer.text
+
+
+def test_from_the_message_an_alert_is_taken_in_two_clicks(beside: Beside, browser: Browser) -> None:
+    alert = beside.alert("mill-1")["id"]
+    with screen(browser, beside.it, "fitter", "phone") as it:
+        begun = time.monotonic()
+        assert it.open(f"/alerts/{alert}") == 200  # the message's own link is the first click
+        it.page.fill("#note", "arrivo")
+        it.click("button[value=take]")
+        it.page.wait_for_selector(".done")
+        assert 1 + it.clicks <= 2
+        assert time.monotonic() - begun <= DECIDE_SECONDS_MAX
+        assert "In carico a Marta Conti" in it.texts()
+        assert it.complaints == []
+
+
+def test_every_page_of_maintenance_holds_on_every_width_and_keeps_nobody_out(beside: Beside, browser: Browser) -> None:
+    alert = beside.alert("mill-1")["id"]
+    order = beside.it.send("POST", "/work-orders", "maintenance", data={"machine": "mill-2", "title": "Oil " * 30})
+    paths = ("/inbox", "/inbox?tab=closed", f"/alerts/{alert}", "/plan", "/work-orders", order.headers["location"])
+    for size in WIDTHS:
+        with screen(browser, beside.it, "fitter", size) as it:
+            for path in paths:
+                assert it.open(path) == 200
+                assert it.width() <= SIZES[size][0], (size, path)
+                if size == "desktop":
+                    assert it.barriers() == [], path
+            assert it.complaints == []
+            assert it.strangers == []
+
+
+def test_the_inbox_follows_without_being_loaded_again(beside: Beside, browser: Browser) -> None:
+    alert = beside.alert("mill-1")["id"]
+    with screen(browser, beside.it, "fitter", "desktop") as it:
+        it.open("/inbox?tab=shelved")
+        assert alert not in it.page.inner_html("#inbox .pane")
+        beside.act(alert, kind="shelve", shelve_for="hour", note="waits")
+        it.page.wait_for_selector(f"#alert-{alert}", timeout=15_000)
+
+
+def test_the_span_of_the_evidence_is_chosen(beside: Beside) -> None:
+    alert = beside.alert("mill-1")["id"]
+    assert 'href="?hours=24" aria-current="true"' in read(beside, f"/alerts/{alert}?hours=24")

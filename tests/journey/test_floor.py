@@ -1,0 +1,143 @@
+"""What is said at a machine, over HTTP: reasons of stops, who can pay, calls for maintenance and their answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.maintenance.watching import Watching
+from api.records.database import open_records
+from shopfloor.periods import MINUTE, SECOND, format_instant, parse_instant
+from shopfloor.runtime import clock
+from shopfloor.samples import Sample
+from tests.journey.api_world import World, until, world
+from tests.journey.people import add_people, signed_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("floor"), more='second_factor = "optional"') as made:
+        add_people(made.folder)
+        now = clock.now()
+        begun = now - 90 * MINUTE
+        made.say(
+            Sample("mill-1", "item_state", begun, 3),
+            Sample("mill-1", "item_state", now - 60 * MINUTE, 2),
+            Sample("mill-1", "item_state", now - 40 * MINUTE, 3),
+            Sample("mill-1", "item_state", now - 20 * MINUTE, 2),
+            Sample("mill-1", "observed", now, begun),
+        )
+        until(lambda: stops(made), "the stops")
+        yield made
+
+
+def stops(it: World) -> list[dict[str, Any]]:
+    return list(it.get("/api/v1/machines/mill-1/stops", "operator").json()["items"])
+
+
+def tag(it: World, **said: Any) -> httpx.Response:
+    return it.send("POST", "/api/v1/machines/mill-1/stops", "operator", json=said)
+
+
+def test_a_stop_has_the_reason_that_was_given_last(it: World) -> None:
+    earlier = stops(it)[-1]
+    assert (earlier["reason"], earlier["lasts"]) == (None, False)
+
+    assert tag(it, at=earlier["from"], reason="tool").status_code == 201
+    assert tag(it, at=earlier["from"], reason="material").status_code == 201
+
+    assert stops(it)[-1]["reason"]["it"] == "Attesa materiale"
+    assert stops(it)[0]["reason"] is None
+
+
+def test_a_reason_that_is_none_of_the_list_or_of_the_future_is_refused_with_a_sentence(it: World) -> None:
+    ahead = format_instant(clock.now() + 10 * MINUTE)
+    answer = tag(it, at=ahead, reason="laziness")
+
+    assert answer.status_code == 422
+    assert {each["detail"] for each in answer.json()["errors"]} >= {"it lies in the future: enter what has happened"}
+    assert "material" in answer.text
+
+
+def test_the_list_that_says_most_about_a_machine_is_its_own(it: World) -> None:
+    own = [{"id": "pallet", "it": "Cambio pallet", "en": "Pallet change"}]
+    wanted = {"site": "sud", "kind": "Tornio", "reasons": own}
+    assert it.send("PUT", "/api/v1/stop-reasons", json=wanted).status_code == 204
+
+    assert it.get("/api/v1/stop-reasons", "operator", machine="lathe-1").json()["items"] == own
+    assert len(it.get("/api/v1/stop-reasons", "operator", machine="mill-1").json()["items"]) == 9
+
+    it.send("PUT", "/api/v1/stop-reasons", json=wanted | {"reasons": []})
+    assert len(it.get("/api/v1/stop-reasons", "operator", machine="lathe-1").json()["items"]) == 9
+
+
+def test_staff_learn_the_names_of_firms_and_nothing_else_and_firms_learn_none(it: World) -> None:
+    items = it.get("/api/v1/payers", "operator").json()["items"]
+
+    assert {each["id"] for each in items} == {"firm-a", "firm-b"}
+    assert all(set(each) == {"id", "name"} for each in items)
+    assert it.get("/api/v1/payers", "member").status_code == 404
+
+
+def test_staff_of_another_site_call_nobody_and_see_no_stops(it: World) -> None:
+    assert it.get("/api/v1/machines/mill-1/stops", "operator of Sud").status_code == 404
+    assert it.send("POST", "/api/v1/machines/mill-1/calls", "operator of Sud", json={}).status_code == 404
+    assert it.get("/tablet/mill-1", "operator of Sud").status_code == 404
+    assert it.get("/tablet/mill-1", "member").status_code == 404
+
+
+def test_a_call_becomes_an_alert_and_its_answer_is_seen_and_it_can_be_taken_back(it: World) -> None:
+    records = open_records(f"sqlite://{it.folder}/records.db")
+    watching = Watching(it.store, records, records.writing, zone="Europe/Rome")
+    watching.run(clock.now())
+
+    made = it.send("POST", "/api/v1/machines/mill-1/calls", "operator", json={"note": "perde olio"}).json()
+    again = it.send("POST", "/api/v1/machines/mill-1/calls", "operator", json={}).json()
+    assert (again["id"], made["taken_by"], made["alert"]) == (made["id"], "", None)
+    for seconds in (3, 5, 8):
+        watching.run(parse_instant(made["at"]) + seconds * SECOND)
+
+    [alert] = [each for each in it.get("/api/v1/alerts", "maintenance").json()["items"] if each["rule"] == "call"]
+    assert (alert["machine"], alert["severity"]) == ("mill-1", "high")
+    assert "chiamano la manutenzione" in alert["title"]
+    taken = {"kind": "take", "note": "cinque minuti"}
+    assert it.send("POST", f"/api/v1/alerts/{alert['id']}/actions", "maintenance", json=taken).status_code == 200
+
+    [answered] = it.get("/api/v1/machines/mill-1/calls", "operator").json()["items"]
+    assert (answered["taken_by"], answered["note"], answered["alert"]) == ("maintenance", "cinque minuti", alert["id"])
+    assert "Arriva maintenance" in it.get("/tablet/mill-1", "operator", lang="it").text
+
+    assert it.send("DELETE", "/api/v1/machines/mill-1/calls", "operator").status_code == 204
+    assert it.get("/api/v1/machines/mill-1/calls", "operator").json()["items"][0]["is_over"]
+    for minutes in (1, 20, 40):
+        watching.run(clock.now() + minutes * MINUTE)
+    assert not [each for each in it.get("/api/v1/alerts", "maintenance").json()["items"] if each["rule"] == "call"]
+    records.close()
+
+
+def test_the_tablet_changes_who_pays_and_gives_reasons_without_a_script(it: World) -> None:
+    with signed_in(it.url, "operator@example.it") as client:
+        shown = client.get("/tablet/mill-1?lang=it").text
+        assert "Chi paga adesso" in shown
+        token = shown.split('name="csrf" value="')[1].split('"')[0]
+
+        chosen = client.post("/tablet/mill-1/payer", data={"csrf": token, "payer": "firm-a"})
+        assert chosen.status_code == 303
+        assert "per badge o ingresso" in client.get("/fragments/tablet/mill-1/payer").text
+        assert client.post("/tablet/mill-1/payer", data={"csrf": token, "out": "yes"}).status_code == 303
+        assert "Nessuno" in client.get("/fragments/tablet/mill-1/payer").text
+
+        lasting = stops(it)[0]
+        stop = parse_instant(lasting["from"])
+        told = client.post("/tablet/mill-1/stops", data={"csrf": token, "at": str(stop), "reason": "break"})
+        assert told.status_code == 303
+        assert stops(it)[0]["reason"]["id"] == "break"
+        assert client.post("/tablet/mill-1/payer", data={"payer": "firm-b"}).status_code == 403
