@@ -40,10 +40,12 @@ from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
 from api.pages import (
     account,
+    adding,
     administration,
     charges,
     closing,
     deciding,
+    fleet,
     inbox,
     machine,
     opened,
@@ -236,6 +238,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         deciding.router,
         closing.router,
         tablet.router,
+        fleet.router,
+        adding.router,
         administration.router,
         _document(app),
     ):
