@@ -206,6 +206,17 @@ def names(session: Session) -> dict[str, str]:
     return {key: name for each in wanted for key, name in session.execute(each).all()}
 
 
+def everybody(session: Session) -> list[Person]:
+    """Return everybody, by name."""
+    return list(session.scalars(select(Person).order_by(Person.name, Person.id)))
+
+
+def every_key(session: Session) -> list[tuple[ApiKey, Grant]]:
+    """Return every API key with its role, by name."""
+    rows = session.scalars(select(ApiKey).order_by(ApiKey.name, ApiKey.id))
+    return [(each, session.get_one(Grant, each.grant_id)) for each in rows]
+
+
 def find_person(session: Session, person_id: str) -> Person:
     """Return somebody.
 

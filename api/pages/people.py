@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
-from sqlalchemy import select
 
 from api.access import people
 from api.access.endpoints import change_access, hand_on, key_of, roles_of, user_of
 from api.access.schemas import KeyPost, UserPatch, UserPost
 from api.access.scope import Role
-from api.access.tables import ApiKey, Grant, Person
 from api.pages.account import ROLES, browser_name
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.times import local, moment
@@ -28,9 +26,8 @@ from shopfloor.periods import parse_instant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sqlalchemy.orm import Session
-
     from api.access.schemas import LinkOut
+    from api.access.tables import Person
 
 NEW = "new"
 DAYS: Mapping[str, str] = {
@@ -68,8 +65,8 @@ async def list_people(page: PageDep) -> Response:
     """Everybody who signs in."""
     names = await _names(page)
 
-    def ask(session: Session) -> list[dict[str, Any]]:
-        return [user_of(session, each) for each in session.scalars(select(Person).order_by(Person.name, Person.id))]
+    def ask(session: Any) -> list[dict[str, Any]]:
+        return [user_of(session, each) for each in people.everybody(session)]
 
     rows = [
         each | {"may": [_in_words(page, names, role) for role in each["roles"]], "state": _state(page, each)}
@@ -116,7 +113,7 @@ async def do_with_person(page: PageDep, person_id: PersonId) -> Response:
     deed, actor, now = (await page.form()).text("deed", 10), page.actor, page.now
     if deed == "link":
         return await _link(page, person_id)
-    work: dict[str, Callable[[Session, Person], None]] = {
+    work: dict[str, Callable[[Any, Person], None]] = {
         "ended": lambda session, person: people.sign_out_everywhere(session, actor, person, now=now),
         "factor": lambda session, person: people.remove_second_factor(session, actor, person.id, now=now),
         "out": lambda session, person: people.set_active(session, actor, person, is_active=False, now=now),
@@ -177,7 +174,7 @@ async def _invite(page: Page, fields: UserPost) -> Response:
     if problems := site_problems({"email": fields.email}):
         raise InvalidRecordError(problems)
 
-    def work(session: Session) -> tuple[Person, people.Link]:
+    def work(session: Any) -> tuple[Person, people.Link]:
         person = people.add_person(session, page.actor, fields.email, fields.name, roles_of(fields.roles), now=page.now)
         person.language = fields.language
         return person, people.new_link(session, page.actor, person, now=page.now)
@@ -187,7 +184,7 @@ async def _invite(page: Page, fields: UserPost) -> Response:
 
 
 async def _link(page: Page, person_id: str) -> Response:
-    def work(session: Session) -> tuple[Person, people.Link]:
+    def work(session: Any) -> tuple[Person, people.Link]:
         person = people.find_person(session, person_id)
         return person, people.new_link(session, page.actor, person, now=page.now)
 
@@ -201,7 +198,7 @@ def _shown(page: Page, person: Person, link: LinkOut) -> Response:
 
 
 async def _change(page: Page, person_id: str, fields: UserPatch, seen: str) -> None:
-    def work(session: Session) -> None:
+    def work(session: Any) -> None:
         person = people.find_person(session, person_id)
         Guard(frozenset({seen})).check(user_of(session, person))
         name, language = fields.name or person.name, fields.language or person.language
@@ -231,7 +228,7 @@ async def _person(
 ) -> Response:
     names = await _names(page)
 
-    def ask(session: Session) -> list[dict[str, str]]:
+    def ask(session: Any) -> list[dict[str, str]]:
         return [
             {
                 "browser": browser_name(each.browser),
@@ -264,9 +261,8 @@ async def _person(
 async def _keys(page: Page, errors: Mapping[str, str] | None = None, form: Form | None = None) -> Response:
     names = await _names(page)
 
-    def ask(session: Session) -> list[dict[str, Any]]:
-        rows = session.scalars(select(ApiKey).order_by(ApiKey.name, ApiKey.id))
-        return [key_of(each, session.get_one(Grant, each.grant_id)) for each in rows]
+    def ask(session: Any) -> list[dict[str, Any]]:
+        return [key_of(key, grant) for key, grant in people.every_key(session)]
 
     rows = [
         {
@@ -365,7 +361,7 @@ async def _user(page: Page, person_id: str) -> dict[str, Any]:
     return await _ask(page, lambda session: user_of(session, people.find_person(session, person_id)))
 
 
-async def _ask(page: Page, ask: Callable[[Session], T]) -> T:
+async def _ask(page: Page, ask: Callable[[Any], T]) -> T:
     def run() -> T:
         with page.found.records.reading() as session:
             return ask(session)
