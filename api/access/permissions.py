@@ -294,6 +294,8 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/wall"): Rule.PAGES,
         ("GET", "/fragments/wall"): Rule.PAGES,
         ("GET", "/decide"): Rule.CHANGES,
+        ("GET", "/decide/correction"): Rule.CHANGES,
+        ("POST", "/decide/correction"): Rule.CHANGES,
         ("POST", "/decide/use"): Rule.CHANGES,
         ("POST", "/decide/corrections"): Rule.CHANGES,
         ("POST", "/decide/contests"): Rule.CHANGES,
