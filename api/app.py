@@ -7,6 +7,7 @@ import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -40,11 +41,13 @@ from api.maintenance import setting_endpoints, work_endpoints
 from api.metrics import Metrics
 from api.pages import (
     account,
+    adding,
     administration,
     charges,
     closing,
     correcting,
     deciding,
+    fleet,
     inbox,
     machine,
     opened,
@@ -236,6 +239,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         correcting.router,
         closing.router,
         tablet.router,
+        fleet.router,
+        adding.router,
         administration.router,
         _document(app),
     ):
@@ -275,6 +280,10 @@ def _document(app: FastAPI) -> APIRouter:
     return router
 
 
+_NO_NAME = "\ufffd"
+"""Stands for NUL in an address: PostgreSQL has no text that holds one, and nothing is called so."""
+
+
 class _Outside:
     """Adds the headers that protect browsers to every answer, counts it, and reads no body beyond the bound."""
 
@@ -293,6 +302,8 @@ class _Outside:
                 self._complete(scope, message, started)
             await send(message)
 
+        scope["path"] = scope["path"].replace("\0", _NO_NAME)
+        scope["query_string"] = scope["query_string"].replace(b"%00", quote(_NO_NAME).encode())
         longest = files.BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else BODY_BYTES_MAX
         await self._app(scope, _bounded(receive, longest), send_with_headers)
 

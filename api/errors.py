@@ -19,6 +19,7 @@ from api.billing.tariffs import BadTariffError, UnpricedError
 from api.bookings.civil import WallTimeError
 from api.bookings.feeds import TooManyFeedsError
 from api.bookings.rules import BookingConflictError, RefusedBookingError
+from api.edges.asking import AgentSilentError
 from api.edges.codes import InvalidCodeError
 from api.edges.service import LoginNameError, TooManyAttemptsError, UnknownEdgeError
 from api.live.streams import TooManyStreamsError
@@ -108,6 +109,7 @@ _ANSWERS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownRecordError: (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase),
     InvalidRecordError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The record cannot be kept as it is"),
     RecordInUseError: (HTTPStatus.CONFLICT, "The record is in use"),
+    AgentSilentError: (HTTPStatus.CONFLICT, "The agent does not answer"),
     BadScenarioError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The price list cannot be so"),
     BadTariffError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The price list cannot be so"),
     BadCalendarError: (HTTPStatus.UNPROCESSABLE_ENTITY, "There is no such month"),

@@ -128,6 +128,9 @@ class ServerWatch:
             server: the same one, with the machines that are to be watched.
         """
         self._server = server
+        for machine in self._machines:
+            if machine.config not in server.machines:
+                machine.health.connected = False  # whoever awaits the new one must not see the old
         self._arrangement.change(server)
 
     async def is_trusted(self) -> bool:
@@ -285,6 +288,7 @@ class ServerWatch:
         self._chronicle.keep(
             machine, machine.observation.subscribed(deciding, self._clock() + self._chronicle.shift(machine))
         )
+        self._heed_alarms(machine, self._clock())  # perhaps all were told before the call was answered
         machine.health.connected = True
         machine.health.reason = "" if deciding else "none of the signals that tell its state is there"
         await self._items.create(session, machine, list(machine.items.values()))

@@ -16,6 +16,7 @@ from api.records.tables import Machine, Member
 from api.usage.evidence import REASON_LENGTH_MIN
 from api.usage.service import new_id
 from api.usage.tables import UsageDay
+from shopfloor.signals import is_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -342,7 +343,7 @@ def check_member(session: Session, scope: Scope, member: str) -> None:
     Raises:
         UnknownRecordError: so it is.
     """
-    if not scope.sees_member(member) or session.get(Member, member) is None:
+    if not is_identifier(member) or not scope.sees_member(member) or session.get(Member, member) is None:
         raise UnknownRecordError(member)
 
 

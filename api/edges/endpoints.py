@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
+from api.audit.service import record
 from api.deps import (
     ActorDep,
     EdgesDep,
@@ -18,13 +20,25 @@ from api.deps import (
     ServicesDep,
     client_address,
 )
-from api.edges.schemas import EdgeFields, EdgeList, EdgeOut, EdgePut, EnrolledOut, EnrollIn, InvitationOut
+from api.edges.schemas import (
+    EdgeFields,
+    EdgeList,
+    EdgeOut,
+    EdgePut,
+    EnrolledOut,
+    EnrollIn,
+    HealthOut,
+    InvitationOut,
+    ReplyOut,
+    RequestIn,
+)
 from api.edges.store import EdgeStore, take_away
 from api.errors import may_add
 from api.records import service
 from api.records.endpoints import (
     Cursor,
     Limit,
+    Writer,
     WriterDep,
     list_records,
     one_record,
@@ -32,6 +46,10 @@ from api.records.endpoints import (
 )
 from api.records.service import UnknownRecordError
 from shopfloor.periods import format_instant
+from shopfloor.wire import edge
+
+if TYPE_CHECKING:
+    from api.access.scope import Scope
 
 router = APIRouter(prefix="/api/v1/edges", tags=["edges"])
 
@@ -100,6 +118,52 @@ def revoke(edges: EdgesDep, actor: ActorDep, now: NowDep, edge_id: EdgeId) -> Re
     """Take an agent's login and code away: its connection ends."""
     edges.revoke(actor, edge_id, now=now)
     return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.get("/{edge_id}/health", response_model=HealthOut)
+async def get_health(found: ServicesDep, scope: ScopeDep, now: NowDep, edge_id: EdgeId) -> Any:
+    """How an agent is: its version, what waits in its spool, its clock and certificates, how its machines are read."""
+    await asyncio.to_thread(service.one, found.records, scope, "edges", edge_id)
+    health = found.live.asking.health(edge_id)
+    return {
+        "silent": found.live.asking.is_silent(edge_id, now=now),
+        "heard": None if health is None else format_instant(health.timestamp),
+        "health": None if health is None else msgspec.to_builtins(health),
+    }
+
+
+@router.post("/{edge_id}/requests", response_model=ReplyOut)
+async def ask_agent(writer: WriterDep, scope: ScopeDep, edge_id: EdgeId, wanted: RequestIn) -> Any:
+    """Ask an agent to look at a server, to look at machines, or to put a configuration in force, without a restart.
+
+    The answer is the agent's own, also when it could not do it; 409 when it is silent.
+    """
+    reply = await request_of(writer, scope, edge_id, edge.Request("", **wanted.model_dump()))
+    answer = msgspec.to_builtins(reply)
+    shown = {name: answer.get(name, "") for name in ("error", "configuration")}
+    listed = {name: answer.get(name, []) for name in ("problems", "machines", "touched")}
+    return shown | listed | {"done": reply.is_done, "at": format_instant(reply.timestamp)}
+
+
+async def request_of(writer: Writer, scope: Scope, edge_id: str, request: edge.Request) -> edge.Reply:
+    """Ask an agent that the caller may see, and put on record what was put in force.
+
+    Raises:
+        UnknownRecordError: there is no such agent, or it is not the caller's to see.
+        AgentSilentError: it does not answer.
+    """
+    found, actor, now = writer
+    await asyncio.to_thread(service.one, found.records, scope, "edges", edge_id)
+    reply = await found.live.asking.ask(edge_id, request, now=now)
+    if request.kind == "apply":
+        after = {"done": reply.is_done, "error": reply.error, "touched": reply.touched}
+
+        def write() -> None:
+            with found.records.writing() as session:
+                record(session, actor, "apply configuration", f"edges/{edge_id}", now=now, after=after)
+
+        await asyncio.to_thread(write)
+    return reply
 
 
 def with_state(found: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.edges.codes import CODE_LENGTH_MAX
 from api.records.schemas import Closed, Id, Page, Text
 from shopfloor.broker_files import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from shopfloor.wire.edge import CONFIGURATION_MAX
 
 
 class EnrollIn(BaseModel):
@@ -64,3 +67,43 @@ class EdgeList(Page):
     """Edge agents, a page of them."""
 
     items: list[EdgeOut]
+
+
+class HealthOut(BaseModel):
+    """How an agent is."""
+
+    silent: bool = Field(description="It did not say for half a minute how it is.")
+    heard: str | None = Field(description="When it said it last; null for never.")
+    health: dict[str, Any] | None = Field(description="As the agent wrote it, see docs/edge.md; null for never.")
+
+
+class RequestIn(Closed):
+    """What an agent is asked to do."""
+
+    kind: Literal["discover", "check", "apply"] = Field(
+        description="Look at one server, look at the machines of a configuration, or put one in force."
+    )
+    endpoint: Annotated[str, StringConstraints(max_length=1000)] = Field(
+        default="", description="Of `discover`: opc.tcp://host:port/path."
+    )
+    configuration: Annotated[str, StringConstraints(max_length=CONFIGURATION_MAX)] = Field(
+        default="", description="Of `check` and `apply`: TOML with [[machine]] tables; empty: what is in force."
+    )
+    machines: list[Annotated[str, StringConstraints(max_length=64)]] = Field(
+        default=[], max_length=1000, description="Of `check`: those to look at; empty for all."
+    )
+    must_connect: bool = Field(
+        default=True, description="Of `apply`: the configuration before comes back when a machine cannot be reached."
+    )
+
+
+class ReplyOut(BaseModel):
+    """What an agent answered."""
+
+    done: bool
+    at: str
+    error: str = Field(description="What is wrong and how to mend it; empty when it was done.")
+    problems: list[str] = Field(description="Every mistake of the configuration, with its line.")
+    configuration: str = Field(description="Of `discover`: to be corrected and applied; of `check`: what is in force.")
+    machines: list[dict[str, Any]] = Field(description="Of `check`: what was seen of each machine.")
+    touched: list[str] = Field(description="Of `apply`: the machines whose watching began anew or ended.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from api.audit.service import note_foreign_machines
+from api.edges.asking import HEALTH_FILTER, REPLY_FILTER, Asking
 from api.live.present import Present
 from api.live.streams import Change, Streams, View
 from api.machines.park import ParkError
@@ -92,6 +93,7 @@ class Live:
         self._coalesce_seconds = settings.coalesce_milliseconds / 1000
         self._name = f"api-{secrets.token_hex(6)}"
         self._client = mqtt.Client(broker, client_id=self._name)
+        self.asking = Asking(self._client.publish)
         self._presents: dict[str, Present] = {}
         self._allowed = Allowed()
         self._changed: dict[str, set[str]] = {}
@@ -167,6 +169,8 @@ class Live:
             if message.payload and not self._allowed.knows(publisher):
                 self._client.publish(topic, b"", retain=True)
                 log.info("registry.cleared", publisher=publisher)
+        elif topic.startswith(topics.EDGE):
+            self.asking.hear(topic, message.payload)
         elif topic == topics.echo(self._name):
             self._heard_at = clock.monotonic_seconds()
 
@@ -197,7 +201,7 @@ class Live:
                 self._is_listening = False
                 self._announce(self._allowed.publishers)
                 self._data_mid = self._client.subscribe(
-                    topics.DATA_FILTER, topics.REGISTRY_FILTER, topics.echo(self._name)
+                    topics.DATA_FILTER, topics.REGISTRY_FILTER, HEALTH_FILTER, REPLY_FILTER, topics.echo(self._name)
                 )
             case mqtt.Subscribed(mid=mid, refused=refused) if mid == self._data_mid:
                 if refused:

@@ -41,6 +41,7 @@ BAR = (
     Place("/charges", mark("Charges"), _MONEY),
     Place("/statements", mark("Statements"), frozenset({Role.MEMBER})),
     Place("/bookings", mark("Bookings"), _EVERYBODY),
+    Place("/fleet", mark("Fleet"), _STAFF),
     Place("/decide", mark("To decide"), _ADMINISTRATOR),
     Place("/closing", mark("Closing"), _ADMINISTRATOR),
     Place("/wall", mark("Wall"), _STAFF | {Role.KIOSK}),

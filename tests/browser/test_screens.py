@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.services
 
 OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall",
-            "/tablet/mill-1", "/tablet/mill-1/payer", "/tablet/mill-1/card")  # fmt: skip
+            "/tablet/mill-1", "/tablet/mill-1/payer", "/tablet/mill-1/card", "/fleet")  # fmt: skip
 OF_ADMINISTRATORS = (
     "/administration/members", "/administration/members/new", "/administration/members/firm-a",
     "/administration/sites", "/administration/agents", "/administration/agents/north-1",
-    "/administration/machines/mill-1", "/administration/audit",
+    "/administration/machines/mill-1", "/administration/audit", "/fleet/add",
 )  # fmt: skip
 IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.journey.api_world import World, world
 from tests.journey.people import add_people, signed_in
+from tests.services.records import partita_iva
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,8 @@ def test_the_administrator_sees_every_firm_and_opens_one(administrator: httpx.Cl
     assert "/charges?member=firm-b" in house
     assert administrator.get("/charges?member=firm-a").status_code == 200
     assert administrator.get("/charges/month?member=firm-b").status_code == 200
-    assert administrator.get("/charges?member=nobody").status_code == 404
+    for nobody in ("nobody", "%00", "..%2Ffirm-a"):
+        assert administrator.get(f"/charges?member={nobody}").status_code == 404
     assert member.get("/charges?member=firm-b").status_code == 404
     assert member.get("/charges/month?member=firm-b").status_code == 404
 
@@ -149,6 +151,31 @@ def test_statements_are_listed_or_said_to_be_still_to_come(member: httpx.Client)
     assert page.status_code == 200
     assert "Nessun mese è ancora chiuso." in page.text
     assert member.get("/statements/1").status_code == 404
+
+
+def test_a_closed_month_is_read_down_to_its_days_with_its_files_and_its_digest(
+    it: World, member: httpx.Client, administrator: httpx.Client
+) -> None:
+    firm = {"legal_name": "Consorzio", "legal_form": "consorzio", "partita_iva": partita_iva(9)}
+    assert it.send("PUT", "/api/v1/consortium", json=firm).status_code in {200, 201}
+    order = {"month": "2026-01", "accepted": {"*": "nothing was shared yet"}}
+    closed = it.send("POST", "/api/v1/closings", json=order)
+    assert closed.status_code == 201, closed.text
+    [row] = it.get("/api/v1/statements", "member").json()["items"]
+
+    listed = member.get("/statements").text
+    page = member.get(f"/statements/{row['id']}", params={"part": "common"})
+    assert f"/statements/{row['id']}" in listed
+    assert "da pagare" in listed
+    assert page.status_code == 200, page.text
+    assert row["number"] in page.text
+    assert "Imponibile 22" in page.text
+    assert "Impronta" in page.text
+    assert "Contesta" not in page.text
+    assert administrator.get(f"/statements/{row['id']}").status_code == 200
+    assert "Gennaio 2026" in page.text
+    assert "gennaio 2026" in member.get("/charges?month=2026-02").text
+    assert "bloccata" in administrator.get("/prices").text
 
 
 def test_use_is_exported_as_a_file(it: World) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_agent import changeover, keeper, uplink
+from edge_agent.alarms import AlarmBook
 from edge_agent.applied import applied_path, in_force
+from edge_agent.opcua_client import Session
 from edge_agent.service import Agent
 from edge_agent.trust import TrustList
 from shopfloor.runtime import clock
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from edge_agent.alarms import Told
+    from edge_agent.opcua_client import Subscription
     from tests.services.brokers import Peer
 
 pytestmark = pytest.mark.services
@@ -168,6 +172,50 @@ async def test_a_changed_file_touches_only_the_machines_that_changed(
             assert (own.file, own.days > 3000) == ("agent.der", True)
             assert {each.security for each in health.machines} == {"Basic256Sha256/SignAndEncrypt"}
             assert all(each.certificate_days is not None for each in health.machines)
+
+
+async def test_a_machine_is_observed_also_when_its_alarms_are_all_told_before_the_server_answers(
+    tmp_path: Path, names: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = names
+    told = asyncio.Event()
+    end, refresh = AlarmBook.end, Session.refresh_conditions
+
+    def end_and_tell(book: AlarmBook, stamp: int) -> list[Told]:
+        told.set()
+        return end(book, stamp)
+
+    async def answer_late(session: Session, subscription: Subscription) -> int:
+        status = await refresh(session, subscription)
+        await told.wait()
+        return status
+
+    async with (
+        serving(tmp_path / "s", *names) as server,
+        running(tmp_path, table(server, first), trusted=server) as plant,
+    ):
+        await plant.observed(first)
+        told.clear()
+        monkeypatch.setattr(AlarmBook, "end", end_and_tell)
+        monkeypatch.setattr(Session, "refresh_conditions", answer_late)
+        plant.write(table(server, first), table(server, second))
+        await plant.observed(second)
+
+
+async def test_a_changed_machine_that_is_not_found_over_an_open_session_brings_the_previous_configuration_back(
+    tmp_path: Path, names: tuple[str, str, str]
+) -> None:
+    first, second, _ = names
+    async with (
+        serving(tmp_path / "s", *names) as server,
+        running(tmp_path, table(server, first), table(server, second), trusted=server) as plant,
+    ):
+        was = await plant.observed(first, second)
+        uri = Machine(second).identity.product_instance_uri
+        plant.write(table(server, first), table(server, second).replace(uri, "urn:nobody"))
+        await until(lambda: "the previous one is back (mill-2: " in plant.health().configuration.problem, "back")
+        assert plant.since(first) == was[first]
+        await plant.observed(second)
 
 
 async def test_a_wrong_file_is_told_and_changes_nothing(tmp_path: Path, names: tuple[str, str, str]) -> None:

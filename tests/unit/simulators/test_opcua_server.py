@@ -399,7 +399,7 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    replay = Replay([path], MAZAK, MACHINE, Pace(speed=100.0, burst=40, burst_seconds=0.5))
+    replay = Replay([path], MAZAK, MACHINE, Pace(speed=100.0, burst=40, burst_seconds=0.5), held=True)
     server = await serve(replay, clock)
     listener = Listener()
     paths = {
@@ -411,6 +411,7 @@ async def test_every_line_of_a_recording_arrives_in_order_with_its_stamp(
     async with connected(server) as browser:
         nodes = {signal: await browser.below(place) for signal, place in paths.items()}
         await watch(browser, listener, list(nodes.values()), queue=100)
+        replay.begin(clock.now)
         served = list(mapped_lines([path], MAZAK))
 
         def has_all_that_was_played() -> bool:
@@ -444,12 +445,14 @@ async def test_a_queue_that_overflows_marks_the_oldest_value_it_kept(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    server = await serve(Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
+    replay = Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000), held=True)
+    server = await serve(replay, clock)
     listener = Listener()
 
     async with connected(server) as browser:
         powered = await browser.below("MY:MachineryBuildingBlocks/DI:OperationCounters/DI:PowerOnDuration")
         await watch(browser, listener, [powered], queue=10)
+        replay.begin(clock.now)
         clock.now += SECOND
         await until(lambda: bool(listener.of(powered)) and listener.of(powered)[-1].Value.Value == 1_299_000)
 
@@ -471,7 +474,8 @@ async def test_a_message_holds_no_more_than_the_client_asked_for(
     serve: Callable[..., Any], hand_clock: type[Any], tmp_path: Path
 ) -> None:
     path, clock = recording(tmp_path), hand_clock(1_800_000_000 * SECOND)
-    server = await serve(Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000)), clock)
+    replay = Replay([path], MAZAK, MACHINE, Pace(speed=1000.0, burst=1000), held=True)
+    server = await serve(replay, clock)
     listener = Listener()
     sizes: list[int] = []
 
@@ -479,6 +483,7 @@ async def test_a_message_holds_no_more_than_the_client_asked_for(
         powered = await browser.below("MY:MachineryBuildingBlocks/DI:OperationCounters/DI:PowerOnDuration")
         await watch(browser, listener, [powered], queue=1000, notifications_max=25)
         browser.client.uaclient.observer = Sizes(sizes)
+        replay.begin(clock.now)
         clock.now += SECOND
         await until(lambda: bool(listener.of(powered)) and listener.of(powered)[-1].Value.Value == 1_299_000)
 

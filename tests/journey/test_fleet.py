@@ -1,0 +1,160 @@
+"""What an agent says of itself and is asked to do, over HTTP: a real broker, a real agent, a real machine server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from edge_agent.service import Agent
+from edge_agent.trust import TrustList
+from shopfloor.periods import SECOND, parse_instant
+from shopfloor.runtime import clock
+from tests.journey.api_world import EDGE, World, until, world
+from tests.journey.people import add_people, signed_in
+from tests.services.test_changeover import serving, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.services
+
+
+class Beside:
+    """The API, an agent that watches a machine, and a server with another one that it does not trust yet."""
+
+    def __init__(self, it: World, folder: Path) -> None:
+        self.it, self.folder, self.endpoint = it, folder, ""
+        self.trust = TrustList(folder / "pki")
+
+    def run(self, head: str, started: threading.Event) -> None:
+        asyncio.run(self._run(head, started))
+
+    async def _run(self, head: str, started: threading.Event) -> None:
+        async with serving(self.folder / "first", "mill-1") as first, serving(self.folder / "other", "mill-9") as other:
+            self.trust.reject(first.certificate.read_bytes())
+            self.trust.accept(self.trust.known()[0].thumbprint)
+            (self.folder / "edge.toml").write_text(head + table(first, "mill-1"), encoding="utf-8")
+            self.endpoint, self.loop, self.end = other.endpoint, asyncio.get_running_loop(), asyncio.Event()
+            work = asyncio.create_task(Agent(self.folder / "edge.toml").run(self.end))
+            started.set()
+            await work
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.end.set)
+
+    def ask(self, holder: str = "administrator", agent: str = EDGE, **wanted: Any) -> Any:
+        return self.it.send("POST", f"/api/v1/edges/{agent}/requests", holder, json=wanted)
+
+    def health(self, agent: str = EDGE, holder: str = "operator") -> dict[str, Any]:
+        return dict(self.it.get(f"/api/v1/edges/{agent}/health", holder).json())
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    folder = tmp_path_factory.mktemp("fleet")
+    with world(folder, more='second_factor = "optional"') as it:
+        add_people(it.folder)
+        head = f'[agent]\nid = "{EDGE}"\n\n[broker]\nhost = "127.0.0.1"\nport = {it.broker.port}\ninsecure = true\n'
+        made = Beside(it, folder)
+        started = threading.Event()
+        running = threading.Thread(target=made.run, args=(head, started))
+        running.start()
+        with contextlib.ExitStack() as ending:
+            ending.callback(running.join)
+            assert started.wait(60)
+            ending.callback(made.stop)
+            until(lambda: not made.health()["silent"], "the agent's health")
+            yield made
+
+
+def test_staff_see_how_an_agent_is_and_that_another_was_never_heard(beside: Beside) -> None:
+    said = beside.health()
+    assert clock.now() - parse_instant(said["heard"]) < 60 * SECOND
+    assert (said["health"]["rows_in_flight"] >= 0, bool(said["health"]["version"])) == (True, True)
+
+    assert beside.health("south-1") == {"silent": True, "heard": None, "health": None}
+    assert beside.it.get(f"/api/v1/edges/{EDGE}/health", "operator of Sud").status_code == 404
+    assert beside.it.get(f"/api/v1/edges/{EDGE}/health", "member").status_code == 404
+
+
+def test_the_fleet_page_says_who_is_silent_first(beside: Beside) -> None:
+    with signed_in(beside.it.url, "operator@example.it") as client:
+        page = client.get("/fleet?lang=it").text
+
+    assert "mai sentito" in page
+    assert page.index("mai sentito") < page.index("sentito ", page.index("mai sentito") + 12)
+    assert beside.it.get("/fleet", "member").status_code == 404
+
+
+def test_an_agent_that_is_silent_is_not_waited_for(beside: Beside) -> None:
+    answer = beside.ask(agent="south-1", kind="check")
+
+    assert answer.status_code == 409
+    assert "has never been heard" in answer.json()["detail"]
+
+
+def test_only_administrators_ask_agents(beside: Beside) -> None:
+    assert beside.ask("operator", kind="check").status_code == 404
+    assert beside.ask("maintenance", kind="check").status_code == 404
+
+
+def test_a_machine_is_discovered_trusted_checked_and_applied_without_a_restart(beside: Beside) -> None:
+    nowhere = beside.ask(kind="discover", endpoint="opc.tcp://127.0.0.1:1/").json()
+    assert not nowhere["done"]
+    assert "nothing listens" in nowhere["error"]
+
+    stranger = beside.ask(kind="discover", endpoint=beside.endpoint).json()
+    assert "sha256:" in stranger["error"]
+    beside.trust.accept(beside.trust.known()[-1].thumbprint)
+
+    found = beside.ask(kind="discover", endpoint=beside.endpoint).json()
+    assert found["done"], found["error"]
+    tables = "[[machine]]" + found["configuration"].partition("[[machine]]")[2]
+    seen = beside.ask(kind="check", configuration=tables).json()
+    [machine] = seen["machines"]
+    assert (machine["error"], bool(machine["signals"])) == ("", True)
+
+    present = beside.ask(kind="check", machines=["mill-1"]).json()["configuration"]
+    applied = beside.ask(kind="apply", configuration=present + "\n" + tables).json()
+    assert (applied["error"], applied["touched"]) == ("", [machine["machine"]])
+    until(lambda: [each["connected"] for each in beside.health()["health"]["machines"]] == [True] * 2, "the machine")
+    trail = beside.it.get("/api/v1/audit", subject=f"edges/{EDGE}").json()["items"]
+    assert any(each["what"] == "apply configuration" for each in trail)
+    assert beside.ask(kind="apply", configuration=present).json()["touched"] == [machine["machine"]]
+
+
+def test_a_machine_is_added_by_its_address_with_two_forms_and_read_without_a_restart(beside: Beside) -> None:
+    with signed_in(beside.it.url, "administrator@example.it") as client:
+        token = client.get("/fleet/add?lang=it").text.split('name="csrf" value="')[1].split('"')[0]
+        form = {"csrf": token, "agent": EDGE, "address": beside.endpoint}
+
+        found = client.post("/fleet/add", data=form, timeout=60)
+        assert found.status_code == 200, found.text
+        assert 'name="found" value="mill-9"' in found.text
+        assert "item_state" in found.text
+
+        own = form | {"found": "mill-9", "id": "mill-2", "name": "F 9", "kind": "Fresatrice", "site_id": "nord"}
+        taken = client.post("/fleet/add/save", data=own, timeout=60)
+        assert (taken.status_code, "Questo identificativo è già usato" in taken.text) == (422, True)
+
+        added = client.post("/fleet/add/save", data=own | {"id": "nuova-9", "tariff_group": "A"}, timeout=60)
+        assert added.headers["location"] == "/fleet?added=nuova-9", added.text
+        until(lambda: "nuova-9" in {each["machine"] for each in beside.health()["health"]["machines"]}, "it")
+        assert beside.it.get("/api/v1/machines/nuova-9").json()["name"] == "F 9"
+
+
+def test_what_its_agent_cannot_read_is_not_kept(beside: Beside) -> None:
+    with signed_in(beside.it.url, "administrator@example.it") as client:
+        token = client.get("/fleet/add?lang=it").text.split('name="csrf" value="')[1].split('"')[0]
+        own = {"csrf": token, "agent": EDGE, "address": "opc.tcp://127.0.0.1:1/", "found": "x", "id": "fantasma",
+               "name": "Fantasma", "site_id": "nord"}  # fmt: skip
+
+        refused = client.post("/fleet/add/save", data=own, timeout=60)
+
+        assert (refused.status_code, "Non è stato salvato nulla" in refused.text) == (422, True)
+        assert beside.it.get("/api/v1/machines/fantasma/record").status_code == 404
