@@ -303,6 +303,8 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/wall/open/{token}"): Rule.PUBLIC,
         ("POST", "/wall/open/{token}"): Rule.PUBLIC,
         ("GET", "/decide"): Rule.CHANGES,
+        ("GET", "/decide/correction"): Rule.CHANGES,
+        ("POST", "/decide/correction"): Rule.CHANGES,
         ("POST", "/decide/use"): Rule.CHANGES,
         ("POST", "/decide/corrections"): Rule.CHANGES,
         ("POST", "/decide/contests"): Rule.CHANGES,
