@@ -7,6 +7,7 @@ import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -44,6 +45,7 @@ from api.pages import (
     administration,
     charges,
     closing,
+    correcting,
     deciding,
     fleet,
     inbox,
@@ -59,6 +61,7 @@ from api.pages import (
 )
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
+from api.pages import people as people_pages
 from api.pages import sign_in as sign_in_endpoints
 from api.pages.problems import problem_page
 from api.pages.service import Pages
@@ -237,7 +240,9 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         booking_pages.router,
         machine.router,
         wall.router,
+        people_pages.router,
         deciding.router,
+        correcting.router,
         closing.router,
         tablet.router,
         fleet.router,
@@ -281,6 +286,10 @@ def _document(app: FastAPI) -> APIRouter:
     return router
 
 
+_NO_NAME = "\ufffd"
+"""Stands for NUL in an address: PostgreSQL has no text that holds one, and nothing is called so."""
+
+
 class _Outside:
     """Adds the headers that protect browsers to every answer, counts it, and reads no body beyond the bound."""
 
@@ -299,6 +308,8 @@ class _Outside:
                 self._complete(scope, message, started)
             await send(message)
 
+        scope["path"] = scope["path"].replace("\0", _NO_NAME)
+        scope["query_string"] = scope["query_string"].replace(b"%00", quote(_NO_NAME).encode())
         longest = files.BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else BODY_BYTES_MAX
         await self._app(scope, _bounded(receive, longest), send_with_headers)
 

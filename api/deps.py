@@ -80,6 +80,11 @@ def is_secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
+def origin_of(request: Request) -> str:
+    """Return the beginning of every address of this server, as who asks knows it."""
+    return f"{'https' if is_secure(request) else 'http'}://{request.headers.get('host', '')}"
+
+
 def client_address(request: Request) -> str:
     """Return where a request comes from: what a trusted server in front says last, else who is connected."""
     if _is_from_proxy(request) and (hops := request.headers.get("x-forwarded-for", "")):

@@ -39,7 +39,7 @@ from api.deps import (
     ServicesDep,
     client_address,
     csrf_token,
-    is_secure,
+    origin_of,
     tagged,
 )
 from api.machines.paging import page
@@ -66,7 +66,7 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 T = TypeVar("T")
 
 
-async def _write(found: Services, work: Callable[[Session], T]) -> T:
+async def change_access(found: Services, work: Callable[[Session], T]) -> T:
     """Do what changes access, in a thread; it holds from the next request on."""
 
     def write() -> T:
@@ -86,11 +86,13 @@ async def _read(found: Services, work: Callable[[Session], T]) -> T:
     return await asyncio.to_thread(read)
 
 
-def _wanted(roles: list[RoleFields]) -> list[people.Wanted]:
+def roles_of(roles: list[RoleFields]) -> list[people.Wanted]:
+    """Return roles as they are granted."""
     return [people.Wanted(each.role, each.member, each.sites) for each in roles]
 
 
-def _user(session: Session, person: Person) -> dict[str, Any]:
+def user_of(session: Session, person: Person) -> dict[str, Any]:
+    """Return somebody as HTTP has them."""
     return {
         "id": person.id,
         "email": person.email,
@@ -104,15 +106,22 @@ def _user(session: Session, person: Person) -> dict[str, Any]:
     }
 
 
-async def _link(found: Services, request: Request, person: Person, link: people.Link) -> LinkOut:
-    """Return a link to hand on, and send it to whom it is for where there is a mail server."""
+async def hand_on(found: Services, origin: str, person: Person, link: people.Link) -> LinkOut:
+    """Return a link to hand on, and send it to whom it is for where there is a mail server.
+
+    Args:
+        found: the services.
+        origin: of who asks, see `origin_of`; links begin with it where no mail server says otherwise.
+        person: whom it is for.
+        link: the link.
+    """
     letters = found.letters
     if letters is not None:
         pages = letters.pages
         is_first = not person.password_hash
         is_mailed = await asyncio.to_thread(letters.send, person.email, person.language, link, is_first=is_first)
     else:
-        pages = f"{'https' if is_secure(request) else 'http'}://{request.headers.get('host', '')}"
+        pages = origin
         is_mailed = False
     return LinkOut(url=f"{pages}{link.path}", expires=format_instant(link.expires), is_mailed=is_mailed)
 
@@ -124,7 +133,7 @@ async def list_users(found: ServicesDep, *, cursor: Cursor = None, limit: Limit 
     def read(session: Session) -> dict[str, Any]:
         rows = list(session.scalars(select(Person).order_by(Person.id)))
         items, following = page(rows, lambda row: row.id, after=cursor, limit=limit)
-        return {"items": [_user(session, each) for each in items], "next_cursor": following}
+        return {"items": [user_of(session, each) for each in items], "next_cursor": following}
 
     return await _read(found, read)
 
@@ -136,18 +145,18 @@ async def invite(found: ServicesDep, actor: ActorDep, now: NowDep, request: Requ
         raise InvalidRecordError(problems)
 
     def write(session: Session) -> tuple[Person, dict[str, Any], people.Link]:
-        person = people.add_person(session, actor, fields.email, fields.name, _wanted(fields.roles), now=now)
+        person = people.add_person(session, actor, fields.email, fields.name, roles_of(fields.roles), now=now)
         person.language = fields.language
-        return person, _user(session, person), people.new_link(session, actor, person, now=now)
+        return person, user_of(session, person), people.new_link(session, actor, person, now=now)
 
-    person, user, link = await _write(found, write)
-    return {"user": user, "link": await _link(found, request, person, link)}
+    person, user, link = await change_access(found, write)
+    return {"user": user, "link": await hand_on(found, origin_of(request), person, link)}
 
 
 @router.get("/users/{user_id}", tags=["users"], response_model=User)
 async def get_user(found: ServicesDep, user_id: UserId, response: Response) -> Any:
     """One person."""
-    user = await _read(found, lambda session: _user(session, people.find_person(session, user_id)))
+    user = await _read(found, lambda session: user_of(session, people.find_person(session, user_id)))
     return tagged(user, response)
 
 
@@ -160,15 +169,15 @@ async def change_user(
 
     def write(session: Session) -> Any:
         person = people.find_person(session, user_id)
-        guard.check(_user(session, person))
+        guard.check(user_of(session, person))
         people.rename(session, actor, person, fields.name or person.name, fields.language or person.language, now=now)
         if fields.roles is not None:
-            people.set_roles(session, actor, person, _wanted(fields.roles), now=now)
+            people.set_roles(session, actor, person, roles_of(fields.roles), now=now)
         if fields.is_active is not None:
             people.set_active(session, actor, person, is_active=fields.is_active, now=now)
-        return _user(session, person)
+        return user_of(session, person)
 
-    return tagged(await _write(found, write), response)
+    return tagged(await change_access(found, write), response)
 
 
 @router.post("/users/{user_id}/link", tags=["users"], status_code=HTTPStatus.CREATED)
@@ -179,7 +188,7 @@ async def make_link(found: ServicesDep, actor: ActorDep, now: NowDep, request: R
         person = people.find_person(session, user_id)
         return person, people.new_link(session, actor, person, now=now)
 
-    return await _link(found, request, *await _write(found, write))
+    return await hand_on(found, origin_of(request), *await change_access(found, write))
 
 
 def _session(row: SessionRow, caller: Caller) -> dict[str, Any]:
@@ -208,7 +217,7 @@ async def list_sessions(found: ServicesDep, caller: CallerDep, user_id: UserId) 
 @router.delete("/users/{user_id}/sessions", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
 async def end_sessions(found: ServicesDep, actor: ActorDep, now: NowDep, user_id: UserId) -> None:
     """Sign somebody out everywhere."""
-    await _write(
+    await change_access(
         found, lambda session: people.sign_out_everywhere(session, actor, people.find_person(session, user_id), now=now)
     )
 
@@ -292,7 +301,8 @@ async def remove_second_factor(
     await own.drop_factor(found, caller, actor, fields.password, now=now)
 
 
-def _key(key: ApiKey, grant: Grant) -> dict[str, Any]:
+def key_of(key: ApiKey, grant: Grant) -> dict[str, Any]:
+    """Return an API key as HTTP has it, without its token."""
     return people.describe(grant) | {
         "id": key.id,
         "name": key.name,
@@ -311,7 +321,7 @@ async def list_keys(found: ServicesDep, *, cursor: Cursor = None, limit: Limit =
         rows = list(session.scalars(select(ApiKey).order_by(ApiKey.id)))
         items, following = page(rows, lambda row: row.id, after=cursor, limit=limit)
         return {
-            "items": [_key(each, session.get_one(Grant, each.grant_id)) for each in items],
+            "items": [key_of(each, session.get_one(Grant, each.grant_id)) for each in items],
             "next_cursor": following,
         }
 
@@ -327,12 +337,12 @@ async def make_key(found: ServicesDep, actor: ActorDep, now: NowDep, fields: Key
         token, key = people.add_key(
             session, actor, fields.name, wanted, writes=fields.writes, days=fields.expires_days, now=now
         )
-        return {"token": token, "key": _key(key, session.get_one(Grant, key.grant_id))}
+        return {"token": token, "key": key_of(key, session.get_one(Grant, key.grant_id))}
 
-    return await _write(found, write)
+    return await change_access(found, write)
 
 
 @router.delete("/api-keys/{key_id}", tags=["api-keys"], status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 async def remove_key(found: ServicesDep, actor: ActorDep, now: NowDep, key_id: KeyId) -> None:
     """Remove an API key: what is open with it ends within seconds."""
-    await _write(found, lambda session: people.remove_key(session, actor, key_id, now=now))
+    await change_access(found, lambda session: people.remove_key(session, actor, key_id, now=now))

@@ -99,7 +99,7 @@ def set_roles(session: Session, actor: Actor, person: Person, wanted: Sequence[W
     Raises:
         InvalidRecordError: a role cannot be granted, or nobody would be administrator any more.
     """
-    had = grants_of(session, person.id)
+    had_administrator, had = has_administrator(session), grants_of(session, person.id)
     before = [describe(each) for each in had]
     asked = [_shape(each) for each in wanted]
     if sorted(map(str, before)) == sorted(map(str, asked)):
@@ -113,7 +113,7 @@ def set_roles(session: Session, actor: Actor, person: Person, wanted: Sequence[W
     for each, shape in zip(wanted, asked, strict=True):
         if shape not in there:
             _grant(session, person.id, each)
-    _keep_an_administrator(session)
+    _keep_an_administrator(session, had=had_administrator)
     record(session, actor, "change", f"users/{person.id}", now=now, before={"roles": before}, after={"roles": asked})
     mark_changed(session, "access")
 
@@ -136,9 +136,10 @@ def set_active(session: Session, actor: Actor, person: Person, *, is_active: boo
     """
     if person.is_active == is_active:
         return
+    had_administrator = has_administrator(session)
     person.is_active = is_active
     session.flush()
-    _keep_an_administrator(session)
+    _keep_an_administrator(session, had=had_administrator)
     if not is_active:
         end_sessions(session, person.id)
         session.execute(delete(Invitation).where(Invitation.person_id == person.id))
@@ -149,13 +150,9 @@ def set_active(session: Session, actor: Actor, person: Person, *, is_active: boo
     mark_changed(session, "access")
 
 
-def _keep_an_administrator(session: Session) -> None:
-    found = session.scalars(
-        select(Grant.id)
-        .join(Person, Grant.person_id == Person.id)
-        .where(Grant.role == "administrator", Person.is_active)
-    ).first()
-    if found is None:
+def _keep_an_administrator(session: Session, *, had: bool) -> None:
+    """Refuse to take away the last administrator who can sign in; an invitation that waits is none."""
+    if had and not has_administrator(session):
         raise InvalidRecordError([Problem("roles", "somebody has to be administrator: make another one first")])
 
 
@@ -207,6 +204,17 @@ def names(session: Session) -> dict[str, str]:
     """Return what people and keys are called, by their identifiers."""
     wanted = (select(Person.id, Person.name), select(ApiKey.id, ApiKey.name))
     return {key: name for each in wanted for key, name in session.execute(each).all()}
+
+
+def everybody(session: Session) -> list[Person]:
+    """Return everybody, by name."""
+    return list(session.scalars(select(Person).order_by(Person.name, Person.id)))
+
+
+def every_key(session: Session) -> list[tuple[ApiKey, Grant]]:
+    """Return every API key with its role, by name."""
+    rows = session.scalars(select(ApiKey).order_by(ApiKey.name, ApiKey.id))
+    return [(each, session.get_one(Grant, each.grant_id)) for each in rows]
 
 
 def find_person(session: Session, person_id: str) -> Person:

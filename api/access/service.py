@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,6 +32,8 @@ SESSION_MINUTES = 12 * 60
 TOUCH_MINUTES = 1
 """How exactly the last use of a session or key is kept."""
 _SECRET_BYTES = 32
+_WALL = "wall"
+"""A key that a browser holds as its cookie: of a wall screen alone, which may look and change nothing."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +78,9 @@ class Access:
         return await self._identify(f"key:{name}:{digest(token)}", now=now) if name is not None else None
 
     async def by_cookie(self, cookie: str, *, now: int) -> Caller | None:
-        """Return who opened a session; None when it is over."""
+        """Return who opened a session, or which wall screen was let in by its link; None when it is over."""
+        if (name := key_id(cookie)) is not None:
+            return await self._identify(f"{_WALL}:{name}:{digest(cookie)}", now=now)
         is_plain = len(cookie) <= TOKEN_MAX and cookie.isascii()
         return await self._identify(f"session:{digest(cookie)}", now=now) if is_plain else None
 
@@ -131,7 +135,7 @@ class Access:
     def _touch(self, credential: str, now: int) -> None:
         kind, _, rest = credential.partition(":")
         with self._records.writing() as session:
-            if kind == "key":
+            if kind in {"key", _WALL}:
                 session.execute(update(ApiKey).where(ApiKey.id == rest.partition(":")[0]).values(used=now))
             else:
                 session.execute(update(SessionRow).where(SessionRow.sha256 == rest).values(used=now))
@@ -139,7 +143,14 @@ class Access:
 
 def _read(session: Session, credential: str, now: int) -> _Known | None:
     kind, _, rest = credential.partition(":")
-    return _read_key(session, credential, rest, now) if kind == "key" else _read_session(session, credential, rest, now)
+    if kind == "session":
+        return _read_session(session, credential, rest, now)
+    known = _read_key(session, credential, rest, now)
+    if kind == _WALL and known is not None:
+        is_wall = known.caller.scope.role is Role.KIOSK and not known.caller.writes
+        known.caller = replace(known.caller, by_cookie=True)
+        return known if is_wall else None
+    return known
 
 
 def _read_key(session: Session, credential: str, rest: str, now: int) -> _Known | None:

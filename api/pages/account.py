@@ -36,13 +36,14 @@ _DONE = {
 }
 """What has just been done, by the name that the address has for it."""
 _WRONG_PASSWORD = mark("This is not your present password, or it was tried too often.")
-_ROLES: Mapping[Role, str] = {
+ROLES: Mapping[Role, str] = {
     Role.ADMINISTRATOR: mark("Administrator"),
     Role.OPERATOR: mark("Operator"),
     Role.MAINTENANCE: mark("Maintenance"),
     Role.MEMBER: mark("Member"),
     Role.KIOSK: mark("Wall screen"),
 }
+"""What a role is called."""
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
     ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "macOS"),
@@ -156,7 +157,7 @@ async def _show(page: Page, *, errors: Mapping[str, str] | None = None) -> Respo
         "account/page.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         email=person.email,
-        role=page.say(_ROLES[page.scope.role]),
+        role=page.say(ROLES[page.scope.role]),
         has_factor=bool(person.totp_secret),
         rows=rows,
         errors=errors or {},

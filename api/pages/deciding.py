@@ -148,6 +148,7 @@ async def _shown(
         status,
         errors=errors or {},
         typed=form or Form({}),
+        is_asked=page.asked("asked", 1) == "1",
         done=int(done) if done.isdecimal() and done.isascii() else 0,
         **values,
     )
@@ -194,6 +195,11 @@ class Names:
         """Who can be chosen to pay: nobody yet, members by name, the consortium."""
         members = sorted(self._members.items(), key=lambda each: each[1].casefold())
         return [("", self._say("choose")), *members, ("consortium", self._say("the consortium"))]
+
+    @property
+    def machines(self) -> list[tuple[str, str]]:
+        """The machines, by name."""
+        return sorted(self._machines.items(), key=lambda each: each[1].casefold())
 
     def machine(self, machine: str) -> str:
         """Return what a machine is called."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
+from api.access.scope import Role
 from api.bookings import views
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.past import read_states
@@ -108,6 +109,7 @@ async def history_page(page: PageDep, found: ServicesDep, machine_id: MachineId)
         kept=f"&span={span}" + (f"&signal={signal}" if signal else ""),
         picked=f"&signal={signal}" if signal else "",
         day=last.isoformat(),
+        may_correct=page.scope.role is Role.ADMINISTRATOR,
         title=long_day(last, page.say)
         if span == "day"
         else f"{full_day(dates[0], page.say)} \N{EN DASH} {full_day(last, page.say)}",

@@ -27,6 +27,7 @@ from api.deps import (
     client_address,
     csrf_token,
     is_secure,
+    origin_of,
 )
 from api.pages import navigation
 from api.pages.service import Look
@@ -122,7 +123,7 @@ class Page:
     @property
     def origin(self) -> str:
         """The beginning of every address of this server, as the reader's browser knows it."""
-        return f"{'https' if is_secure(self._request) else 'http'}://{self._request.headers.get('host', '')}"
+        return origin_of(self._request)
 
     def asked(self, name: str, longest: int = 120) -> str:
         """Return a parameter of the address; empty when it is not there."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
-from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
+from api.access.sign_in import KIOSK_DAYS
+from api.access.tokens import TOKEN_MAX, key_id
+from api.deps import ServicesDep, caller_if_known, cookie_name, is_secure
+from api.errors import NotYoursError
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.plant import facts_of
 from api.pages.rows import table
@@ -27,6 +30,7 @@ CALM_MAX = 14
 TURN_SECONDS = 15
 LEGEND = (State.PROCESSING, State.SETUP, State.IDLE, State.INTERRUPTED, State.MAINTENANCE, State.OFF, State.UNKNOWN)
 
+Token = Annotated[str, Path(max_length=TOKEN_MAX)]
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
@@ -40,6 +44,41 @@ async def wall_page(page: PageDep, found: ServicesDep) -> Response:
 async def wall_fragment(page: PageDep, found: ServicesDep) -> Response:
     """The part of the wall that changes by itself."""
     return page.show("wall/fragment.html", **await _wall(page, found))
+
+
+@router.get("/wall/open/{token}")
+async def open_wall(page: PageDep, found: ServicesDep, request: Request, token: Token) -> Response:
+    """Let a screen in by its link: at once where somebody typed or bookmarked it, else by a button.
+
+    Who is signed in stays so: the link is for a screen that nobody uses.
+    """
+    await _known(found, token, page.now)
+    if caller_if_known(request) is not None:
+        return page.go("/wall")
+    if request.headers.get("sec-fetch-site", "none") == "none":
+        return _let_in(page, request, token)
+    return page.show("wall/open.html")
+
+
+@router.post("/wall/open/{token}")
+async def let_wall_in(page: PageDep, found: ServicesDep, request: Request, token: Token) -> Response:
+    """Let a screen in by its link, by the button of its page."""
+    await _known(found, token, page.now)
+    return page.go("/wall") if caller_if_known(request) is not None else _let_in(page, request, token)
+
+
+async def _known(found: Services, token: str, now: int) -> None:
+    if key_id(token) is None or await found.access.by_cookie(token, now=now) is None:
+        raise NotYoursError
+
+
+def _let_in(page: Page, request: Request, token: str) -> Response:
+    response = page.go("/wall")
+    response.set_cookie(
+        cookie_name(request), token, max_age=KIOSK_DAYS * 86_400, httponly=True, samesite="strict",
+        secure=is_secure(request),
+    )  # fmt: skip
+    return response
 
 
 async def _wall(page: Page, found: Services) -> dict[str, Any]:

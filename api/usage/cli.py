@@ -84,14 +84,15 @@ def _midnight(day: str, zone: str) -> int:
 
 def _months(store: Store, machine: str, period: Period, zone: str) -> list[Month]:
     from api.machines.history import join
-    from api.usage.report import COUNTERS, months, report
+    from api.usage.report import COUNTERS, TRACES, months, report
 
     stretches: list[Stretch] = []
-    counters: list[Sample] = list(store.last([machine], COUNTERS, period.start).values())
+    signals = (*COUNTERS, *TRACES)
+    said: list[Sample] = list(store.last([machine], signals, period.start).values())
     for _, span in months(period, zone):
         stretches = join(stretches, _states(store, machine, span, period.end))
-        counters += store.read([machine], COUNTERS, span, limit=COUNTER_SAMPLES_MAX)
-    return report(machine, stretches, counters, period, zone)
+        said += store.read([machine], signals, span, limit=COUNTER_SAMPLES_MAX)
+    return report(machine, stretches, said, period, zone)
 
 
 def _states(store: Store, machine: str, span: Period, now: int) -> list[Stretch]:

@@ -2,7 +2,8 @@
 
 A gap is a run of `unknown` and `unreachable`. What was done in it is told by the counters on its two sides: they rise
 while nobody watches. A gap that hides use is put to a person; gaps of one month that follow each other within a week
-are one case, because they have one reason and are looked at together.
+are one case, because they have one reason and are looked at together. What was off is inferred as for a statement, by
+`api.usage.intervals`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from itertools import dropwhile, groupby
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from api.usage.counters import Reading
+from api.usage.intervals import Counters, Known, tile
+from api.usage.policy import Policy
+from api.usage.segments import Quality
 from shopfloor.periods import DAY, MINUTE, SECOND, Period, from_datetime
 from shopfloor.states import State, Stretch
 
@@ -30,9 +35,9 @@ PART_COUNTERS = ("parts", "operation_cycles")
 """What use leaves behind on a machine that counts no time."""
 COUNTERS = (POWER_COUNTER, *USE_COUNTERS, *PART_COUNTERS)
 """The signals whose differences tell what a gap hides."""
+TRACES = ("job", "order", "customer_order", "badge")
+"""The signals that speak of use: where one shows anything, a machine without a counter of power was not off."""
 
-INFERRED_OFF_SECONDS_MAX = 60
-"""A machine that was powered for less while its server did not answer was off (DESIGN, section 5)."""
 HIDDEN_SECONDS_MIN = 300
 """Use that is worth a person's look; less stays unknown, listed and not charged."""
 CASE_APART = 7 * DAY
@@ -53,15 +58,6 @@ class Hidden(NamedTuple):
     powered_seconds: float | None
     used_seconds: float | None
     parts: float | None
-
-    @property
-    def is_off(self) -> bool:
-        """Whether it was powered for less than a minute; without that counter, whether it made nothing and ran not."""
-        if self.powered_seconds is not None:
-            return self.powered_seconds < INFERRED_OFF_SECONDS_MAX
-        if self.used_seconds is None and self.parts is None:
-            return False
-        return (self.used_seconds or 0) < INFERRED_OFF_SECONDS_MAX and not self.parts
 
     @property
     def is_use(self) -> bool:
@@ -94,7 +90,7 @@ class Month:
         machine: its identifier.
         month: civil month, `2017-03`.
         seconds: whole seconds by state; all add to those of the month.
-        inferred_off_seconds: part of `unreachable` in which it was off, by its counters.
+        inferred_off_seconds: part of `unreachable` that a statement takes for off.
         gaps: that begin in the month.
         hiding_gaps: those of them that hide use.
         cases: decisions that a person has to take for the gaps that begin in it.
@@ -146,25 +142,27 @@ def months(period: Period, zone: str) -> Iterator[tuple[str, Period]]:
 
 
 def report(
-    machine: str, stretches: Sequence[Stretch], counters: Iterable[Sample], period: Period, zone: str
+    machine: str, stretches: Sequence[Stretch], said: Sequence[Sample], period: Period, zone: str
 ) -> list[Month]:
     """Say what a machine said in a period, by month.
 
     Args:
         machine: its identifier.
         stretches: its states, which tile the period (`shopfloor.states.timeline`).
-        counters: samples of `COUNTERS` in the period and one before, in order of their stamps for each signal.
+        said: samples of `COUNTERS` and `TRACES` in the period and one before, in order of their stamps for each signal.
         period: from when to when.
         zone: IANA name of the zone whose months they are.
 
     Returns:
         The months in order, from the first in which its state was known.
     """
-    gaps = find_gaps(stretches, counters)
+    gaps = find_gaps(stretches, said)
+    off = _inferred_off(stretches, said, period)
     of_month = list(months(period, zone))
     found = [Month(machine, name) for name, _ in of_month]
     for month, (_, span) in zip(found, of_month, strict=True):
         _add_up(month, span, stretches, gaps)
+        month.inferred_off_seconds = sum(part.seconds for each in off if (part := each.clip(span)) is not None)
         month.cases = len(find_cases(gap for gap in gaps if gap.period.start in span))
     return list(dropwhile(lambda month: not month.is_known, found))
 
@@ -240,22 +238,38 @@ def _seconds(period: Period, counter: _Counter | None) -> float | None:
     return max(0.0, rise - outside)
 
 
+def _inferred_off(stretches: Sequence[Stretch], said: Iterable[Sample], period: Period) -> list[Period]:
+    """Return when the machine did not answer and a statement would say that it was off."""
+    by_signal: dict[str, list[Sample]] = {}
+    for sample in said:
+        by_signal.setdefault(sample.signal, []).append(sample)
+    counters = Counters(
+        powered=_readings(by_signal.get(POWER_COUNTER, ()), 1000), parts=_readings(by_signal.get("parts", ()), 1)
+    )
+    traces = [
+        Period(sample.stamp, max(sample.stamp, end))
+        for signal in TRACES
+        if (samples := by_signal.get(signal))
+        for sample, end in zip(samples, [*(each.stamp for each in samples[1:]), period.end], strict=True)
+        if sample.value
+    ]
+    intervals = tile(stretches, Known((), counters, traces), Policy())
+    return [each.period for each in intervals if each.state is State.OFF and each.quality is Quality.INFERRED]
+
+
+def _readings(samples: Iterable[Sample], units: int) -> list[Reading]:
+    return [Reading(each.stamp, round(each.value * units)) for each in samples if isinstance(each.value, int | float)]
+
+
 def _add_up(month: Month, span: Period, stretches: Iterable[Stretch], gaps: Iterable[Gap]) -> None:
-    silent: list[Period] = []
     for stretch in stretches:
         clipped = stretch.period.clip(span)
         if clipped is not None:
             month.seconds[stretch.state] = month.seconds.get(stretch.state, 0) + clipped.seconds
-            if stretch.state is State.UNREACHABLE:
-                silent.append(clipped)
     for gap in gaps:
         if gap.period.start in span:
             month.gaps += 1
             month.hiding_gaps += gap.hidden.is_use
-        if gap.hidden.is_off:
-            month.inferred_off_seconds += sum(
-                clipped.seconds for each in silent if (clipped := each.clip(gap.period)) is not None
-            )
 
 
 def render(found: Sequence[Month]) -> str:
@@ -280,7 +294,7 @@ def render(found: Sequence[Month]) -> str:
 
 _SHOWN = tuple(State)
 _FOOT = (
-    "\noff*: did not answer, and was off by its counters (inferred).\n"
+    "\noff*: did not answer, and a statement takes it for off (inferred).\n"
     f"hiding: gaps in which a counter of use ran for {HIDDEN_SECONDS_MIN * SECOND // MINUTE} minutes or more.\n"
     f"cases: decisions to take; gaps of a month that are less than {CASE_APART // DAY} days apart are one.\n"
 )

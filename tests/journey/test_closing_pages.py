@@ -157,7 +157,21 @@ def test_another_person_approves_a_correction_in_place(it: World) -> None:
     assert [row["approved"] for row in it.get("/api/v1/corrections").json()["items"] if row["id"] == other] == [True]
 
 
-@pytest.mark.parametrize("path", ["/decide", "/closing"])
+def test_a_correction_is_asked_for_from_the_history_of_a_machine(it: World) -> None:
+    day = day_of(clock.now() - 4 * DAY, ROME).isoformat()
+    assert f"/decide/correction?machine=mill-1&amp;day={day}" in page(it, f"/machines/mill-1/history?day={day}")
+    said = {"machine": "mill-1", "day": day, "end_day": day, "start": "08:00", "end": "07:00", "payer": "firm-a"}
+
+    refused = press(it, "/decide/correction?lang=en", **said, why="no")
+    assert "after it starts" in refused
+    assert "ten characters" in refused
+    assert "shows once" in press(it, "/decide/correction?lang=en", **said | {"end": "never"}, why="nobody checked in")
+    asked = press(it, "/decide/correction", **said | {"end": "09:00"}, why="nobody checked in")
+    assert "La correzione attende" in asked
+    assert "nobody checked in" in asked
+
+
+@pytest.mark.parametrize("path", ["/decide", "/decide/correction", "/closing"])
 def test_who_does_not_close_finds_no_such_page(it: World, path: str) -> None:
     assert it.get(path, "member").status_code == 404
     assert it.get(path, "operator").status_code == 404

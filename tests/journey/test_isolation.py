@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,6 +16,8 @@ import pytest
 
 from api.access.permissions import Rule, allows, rule_of
 from api.access.scope import Role
+from api.billing.tables import IssuedStatement, LineContest, MonthClosing
+from api.records.database import open_records
 from shopfloor.periods import HOUR
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample
@@ -268,3 +271,117 @@ def test_payer_job_program_and_signals_are_invisible_to_members(it: World) -> No
             assert it.get(f"/api/v1/machines/{machine}", holder).json()["work"] is None
         text = json.dumps(it.get("/api/v1/machines", holder).json())
         assert not {"program", "job", "payer", "order"} & set(re.findall(r'"(\w+)":', text.replace('"work": null', "")))
+
+
+LOCKS = "lock-outs?from=2030-01-07T00:00:00Z&to=2030-01-08T00:00:00Z"
+NOTE = "Segreto di un altro"
+AHEAD = {"from": "2030-01-07T09:00:00Z", "to": "2030-01-07T10:00:00Z"}
+PAST = {"from": "2026-01-07T09:00:00Z", "to": "2026-01-07T10:00:00Z"}
+START_END = {"start": AHEAD["from"], "end": AHEAD["to"]}
+
+
+def _of_firm_b(it: World) -> dict[str, list[tuple[str, str]]]:
+    """Keep what firm-b alone may see, and return where each single one is asked for, or changed, by list."""
+    body = json.dumps({"number": "7/2026", "issued": "2026-02-04", "note": NOTE})
+    records = open_records(it.records)
+    try:
+        with records.writing() as session:
+            session.add(
+                MonthClosing(month="2026-01", issued=date(2026, 2, 4), closed=1, by="console", ground={}, accepted={})
+            )
+            session.flush()
+            one = IssuedStatement(
+                number=7, year=2026, sequence=7, closing="2026-01", member_id="firm-b", net=1, total=1
+            )
+            one.body, one.digest = body, "0" * 64
+            session.add(one)
+            contest = {"id": "c0ffee", "member_id": "firm-b", "month": "2026-03", "reference": "-", "reason": NOTE}
+            session.add(LineContest(**contest, by="console", at=1, decided_by=None, decided=None))
+    finally:
+        records.close()
+    made = it.send(
+        "POST",
+        "/api/v1/corrections",
+        "other member",
+        json=PAST | {"machine": "mill-1", "payer": "firm-b", "reason": NOTE},
+    )
+    assert made.status_code == 201, made.text
+    feed = it.send("POST", "/api/v1/booking-feeds", "other member", json={"machine": "mill-1"}).json()["id"]
+    budget = {"amount": "77.77", "warn_percent": 80}
+    assert it.send("PUT", "/api/v1/budgets/firm-b", "other member", json=budget).status_code == 200
+    forms = [("GET", f"/api/v1/statements/7{form}") for form in ("", ".pdf", ".xlsx", ".csv", ".xml", "/segments")]
+    return {
+        "/api/v1/statements": forms,
+        "/api/v1/statements?member=firm-b": [],
+        "/api/v1/contests": [],
+        "/api/v1/corrections": [],
+        "/api/v1/booking-feeds": [("DELETE", f"/api/v1/booking-feeds/{feed}")],
+        "/api/v1/previews?month=2026-02&member=firm-b": [("GET", "/api/v1/budgets/firm-b")],
+        "/api/v1/usage?member=firm-b&from=2026-01-01&to=2026-01-03": [("PUT", "/api/v1/budgets/firm-b")],
+    }
+
+
+def test_what_one_firm_was_charged_and_asked_for_does_not_exist_for_another(it: World) -> None:
+    for path, single in _of_firm_b(it).items():
+        if "member=" not in path:
+            assert NOTE in it.get(path, "other member").text or path in {"/api/v1/statements", "/api/v1/booking-feeds"}
+        theirs = it.send("GET", path, "member")
+        assert theirs.status_code == (404 if "member=" in path else 200), (path, theirs.text)
+        for text in (NOTE, "firm-b", "7/2026", "77.77"):
+            assert text not in theirs.text.replace(path, ""), path
+        for method, address in single:
+            answer = it.send(method, address, "member", **({"json": {"amount": "1"}} if method == "PUT" else {}))
+            assert answer.status_code == 404, (method, address, answer.text)
+            assert NOTE not in answer.text
+    assert it.get("/api/v1/statements/7", "other member").status_code == 200
+    assert it.get("/api/v1/budgets/firm-b", "other member").json()["amount"] == "77.77"
+
+
+def test_what_is_at_one_site_does_not_exist_for_who_looks_after_another(it: World) -> None:
+    key = it.send(
+        "POST", "/api/v1/api-keys", json={"name": "north", "role": "maintenance", "sites": ["nord"], "writes": True}
+    )
+    north = {"Authorization": f"Bearer {key.json()['token']}"}
+    order = it.send("POST", "/api/v1/work-orders", "maintenance", json={"machine": "lathe-1", "title": NOTE}).json()[
+        "number"
+    ]
+    lock = it.send(
+        "POST", "/api/v1/lock-outs", "maintenance", json=AHEAD | {"machine": "lathe-1", "reason": NOTE}
+    ).json()["id"]
+    window = it.send(
+        "POST", "/api/v1/maintenance/windows", "maintenance", json=START_END | {"site": "sud", "reason": NOTE}
+    )
+    changes: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", f"work-orders/{order}", {}),
+        ("PATCH", f"work-orders/{order}", {"title": "X"}),
+        ("POST", f"work-orders/{order}/close", {}),
+        ("POST", f"work-orders/{order}/lock-out", {"reason": "X"}),
+        ("POST", f"work-orders/{order}/give-back", {"check": "X"}),
+        ("POST", "work-orders", {"machine": "lathe-1", "title": "X"}),
+        ("DELETE", f"lock-outs/{lock}", {}),
+        ("POST", "lock-outs", AHEAD | {"machine": "lathe-1", "reason": "X"}),
+        ("DELETE", f"maintenance/windows/{window.json()['id']}", {}),
+        ("POST", "maintenance/windows", START_END | {"site": "sud", "reason": "X"}),
+        ("POST", "maintenance/spares", {"machine": "lathe-1", "name": "X"}),
+        ("PUT", "rules/spindle-hot", {"machine": "lathe-1", "values": {"enabled": False}, "source": "X"}),
+        ("POST", "rules/spindle-hot/backtest", {"machine": "lathe-1"} | START_END),
+        ("GET", "machines/lathe-1/maintenance", {}),
+        ("GET", "machines/lathe-1/bookings.ics", {}),
+    ]
+    with httpx.Client(base_url=f"{it.url}/api/v1/", headers=north, timeout=20) as client:
+        for method, path, body in changes:
+            answer = client.request(method, path, json=body if method not in {"GET", "DELETE"} else None)
+            assert answer.status_code in {404, 422}, (method, path, answer.text)  # as where there is none at all
+        for path in (
+            "work-orders",
+            LOCKS,
+            "maintenance/windows",
+            "maintenance/plan",
+            "alerts?state=all",
+            "bookings",
+        ):
+            text = client.get(path).text
+            assert NOTE not in text, path
+            assert "lathe-1" not in text, path
+    for path in ("work-orders", LOCKS, "maintenance/windows"):
+        assert NOTE in it.send("GET", f"/api/v1/{path}", "maintenance").text, path

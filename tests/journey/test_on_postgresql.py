@@ -34,6 +34,14 @@ def test_records_people_and_the_trail_are_kept_on_postgresql(tmp_path: Path, pos
         assert it.get(f"/api/v1/machines/mill-1/files/{made['id']}", "member").content == b"\xff\xd8\xff\xe0"
         for bad in ("a%00", "'", "%25"):
             assert it.send("PUT", f"/api/v1/sites/{bad}", json={"name": "X"}).status_code == 422
+        for path in (
+            "bookings/%00",
+            "machines/mill-1%00",
+            "statements/%00",
+            "alerts/%00",
+            "bookings?machine=%00",
+        ):
+            assert it.get(f"/api/v1/{path}").status_code < 500, path
         with follow(it, "operator") as stream:
             stream.read()
             name = it.keys["operator"].split("_")[1]

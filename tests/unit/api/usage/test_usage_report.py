@@ -40,6 +40,14 @@ def test_a_night_in_which_the_powered_time_stood_still_is_inferred_off() -> None
     assert (month.inferred_off_share, month.cases) == (0.5, 0)
 
 
+def test_a_night_of_a_machine_without_a_counter_of_power_is_off_unless_a_job_was_in_hand() -> None:
+    period = Period(MARCH, MARCH + DAY)
+    (idle,) = report(MACHINE, NIGHT, said("parts", (HOUR, 7), (13 * HOUR, 7)), period, ROME)
+    (used,) = report(MACHINE, NIGHT, said("job", (HOUR, "4711"), (14 * HOUR, "")), period, ROME)
+
+    assert (idle.inferred_off_seconds, used.inferred_off_seconds) == (12 * 3600, 0)
+
+
 def test_a_night_in_which_it_was_powered_and_not_used_stays_unreachable_and_asks_nobody() -> None:
     counters = said("power_on_seconds", (HOUR, 0.0), (13 * HOUR, 3600.0))
     counters += said("operation_seconds", (HOUR, 7.0), (13 * HOUR, 8.0))
@@ -86,7 +94,6 @@ def test_without_counters_on_both_sides_nothing_is_inferred() -> None:
     (gap,) = find_gaps(NIGHT, said("power_on_seconds", (HOUR, 0.0)))
 
     assert set(gap.hidden) == {None}
-    assert not gap.hidden.is_off
     assert not gap.hidden.is_use
 
 

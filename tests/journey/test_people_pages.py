@@ -1,0 +1,203 @@
+"""People, keys and wall screens by plain forms, as an administrator keeps them."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.journey.api_world import Stream, World, world
+from tests.journey.people import PASSWORD, add_people, sign_in, signed_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.services
+
+PEOPLE, KEYS = "/administration/people", "/administration/keys"
+WAYS = (
+    ("GET", PEOPLE), ("GET", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/x/deeds"), ("GET", KEYS),
+    ("POST", KEYS), ("POST", f"{KEYS}/x/remove"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    more = 'second_factor = "optional"'
+    with world(tmp_path_factory.mktemp("people"), live="heartbeat_seconds = 1", more=more) as made:
+        add_people(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ada(it: World) -> Iterator[httpx.Client]:
+    with signed_in(it.url, "administrator@example.it") as browser:
+        browser.headers["Accept"], browser.headers["Accept-Language"] = "text/html", "it"
+        yield browser
+
+
+def send(browser: httpx.Client, path: str, to: str = "", **form: Any) -> httpx.Response:
+    """Send the form of a page, with what the page put in it."""
+    text = browser.get(path).text
+    hidden = dict(re.findall(r'type="hidden" name="(csrf|version)" value="([^"]*)"', text))
+    kept = {"keep": re.findall(r'name="keep" value="(\d+)" checked|name="keep" value="(\d+)"[^>]*checked', text)}
+    marked = {"keep": [one or two for one, two in kept["keep"]]}
+    return browser.post(to or path, data={**hidden, **marked, **form})
+
+
+def code_of(answer: httpx.Response) -> str:
+    found = re.search(r'class="code mono">([^<]+)<', answer.text)
+    assert found is not None, answer.text
+    return html.unescape(found[1])
+
+
+def invited(ada: httpx.Client, email: str, **role: Any) -> str:
+    """Invite somebody by the form, and choose a password by the link. Returns the page of that person."""
+    answer = send(ada, f"{PEOPLE}/new", name=email, email=email, language="it", **role)
+    assert answer.status_code == 200, answer.text
+    taken = httpx.post(
+        code_of(answer), data={"password": PASSWORD, "again": PASSWORD}, headers={"Origin": ada.headers["Origin"]}
+    )
+    assert taken.status_code == 303, taken.text
+    found = re.search(rf'href="({PEOPLE}/[0-9a-f]+)">{re.escape(email)}<', answer.text)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("who", ["operator@example.it", "member@example.it", "kiosk@example.it"])
+def test_only_administrators_have_these_pages(it: World, who: str) -> None:
+    with signed_in(it.url, who) as browser:
+        csrf = browser.get("/api/v1/me").json()["csrf_token"]
+        for method, path in WAYS:
+            assert browser.request(method, path, headers={"X-CSRF-Token": csrf}).status_code == 404, (method, path)
+
+
+def test_somebody_is_invited_with_a_role_at_a_site_and_seen_in_the_list(it: World, ada: httpx.Client) -> None:
+    invited(ada, "eva@example.it", role="operator", site=["sud"])
+
+    assert re.search(r"eva@example.it</td>.*?Operatore, Sud</td>.*?può entrare", ada.get(PEOPLE).text)
+    with signed_in(it.url, "eva@example.it") as eva:
+        assert [each["id"] for each in eva.get("/api/v1/machines").json()["items"]] == ["lathe-1"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"email": "no address"}, "Non è un indirizzo e-mail"),
+        ({"email": "operator@example.it"}, "Non è un indirizzo e-mail"),
+        ({"name": ""}, "Scrivi un nome"),
+        ({"role": ""}, "Scegli un ruolo"),
+        ({"role": "member"}, "Scegli l&#39;impresa"),
+        ({"member": "firm-a"}, "Scegli l&#39;impresa"),
+        ({"role": "administrator", "site": ["sud"]}, "hanno tutte le sedi"),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(
+    ada: httpx.Client, wrong: dict[str, Any], said: str
+) -> None:
+    typed = {"name": "Gino", "email": "gino@example.it", "language": "it", "role": "operator"} | wrong
+
+    answer = send(ada, f"{PEOPLE}/new", **typed)
+
+    assert (answer.status_code, said in answer.text) == (422, True), answer.text
+    assert f'value="{typed["email"]}"' in answer.text
+    assert "gino@example.it" not in ada.get(PEOPLE).text
+
+
+def test_roles_are_added_and_taken_away_and_who_saw_an_older_state_is_told(it: World, ada: httpx.Client) -> None:
+    page = invited(ada, "ugo@example.it", role="operator", site=["nord"])
+    text = ada.get(page).text
+    assert send(ada, page, name="Ugo", language="en", role="member", member="firm-a").status_code == 303
+    assert "Socio, Officina Rossi S.r.l." in ada.get(page).text
+    hidden = dict(re.findall(r'type="hidden" name="(csrf|version)" value="([^"]*)"', text))
+    stale = ada.post(page, data={**hidden, "name": "Ugo", "language": "it", "role": "administrator"})
+    assert (stale.status_code, "qualcun altro" in stale.text) == (422, True)
+    with signed_in(it.url, "ugo@example.it") as ugo:
+        assert send(ada, page, name="Ugo", language="en", keep=[]).status_code == 303
+        assert ugo.get("/api/v1/me").status_code == 401
+    assert "senza ruolo" in ada.get(page).text
+
+
+def test_an_administrator_signs_somebody_out_keeps_them_out_and_lets_them_in_again(
+    it: World, ada: httpx.Client
+) -> None:
+    page = invited(ada, "ida@example.it", role="maintenance")
+    with signed_in(it.url, "ida@example.it") as ida:
+        assert send(ada, page, f"{page}/deeds", deed="ended").headers["location"] == f"{page}?done=ended"
+        assert ida.get("/api/v1/me").status_code == 401
+    assert send(ada, page, f"{page}/deeds", deed="out").status_code == 303
+    assert sign_in(it.url, "ida@example.it").status_code == 422
+    assert "senza accesso" in ada.get(page).text
+    assert send(ada, page, f"{page}/deeds", deed="in").status_code == 303
+    again = send(ada, page, f"{page}/deeds", deed="link")
+    assert "/invitation/" in code_of(again)
+    assert code_of(again) not in ada.get(page).text
+    assert sign_in(it.url, "ida@example.it").status_code == 303
+    assert ada.get(f"{PEOPLE}/none").status_code == 404
+
+
+def test_the_last_administrator_cannot_be_kept_out(ada: httpx.Client) -> None:
+    me = re.search(rf'href="({PEOPLE}/[0-9a-f]+)"><b>administrator<', ada.get(PEOPLE).text)
+    assert me is not None
+    for answer in (
+        send(ada, me[1], f"{me[1]}/deeds", deed="out"),
+        send(ada, me[1], name="Ada", language="it", keep=[], role="operator"),
+    ):
+        assert (answer.status_code, "Almeno una persona deve amministrare" in answer.text) == (422, True)
+
+
+def test_a_key_is_shown_once_its_use_is_told_and_it_ends_when_it_is_removed(it: World, ada: httpx.Client) -> None:
+    wrong = send(ada, KEYS, name="", role="operator", days="365")
+    assert (wrong.status_code, "Scrivi un nome" in wrong.text) == (422, True)
+    made = send(ada, KEYS, name="Gestionale", role="operator", site=["nord"], days="365")
+    token = code_of(made)
+    listed = ada.get(KEYS).text
+    assert token not in listed
+    assert re.search(r"Gestionale</th>.*?Operatore, Nord</td>.*?>no</td>.*?>mai</td>", listed)
+    key = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{it.url}/api/v1/machines", headers=key).status_code == 200
+    assert httpx.put(f"{it.url}/api/v1/sites/est", json={"name": "Est"}, headers=key).status_code == 404
+    assert not re.search(r"Gestionale</th>(?:(?!</tr>).)*>mai</td>", ada.get(KEYS).text)
+    assert send(ada, KEYS, f"{KEYS}/{token.split('_')[1]}/remove").headers["location"] == f"{KEYS}?done=removed"
+    assert httpx.get(f"{it.url}/api/v1/machines", headers=key).status_code == 401
+
+
+def test_a_wall_link_shows_states_alone_on_a_screen_until_it_is_removed(it: World, ada: httpx.Client) -> None:
+    link = code_of(send(ada, KEYS, wall="yes", name="Reparto", site=["nord"]))
+    token = link.rpartition("/")[2]
+    opened = httpx.get(link)
+    assert (opened.status_code, opened.headers["location"]) == (303, "/wall")
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(opened.headers["set-cookie"].split("; "))
+    with httpx.Client(base_url=it.url, cookies=dict(opened.cookies), headers={"Origin": it.url}, timeout=20) as wall:
+        assert "M 1" in wall.get("/wall").text
+        assert "L 1" not in wall.get("/wall").text
+        assert wall.get("/api/v1/machines").json()["items"][0]["work"] is None
+        for path in ("/api/v1/members", "/administration", "/bookings", "/api/v1/machines/mill-1/signals", "/account"):
+            assert wall.get(path).status_code == 404, path
+        csrf = {"X-CSRF-Token": wall.get("/api/v1/me").json()["csrf_token"]}
+        assert wall.put("/api/v1/sites/est", json={"name": "Est"}, headers=csrf).status_code in {403, 404}
+        with wall.stream("GET", "/api/v1/live") as response:
+            stream = Stream(response)
+            stream.read()
+            assert send(ada, KEYS, f"{KEYS}/{token.split('_')[1]}/remove").status_code == 303
+            with pytest.raises((EOFError, httpx.RemoteProtocolError)):
+                stream.until(lambda *_: False)
+        assert wall.get("/wall", headers={"Accept": "text/html"}).headers["location"] == "/sign-in"
+    assert httpx.get(link).status_code == 404
+
+
+def test_no_other_key_goes_into_a_browser_and_no_other_site_makes_one_a_wall(it: World, ada: httpx.Client) -> None:
+    for holder in ("administrator", "operator", "kiosk"):  # the last may write: it was not made for a wall
+        assert httpx.get(f"{it.url}/wall/open/{it.keys[holder]}").status_code == 404
+        assert httpx.get(f"{it.url}/api/v1/me", cookies={"officina": it.keys[holder]}).status_code == 401
+    link = code_of(send(ada, KEYS, wall="yes", name="Ingresso"))
+    foreign = httpx.get(link, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (foreign.status_code, "set-cookie" in foreign.headers, "<button" in foreign.text) == (200, False, True)
+    assert httpx.post(link, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert httpx.post(link, headers={"Origin": it.url}).headers["location"] == "/wall"
+    assert "set-cookie" not in ada.get(link).headers  # who is signed in stays so
+    assert httpx.get(f"{it.url}/wall/open/none").status_code == 404
+    assert link.rpartition("/")[2] not in it.log.read_text()
