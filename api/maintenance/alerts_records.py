@@ -110,8 +110,32 @@ class Held(NamedTuple):
     assigned_to: str = ""
 
 
+class Deed(NamedTuple):
+    """What somebody did with an alert.
+
+    Attributes:
+        kind: see `api.maintenance.deeds.Kind`, or `comment`.
+        at: when.
+        by_name: who, as people call them.
+        note: what they wrote.
+        until: end of a shelving, 0 for none.
+        assignee: to whom it was assigned.
+    """
+
+    kind: str
+    at: int
+    by_name: str
+    note: str
+    until: int
+    assignee: str
+
+
+STAFF = "maintenance"
+"""Stands for every name in what a member firm reads of an alert: that somebody cares is its matter, who is not."""
+
+
 class Seen(NamedTuple):
-    """An alert, ready to be shown."""
+    """An alert, ready to be shown to who asked for it."""
 
     row: IncidentRow
     place: Place
@@ -148,7 +172,7 @@ def listed(session: Session, scope: Scope, *, state: str, machine: str | None) -
     rows = session.scalars(wanted.order_by(IncidentRow.since.desc(), IncidentRow.id).limit(LISTED_MAX)).all()
     book = rulebook.read(session)
     held = held_of(session, rows)
-    return [Seen(row, known[row.name], held.get(row.id, Held()), _rule(book, row)) for row in rows]
+    return [Seen(row, known[row.name], _told(scope, held.get(row.id)), _rule(book, row)) for row in rows]
 
 
 def one(session: Session, scope: Scope, alert: str) -> Seen:
@@ -162,12 +186,23 @@ def one(session: Session, scope: Scope, alert: str) -> Seen:
     is_theirs = scope.role is not Role.MEMBER or (row is not None and row.payer == scope.member)
     if row is None or place is None or not is_theirs:
         raise UnknownRecordError(alert)
-    return Seen(row, place, held_of(session, [row]).get(row.id, Held()), _rule(rulebook.read(session), row))
+    return Seen(row, place, _told(scope, held_of(session, [row]).get(row.id)), _rule(rulebook.read(session), row))
 
 
-def deeds_of(session: Session, alert: str) -> Sequence[DeedRow]:
-    """Return what people did with an alert, in the order in which it was entered."""
-    return session.scalars(select(DeedRow).where(DeedRow.incident == alert).order_by(DeedRow.id)).all()
+def _told(scope: Scope, held: Held | None) -> Held:
+    """Return how people hold an alert, as a caller may know it: what staff write to one another is theirs."""
+    if held is None or scope.role is not Role.MEMBER:
+        return held or Held()
+    taken, assigned = (STAFF if name else "" for name in (held.taken_by, held.assigned_to))
+    return Held(taken, held.shelved_until, "", assigned)
+
+
+def deeds_of(session: Session, scope: Scope, alert: str) -> list[Deed]:
+    """Return what people did with an alert, as a caller may know it, in the order in which it was entered."""
+    rows = session.scalars(select(DeedRow).where(DeedRow.incident == alert).order_by(DeedRow.id))
+    if scope.role is Role.MEMBER:
+        return [Deed(row.kind, row.at, STAFF, "", row.until, STAFF if row.assignee else "") for row in rows]
+    return [Deed(row.kind, row.at, row.by_name, row.note, row.until, row.assignee) for row in rows]
 
 
 def orders_of(session: Session, alert: str) -> list[tuple[int, str]]:

@@ -108,7 +108,7 @@ def _whole(found: Services, session: Any, scope: Scope, alert_id: str) -> dict[s
     names = settings_records.names(session)
     whole = show.alert(seen) | {
         "alarms": show.alarms(seen),
-        "deeds": [show.deed(each) for each in alerts_records.deeds_of(session, alert_id)],
+        "deeds": [show.deed(each) for each in alerts_records.deeds_of(session, scope, alert_id)],
         "deliveries": [show.delivery(each, names) for each in RecordsOutbox(found.records).of_incident(alert_id)],
         "work_orders": [number for number, _ in alerts_records.orders_of(session, alert_id)],
     }

@@ -12,10 +12,10 @@ from shopfloor.periods import format_instant
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from api.maintenance.alerts_records import Seen
+    from api.maintenance.alerts_records import Deed, Seen
     from api.maintenance.outbox import Delivery
     from api.maintenance.rules import Rule
-    from api.maintenance.tables import DeedRow, PlannedWindow, RuleChange, Spare, WorkOrder
+    from api.maintenance.tables import PlannedWindow, RuleChange, Spare, WorkOrder
 
 
 def instant(stamp: int | None) -> str | None:
@@ -63,18 +63,9 @@ def alert(seen: Seen) -> dict[str, Any]:
     }
 
 
-_STAFF = "maintenance"
-
-
 def to_firm(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an alert as the firm sees whose job it concerned: that somebody cares for it, and not who or to whom.
-
-    What people write to one another, and what was sent to them, is the staff's.
-    """
-    named = {name: _STAFF for name in ("taken_by", "assigned_to") if shown[name]}
-    told = [each | {"by": _STAFF, "note": "", "to": ""} for each in shown.get("deeds", ())]
-    more = {"deeds": told, "deliveries": [], "work_orders": []} if "deeds" in shown else {}
-    return {**shown, **named, **more, "shelved_reason": ""}
+    """Return an alert as the firm sees whose job it concerned: what was sent to people, and their work, are not its."""
+    return {**shown, **({"deliveries": [], "work_orders": []} if "deliveries" in shown else {})}
 
 
 def alarms(seen: Seen) -> list[dict[str, Any]]:
@@ -95,7 +86,7 @@ def alarms(seen: Seen) -> list[dict[str, Any]]:
     ]
 
 
-def deed(row: DeedRow) -> dict[str, Any]:
+def deed(row: Deed) -> dict[str, Any]:
     """Return what somebody did."""
     return {"kind": row.kind, "at": format_instant(row.at), "by": row.by_name, "note": row.note,
             "until": instant(row.until), "to": row.assignee}  # fmt: skip

@@ -137,7 +137,7 @@ def row_of(seen: Seen, teller: Teller) -> AlertRow:
     now, zone, say, places = teller
     row, place, held = seen.row, seen.place, seen.held
     rank = priority_of(seen)
-    holder = held.taken_by or held.assigned_to
+    holder = named(held.taken_by or held.assigned_to, say)
     is_shelved = held.shelved_until > now
     value, limit, used = _figures(evidence_of(seen), say)
     today = local(now, zone).date()
@@ -157,6 +157,11 @@ def row_of(seen: Seen, teller: Teller) -> AlertRow:
         holder=holder,
         until=moment(held.shelved_until, today, zone, say) if is_shelved else "",
     )
+
+
+def named(who: str, say: Words) -> str:
+    """Return a name as it is read; the staff, for a firm that is told no names, in the reader's language."""
+    return say("maintenance") if who == alerts_records.STAFF else who
 
 
 def groups(rows: Iterable[AlertRow], say: Words) -> list[Group]:

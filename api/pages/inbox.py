@@ -289,11 +289,11 @@ def _life(page: Page, seen: Seen, it: rows.AlertRow) -> str:
     if row.closed:
         return say("Closed %(when)s.", when=moment(row.closed, today, page.zone, say))
     if it.until:
-        return say("Shelved until %(when)s: %(why)s", when=it.until, why=seen.held.shelved_reason)
+        return say("Shelved until %(when)s: %(why)s", when=it.until, why=seen.held.shelved_reason or say("maintenance"))
     if seen.held.taken_by:
-        return say("Taken by %(name)s.", name=seen.held.taken_by)
+        return say("Taken by %(name)s.", name=rows.named(seen.held.taken_by, say))
     if seen.held.assigned_to:
-        return say("Assigned to %(name)s, who has not answered yet.", name=seen.held.assigned_to)
+        return say("Assigned to %(name)s, who has not answered yet.", name=rows.named(seen.held.assigned_to, say))
     return say("Nobody has it yet.")
 
 
@@ -325,9 +325,13 @@ def _course(page: Page, session: Any, seen: Seen, sent: Sequence[Delivery]) -> l
         rule = seen.rule if seen.rule is not None and seen.rule.id == each[2] else None
         title = wording.title_of(rule, each[2], each[3], each[7], say.language)
         begun.append(event(int(each[0]), say(_WHAT.get(str(each[4]), _WHAT["raised"])), title))
-    for deed in alerts_records.deeds_of(session, seen.row.id):
+    for deed in alerts_records.deeds_of(session, page.scope, seen.row.id):
         until = moment(deed.until, today, page.zone, say) if deed.until else ""
-        text = say(_DEEDS[deed.kind], by=deed.by_name, until=until, to=deed.assignee) if deed.kind in _DEEDS else ""
+        text = (
+            say(_DEEDS[deed.kind], by=rows.named(deed.by_name, say), until=until, to=rows.named(deed.assignee, say))
+            if deed.kind in _DEEDS
+            else ""
+        )
         begun.append(event(deed.at, text or deed.kind, deed.note))
     channels = settings_records.names(session)
     for delivery in sent:
@@ -349,10 +353,10 @@ def _similar(page: Page, session: Any, seen: Seen, teller: rows.Teller) -> list[
     ]
     found: list[dict[str, Any]] = []
     for each in cases[:SIMILAR_MAX]:
-        deeds = alerts_records.deeds_of(session, each.row.id)
+        deeds = alerts_records.deeds_of(session, page.scope, each.row.id)
         closing = next((deed for deed in reversed(deeds) if deed.kind == "close"), None)
         it = rows.row_of(each, teller)
         cause = closing.note if closing is not None else ""
-        by = closing.by_name if closing is not None else ""
+        by = rows.named(closing.by_name, page.say) if closing is not None else ""
         found.append({"id": it.id, "when": it.since, "age": it.age, "value": it.value, "cause": cause, "by": by})
     return found

@@ -214,6 +214,22 @@ def test_a_firm_sees_what_stopped_its_job_and_not_who_says_what_to_whom(beside: 
     assert beside.it.get(f"/api/v1/alerts/{row.id}", "other member").status_code == 404
 
 
+def test_the_pages_of_a_firm_say_that_staff_care_for_its_alert_and_not_who(beside: Beside) -> None:
+    with beside.records.reading() as session:
+        row = next(each for each in session.query(IncidentRow) if each.name == "mill-1" and each.rule == "spindle-hot")
+    with signed_in(beside.it.url, "member@example.it") as firm:
+        pages = [
+            firm.get(f"/alerts/{row.id}").text,
+            *(firm.get(f"/inbox?tab={tab}").text for tab in ("taken", "closed")),
+        ]
+    assert "manutenzione" in pages[0]
+    for text in pages:
+        assert "Luca" not in text
+        assert "Vera" not in text
+    with signed_in(beside.it.url, "operator@example.it") as staff:
+        assert "Luca" in staff.get(f"/alerts/{row.id}").text
+
+
 def test_rules_of_a_machine_are_seen_by_who_sees_the_machine(beside: Beside) -> None:
     assert beside.it.get("/api/v1/rules", "operator of Sud", machine="mill-2").status_code == 404
     assert beside.it.get("/api/v1/rules", "operator of Nord", machine="mill-2").status_code == 200
