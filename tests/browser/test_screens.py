@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,9 @@ BYTES_MAX = 200_000
 LOST_SECONDS_MAX = 10.0
 
 
+TARIFF = 'name = "all"\n[[versions]]\nfrom = 2020-01-01\ntime = { processing = 30.00, setup = 20.00, idle = 10.00 }\n'
+
+
 @pytest.fixture(scope="module")
 def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("screens"), more='second_factor = "optional"') as made:
@@ -52,6 +56,8 @@ def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             *(Sample("mill-1", "spindle_load", begun + minute * MINUTE, 40.0 + minute % 7) for minute in range(30)),
         )
         made.say(Sample("lathe-1", "observed", now, now), publisher="south-1")
+        priced = made.send("POST", "/api/v1/tariffs", json={"kind": "tariffs", "text": TARIFF})
+        assert priced.status_code == HTTPStatus.CREATED, priced.text
         yield made
 
 

@@ -247,6 +247,9 @@ class TestPeople:
 
     def test_the_last_administrator_cannot_be_taken_away(self, records: Records) -> None:
         ada = self.add(records, "ada@example.it", people.Wanted(Role.ADMINISTRATOR))
+        self.add(records, "bea@example.it", people.Wanted(Role.ADMINISTRATOR))  # who has not taken up the invitation
+        with records.writing() as session:
+            people.set_password(session, people.find_person(session, ada), "a hash")
 
         def demote() -> None:
             with records.writing() as session:

@@ -21,7 +21,9 @@ KILLS = 200 if LONG else 12
 
 
 @pytest.mark.services
-@pytest.mark.parametrize(("broker", "store"), [("mosquitto", "influxdb"), ("amqtt", "sqlite")])
+@pytest.mark.parametrize(
+    ("broker", "store"), [("mosquitto", "influxdb"), pytest.param("amqtt", "sqlite", marks=pytest.mark.long)]
+)
 async def test_a_storm_of_kills_loses_doubles_and_invents_nothing(
     tmp_path: Path, broker: Literal["mosquitto", "amqtt"], store: Literal["influxdb", "sqlite"]
 ) -> None:

@@ -95,6 +95,7 @@ async def test_a_full_spool_evicts_gauges_first_and_its_holes_are_exactly_what_i
     assert verdict.within(verdict.stored) == set(), "a hole covers what is stored"
 
 
+@pytest.mark.long
 async def test_records_that_a_full_spool_evicts_are_counted_and_lie_in_holes(tmp_path: Path) -> None:
     chain = Chain(tmp_path, broker="mosquitto", store="sqlite", bytes_max=SPOOL_BYTES, count=MANY, hertz=QUICK)
     async with chain:

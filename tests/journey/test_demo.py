@@ -219,6 +219,7 @@ def test_a_port_in_use_is_told_in_one_sentence(demo: Demo, tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_all_of_it_and_the_next_start_goes_on_with_its_data(demo: Demo) -> None:
     before, end = demo.credentials, clock.now()
     told = demo.samples(demo.began, end)

@@ -80,11 +80,12 @@ async def test_nothing_is_lost_while_each_program_dies_in_turn(production: Produ
         for role in ("collector-1", "broker", "api"):
             it.kill(role)
             await asyncio.sleep(1.0)
+            said = len(it.log(role))
             it.start(role)
             await it.until(it.answers, f"the pages are there after {role} died")
 
         # Until they notice it, the workers of the killed program answer in the stead of the new one's.
-        await it.until(lambda: len(workers(it)) == 2, "both workers run")
+        await it.until(lambda: it.log("api")[said:].count('"live.connected"') >= 2, "both workers serve")
         first, second = workers(it)
         first.kill()
         await it.until(lambda: it.answers("/healthz"), "the other worker answers")

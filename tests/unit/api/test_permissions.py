@@ -77,6 +77,7 @@ def test_only_what_shows_nothing_is_public() -> None:
         "/sign-out",
         "/forgotten",
         "/invitation/{token}",
+        "/wall/open/{token}",
         "/static/{name}",
         "/service-worker.js",
         "/manifest.webmanifest",

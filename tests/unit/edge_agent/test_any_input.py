@@ -60,7 +60,7 @@ texts = st.one_of(
 @example(b'{"id":' * 5000)
 @example(b"[" * 100_000)
 @example(b" " * (edge.REQUEST_BYTES_MAX + 1))
-@settings(max_examples=3000 if IS_LONG else 100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3000 if IS_LONG else 40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_request_is_understood_or_refused(payload: bytes) -> None:
     with contextlib.suppress(WireError):
         request = edge.decode_request(payload)

@@ -157,7 +157,7 @@ def day(seed: int) -> list[Sample]:
     return samples
 
 
-@pytest.mark.parametrize("late", [0, 20 * MINUTE])
+@pytest.mark.parametrize("late", [pytest.param(0, marks=pytest.mark.long), 20 * MINUTE])
 def test_live_with_kills_and_late_data_comes_to_the_same_as_the_backtest(shop: Shop, late: int) -> None:
     until = START + 100 * MINUTE
     live(shop, [each for each in day(1) if each.stamp < until], until, late=late, draw=random.Random(late + 3))
