@@ -78,7 +78,8 @@ from shopfloor.stores.open import open_store
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, MutableMapping
+    from collections.abc import AsyncIterator, Callable, MutableMapping
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -158,7 +159,16 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
             store.close()
             records.close()
 
-    app = FastAPI(
+    app = _application(lifespan)
+    app.state.failed = asyncio.Event()
+    app.state.first_link = "" if worker else _first_link(records)
+    _install(app, metrics)
+    return app
+
+
+def _application(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """Return an application without routes: every one that it gets asks the table of rules first."""
+    return FastAPI(
         title="Officina",
         description="Machines that several firms share: live, and as they were.",
         version="1",
@@ -171,10 +181,6 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
         responses=errors.RESPONSES,
         telemetry={"tracing": False},
     )
-    app.state.failed = asyncio.Event()
-    app.state.first_link = "" if worker else _first_link(records)
-    _install(app, metrics)
-    return app
 
 
 def _letters(settings: Settings, records: Records) -> Letters | None:
@@ -288,6 +294,7 @@ def _document(app: FastAPI) -> APIRouter:
 
 _NO_NAME = "\ufffd"
 """Stands for NUL in an address: PostgreSQL has no text that holds one, and nothing is called so."""
+_NO_NAME_QUOTED = quote(_NO_NAME).encode()
 
 
 class _Outside:
@@ -309,7 +316,7 @@ class _Outside:
             await send(message)
 
         scope["path"] = scope["path"].replace("\0", _NO_NAME)
-        scope["query_string"] = scope["query_string"].replace(b"%00", quote(_NO_NAME).encode())
+        scope["query_string"] = scope["query_string"].replace(b"%00", _NO_NAME_QUOTED)
         longest = files.BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else BODY_BYTES_MAX
         await self._app(scope, _bounded(receive, longest), send_with_headers)
 

@@ -159,6 +159,8 @@ _SAYS_NOTHING_MORE = frozenset(
         ReloadError,
     }
 )
+_FOR_STAFF = frozenset({UnpricedError, BadEvidenceError})
+"""Their sentences name whose use it is: a member whose own month waits for another firm's is told the title alone."""
 
 
 def install(app: FastAPI) -> None:
@@ -212,7 +214,10 @@ def _known(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="officina"'
     if status in _PASSES_BY_ITSELF:
         headers["Retry-After"] = str(RETRY_SECONDS)
-    detail = "" if type(error) in _SAYS_NOTHING_MORE else str(error)
+    caller = getattr(request.state, "caller", None)
+    is_staff = caller is not None and caller.scope.sees_work
+    is_hidden = type(error) in _SAYS_NOTHING_MORE or (type(error) in _FOR_STAFF and not is_staff)
+    detail = "" if is_hidden else str(error)
     places = error.problems if isinstance(error, InvalidRecordError | ClosingRefusedError) else []
     errors = [{"place": field, "detail": sentence} for field, sentence in places]
     return problem(request, status, title, detail, errors=errors, headers=headers)

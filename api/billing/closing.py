@@ -106,7 +106,6 @@ class _Calculated(NamedTuple):
     statements: list[Statement]
     rated: list[tuple[str, str, str]]
     doubts: list[Doubt]
-    unknown: dict[str, int]
     hours: dict[str, Hours]
 
 
@@ -127,7 +126,6 @@ class Standing(NamedTuple):
         refusal: why it is too early to ask, empty when it is not.
         statements: as the closing would issue them.
         doubts: use that somebody has to decide on first.
-        unknown: seconds by machine of which nothing is known and nothing speaks of use: to be accepted with a reason.
         hours: of each machine.
         unsent: the machines of which nothing has come since the end of the month, with the instant of the last.
     """
@@ -135,9 +133,13 @@ class Standing(NamedTuple):
     refusal: str
     statements: list[Statement]
     doubts: list[Doubt]
-    unknown: dict[str, int]
     hours: dict[str, Hours]
     unsent: list[tuple[str, int]]
+
+    @property
+    def unknown(self) -> dict[str, int]:
+        """Seconds by machine of which nothing is known: those without evidence of use are accepted with a reason."""
+        return _unknown(self.hours)
 
     @property
     def is_ready(self) -> bool:
@@ -215,7 +217,7 @@ def stand(ledger: Ledger, month: str, *, now: int) -> Standing:
     with ledger.records.reading() as session:
         found = _calculate(session, ledger, Order(month))
     unsent = list(_unsent(ledger, machines, period))
-    return Standing(refusal, found.statements, found.doubts, found.unknown, found.hours, unsent)
+    return Standing(refusal, found.statements, found.doubts, found.hours, unsent)
 
 
 def _refresh(
@@ -272,7 +274,6 @@ def _calculate(
     use = MachineUse()
     rated: list[tuple[str, str, str]] = []
     doubtful: list[Doubt] = []
-    unknown: dict[str, int] = {}
     hours: dict[str, Hours] = {}
     machines = list(session.scalars(select(Machine.id).order_by(Machine.id)))
     for done, machine in enumerate(machines, 1):
@@ -282,8 +283,6 @@ def _calculate(
         inside = [each for each in segments if each.period.overlaps(terms.period)]
         doubtful += doubts(inside)
         hours[machine] = _hours(inside, terms.period)
-        if seconds := sum(each.period.seconds for each in inside if each.quality is Quality.UNKNOWN):
-            unknown[machine] = seconds
         tell("rating", done, len(machines))
     again = ledger.again(session, month, prices)
     for name, each in again.items():
@@ -300,7 +299,7 @@ def _calculate(
         "held": sorted(map(list, held)),
         "versions": prices.versions,
     }
-    return _Calculated(number, recorded, statements, rated, doubtful, unknown, hours)
+    return _Calculated(number, recorded, statements, rated, doubtful, hours)
 
 
 def _hours(segments: Iterable[Segment], period: Period) -> Hours:
@@ -321,6 +320,10 @@ def _hours(segments: Iterable[Segment], period: Period) -> Hours:
     return Hours(*(spent[name] for name in Hours._fields))
 
 
+def _unknown(hours: Mapping[str, Hours]) -> dict[str, int]:
+    return {machine: each.unknown for machine, each in hours.items() if each.unknown}
+
+
 def _sentence(doubt: Doubt) -> str:
     return (f"{doubt.reason} from {format_instant(doubt.period.start)} to {format_instant(doubt.period.end)} "
             f"({', '.join(doubt.evidence)}): say who pays, by a check-in or a correction")  # fmt: skip
@@ -328,7 +331,7 @@ def _sentence(doubt: Doubt) -> str:
 
 def _problems(found: _Calculated, accepted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield from ((doubt.machine, _sentence(doubt)) for doubt in found.doubts)
-    for machine, unknown in found.unknown.items():
+    for machine, unknown in _unknown(found.hours).items():
         if not (accepted.get(machine) or accepted.get(EVERY)):
             yield machine, f"{unknown} s are unknown, without evidence of use: accept them with a reason"
 

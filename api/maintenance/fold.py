@@ -353,3 +353,8 @@ class _Doer(Evaluator):
         for key, change in perform(str(sample.value), self._fold.alarms, sample.stamp, facts.worked_seconds):
             self._fold.act(change, key)
         return ()
+
+    def expire(self, stamp: int, facts: Facts) -> Sequence[Judgement]:
+        """Do nothing: it has no deadline."""
+        del stamp, facts
+        return ()

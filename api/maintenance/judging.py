@@ -6,6 +6,7 @@ signals, and at its deadline, an instant at which time alone changes its mind; s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -135,7 +136,7 @@ class Facts:
         vars(self).update(kept)
 
 
-class Evaluator:
+class Evaluator(ABC):
     """A rule at work on one machine.
 
     Args:
@@ -160,13 +161,13 @@ class Evaluator:
         self.open_since = 0
         self._settle = int(rule.settle_seconds * SECOND)
 
+    @abstractmethod
     def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
         """Take in a sample of one of its signals; the facts know it already."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expire(self, stamp: int, facts: Facts) -> Sequence[Judgement]:
         """Take in that its deadline has come."""
-        raise NotImplementedError
 
     def is_open(self, stamp: int, facts: Facts) -> bool:
         """Tell whether all gates are open and have been for long enough."""

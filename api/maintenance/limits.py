@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement, Verdict
@@ -56,9 +57,9 @@ class _Gated(Evaluator):
         """Say that nothing is known."""
         return self.say(stamp, Verdict.UNKNOWN, {}) if self.verdict else ()
 
+    @abstractmethod
     def judge(self, stamp: int, value: float, facts: Facts, *, is_new: bool) -> Sequence[Judgement]:
         """Judge a value that holds."""
-        raise NotImplementedError
 
 
 class LimitEvaluator(_Gated):

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.billing.calendars import civil_zone, month_of
+from shopfloor.periods import MINUTE, format_instant
+from shopfloor.runtime import clock
+from shopfloor.samples import Sample
 from tests.journey.api_world import World, world
 from tests.journey.people import add_people, signed_in
 from tests.services.records import partita_iva
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import httpx
 
 pytestmark = pytest.mark.services
+MONTH = month_of(clock.now(), civil_zone("Europe/Rome"))
 TARIFF = """name = "mills"
 [[versions]]
 from = 2025-01-01
@@ -183,3 +189,22 @@ def test_use_is_exported_as_a_file(it: World) -> None:
 
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.text.lstrip("\ufeff").splitlines()[0] == "machine;day;seconds;energy_kwh;parts;net;currency"
+
+
+def test_a_firm_is_not_told_whose_use_without_a_price_keeps_its_month_from_being_calculated(tmp_path: Path) -> None:
+    with world(tmp_path) as it:
+        shared = {"kind": "shared_costs", "text": f'item = "Rent"\nmonth = "{MONTH}"\namount = 100.00\n'}
+        assert it.send("POST", "/api/v1/tariffs", json=shared).status_code == 201
+        now = clock.now()
+        begun = now - 30 * MINUTE
+        it.say(Sample("mill-1", "item_state", begun, 2), Sample("mill-1", "observed", now, begun))
+        said = {"machine": "mill-1", "at": format_instant(begun + MINUTE), "payer": "firm-b"}
+        assert it.send("POST", "/api/v1/check-ins", json=said).status_code == 201
+
+        told = {holder: it.get("/api/v1/previews", holder) for holder in ("member", "administrator")}
+
+        assert {holder: answer.status_code for holder, answer in told.items()} == {"member": 409, "administrator": 409}
+        assert "firm-b" in told["administrator"].text
+        assert told["member"].json()["title"] == "There is use without a price"
+        assert "firm-b" not in told["member"].text
+        assert "mill-1" not in told["member"].text

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 LENGTH = 3000
 """Seconds in which things happen."""
 AFTER = 1300
@@ -34,6 +37,16 @@ _CALENDAR = {
 _price = st.integers(0, 9999).map(lambda cents: Decimal(cents) / 100)
 _amount = st.integers(0, 3000).map(lambda cents: Decimal(cents) / 100)
 _member = st.sampled_from(["A", "B", "C"])
+
+
+def examples(few: int, many: int) -> settings:
+    """Return how many examples a property is tried with: few in `make test`, the same each time, many at full size."""
+    return settings(
+        max_examples=many if LONG else few,
+        deadline=None,
+        derandomize=not LONG,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @st.composite

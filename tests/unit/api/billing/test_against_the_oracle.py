@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import copy
-import os
 import random
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.billing.scenarios.reader import read
-from tests.unit.api.billing.houses import AFTER, LENGTH, houses
+from tests.unit.api.billing.houses import AFTER, LENGTH, examples, houses
 from tests.unit.api.billing.oracle import Line, Oracle, second_of
 
 if TYPE_CHECKING:
     from api.billing.statements import Statement
 
-LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
-EXAMPLES = settings(
-    max_examples=4000 if LONG else 200,
-    deadline=None,
-    derandomize=not LONG,
-    suppress_health_check=list(HealthCheck),
-)
-FEWER = settings(EXAMPLES, max_examples=1000 if LONG else 40)
+EXAMPLES = examples(200, 4000)
+FEWER = examples(40, 1000)
 
 
 def naive(table: dict[str, Any], base: datetime, known_at: datetime | None = None) -> dict[tuple[str, str, str], Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.billing.calendars import DAY_KINDS, Calendar, Hours, civil_month
@@ -22,20 +21,14 @@ from api.billing.tariffs import BadTariffError, Book, Price, Tier, Version
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Claim, Quality, Segment
 from shopfloor.periods import DAY, HOUR, INSTANT_MAX, SECOND, Period, from_datetime
 from shopfloor.states import State
-from tests.unit.api.billing.houses import houses
+from tests.unit.api.billing.houses import examples, houses
 
 if TYPE_CHECKING:
     from api.billing.months import House
     from api.billing.statements import Line
 
-LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
-EXAMPLES = settings(
-    max_examples=1000 if LONG else 30,
-    deadline=None,
-    derandomize=not LONG,
-    suppress_health_check=list(HealthCheck),
-)
-MANY = settings(EXAMPLES, max_examples=2000 if LONG else 60)
+EXAMPLES = examples(30, 1000)
+MANY = examples(60, 2000)
 ROME = ZoneInfo("Europe/Rome")
 MONDAY = from_datetime(datetime(2026, 7, 6, 4, tzinfo=UTC))
 """In a month of one offset without a holiday."""
