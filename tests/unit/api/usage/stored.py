@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from api.access.scope import Role, Scope
 from api.audit.service import CONSOLE, Actor
-from api.records.database import open_records
 from api.records.service import put
 from api.usage import service
 from api.usage.evidence import JobRule, RuleKind
@@ -17,7 +16,7 @@ from api.usage.policy import Policy
 from shopfloor.periods import HOUR, SECOND, Period, parse_instant
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
-from tests.services.records import firm
+from tests.services.records import firm, records_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,7 +89,7 @@ class House:
 @contextmanager
 def house(machines: Sequence[str] = ("mill-1",), *, rules: bool = True) -> Iterator[House]:
     """Records of three firms and some machines, and an empty store."""
-    records, store = open_records("sqlite://:memory:"), SqliteStore(":memory:")
+    records, store = records_in_memory(), SqliteStore(":memory:")
     now = at("2026-09-01T00:00")
     with records.writing() as session:
         put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=now)
