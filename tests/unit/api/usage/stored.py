@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from api.access.scope import Role, Scope
 from api.audit.service import CONSOLE, Actor
+from api.records.database import open_records
 from api.records.service import put
 from api.usage import service
 from api.usage.evidence import JobRule, RuleKind
@@ -87,9 +88,9 @@ class House:
 
 
 @contextmanager
-def house(machines: Sequence[str] = ("mill-1",), *, rules: bool = True) -> Iterator[House]:
+def house(machines: Sequence[str] = ("mill-1",), *, rules: bool = True, address: str = "") -> Iterator[House]:
     """Records of three firms and some machines, and an empty store."""
-    records, store = records_in_memory(), SqliteStore(":memory:")
+    records, store = open_records(address) if address else records_in_memory(), SqliteStore(":memory:")
     now = at("2026-09-01T00:00")
     with records.writing() as session:
         put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=now)
