@@ -35,6 +35,8 @@ _ITALIAN = {
     "a change of more than {} an hour": "una variazione di oltre {} all'ora",
     "{} deviations from the median of the last {} days in the same state":
         "{} scarti dalla mediana degli ultimi {} giorni nello stesso stato",
+    "{} deviations from the median of the first {} days in the same state, or a better one since":
+        "{} scarti dalla mediana dei primi {} giorni nello stesso stato, o da una migliore in seguito",
     "the line through the last days meets {} within {} days":
         "la retta degli ultimi giorni raggiunge {} entro {} giorni",
     "every {} days": "ogni {} giorni", "every {}": "ogni {}", "whichever comes first": "ciò che viene prima",
@@ -140,7 +142,9 @@ def _words(
             found = ("a change of more than {} an hour", f"{most:g}{unit}")
         case Baseline():
             words = "{} deviations from the median of the last {} days in the same state"
-            found = (words, f"{how.limit:g}", f"{how.window_days:g}")
+            if how.reference_days:
+                words = "{} deviations from the median of the first {} days in the same state, or a better one since"
+            found = (words, f"{how.limit:g}", f"{how.reference_days or how.window_days:g}")
         case Trend():
             words = "the line through the last days meets {} within {} days"
             found = (words, f"{how.limit:g}{unit}", f"{how.lead_days:g}")
