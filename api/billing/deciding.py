@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WHILES_MAX = 500
 """Most whiles of one answer; the rest are asked about again."""
+TRIES_MAX = 5
+"""How often days are brought up to date while what people say of them goes on changing."""
 
 
 class While(NamedTuple):
@@ -76,15 +78,22 @@ class Answer(NamedTuple):
 
 def questions(ledger: Ledger, scope: Scope, *, now: int) -> list[Question]:
     """Return what has to be decided of the use of machines, the longest first."""
-    found: dict[tuple[str, str, str], tuple[list[While], set[str]]] = {}
     with ledger.records.reading() as session:
-        since, today = open_since(session, ledger, now)
-        works: dict[str, list[Work]] = {}
-        for machine, _, doubts in doubtful_days(session, scope, since):
-            if machine not in works:
-                works[machine] = ledger.usage.work(session, machine, since, today)
-            for start, end, reason, evidence in doubts:
-                for period, job in _by_job(Period(start, end), works[machine]):
+        return _questions(session, ledger, scope, now)
+
+
+def _questions(session: Session, ledger: Ledger, scope: Scope, now: int) -> list[Question]:
+    found: dict[tuple[str, str, str], tuple[list[While], set[str]]] = {}
+    since, today = open_since(session, ledger, now)
+    works: dict[str, list[Work]] = {}
+    waiting = usage.waiting_corrections(session)
+    for machine, _, doubts in doubtful_days(session, scope, since):
+        if machine not in works:
+            works[machine] = ledger.usage.work(session, machine, since, today)
+        for start, end, reason, evidence in doubts:
+            asked_for = waiting.get(machine, []) if reason == Reason.UNKNOWN else []
+            for part in subtract(Period(start, end), asked_for):
+                for period, job in _by_job(part, works[machine]):
                     asked = (reason, job, "" if job and reason == Reason.UNATTRIBUTED else machine)
                     whiles, said = found.setdefault(asked, ([], set()))
                     whiles.append(While(machine, period))
@@ -121,10 +130,11 @@ def _joined(whiles: Iterable[While]) -> list[While]:
 
 
 def decide(ledger: Ledger, actor: Actor, scope: Scope, key: str, answer: Answer, *, now: int) -> int:
-    """Answer a question, in one transaction, and bring what follows from it up to date.
+    """Answer a question and bring what follows from it up to date.
 
     Unattributed time becomes a rule for its job, or is entered as check-ins; for unknown time corrections are asked
-    for, which another person approves. Nothing is removed: who was wrong asks for a correction.
+    for, which another person approves. Nothing is removed: who was wrong asks for a correction. A question has one
+    answer: it is read in the transaction that answers it, from days that hold all that was said before.
 
     Returns:
         How many whiles it was about; 0 when the question is not open any more.
@@ -132,21 +142,35 @@ def decide(ledger: Ledger, actor: Actor, scope: Scope, key: str, answer: Answer,
     Raises:
         InvalidRecordError: the answer cannot be kept; it says why.
     """
-    question = next((each for each in questions(ledger, scope, now=now) if each.key == key), None)
-    if question is None:
-        return 0
+    for _ in range(TRIES_MAX):
+        with ledger.records.writing() as session:
+            days = open_since(session, ledger, now)
+            open_ones = _questions(session, ledger, scope, now)
+            question = next((each for each in open_ones if each.key == key), None)
+            if question is None:
+                return 0
+            whiles = question.whiles[:WHILES_MAX]
+            machines = sorted({each.machine for each in whiles})
+            is_current = not usage.is_concerned(session, machines, *days)
+            if is_current:
+                longest = ledger.usage.policy.badge_seconds_max * SECOND
+                _keep(session, actor, scope, question, answer, longest=longest, now=now)
+        ledger.usage.refresh(machines, *days, now=now)
+        if is_current:
+            return len(whiles)
+    return 0
+
+
+def _keep(
+    session: Session, actor: Actor, scope: Scope, question: Question, answer: Answer, *, longest: int, now: int
+) -> None:
     whiles = question.whiles[:WHILES_MAX]
-    with ledger.records.writing() as session:
-        since, today = open_since(session, ledger, now)
-        if question.reason is Reason.UNKNOWN:
-            _ask(session, actor, scope, whiles, answer, now=now)
-        elif answer.is_rule and question.job and answer.payer not in PAYERS:
-            usage.add_rule(session, actor, JobRule(RuleKind.EXACT, question.job, answer.payer), now=now)
-        else:
-            longest = ledger.usage.policy.badge_seconds_max * SECOND
-            _enter(session, actor, scope, whiles, answer.payer, longest=longest, now=now)
-    ledger.usage.refresh(sorted({each.machine for each in whiles}), since, today, now=now)
-    return len(whiles)
+    if question.reason is Reason.UNKNOWN:
+        _ask(session, actor, scope, whiles, answer, now=now)
+    elif answer.is_rule and question.job and answer.payer not in PAYERS:
+        usage.add_rule(session, actor, JobRule(RuleKind.EXACT, question.job, answer.payer), now=now)
+    else:
+        _enter(session, actor, scope, whiles, answer.payer, longest=longest, now=now)
 
 
 def _ask(session: Session, actor: Actor, scope: Scope, whiles: Iterable[While], answer: Answer, *, now: int) -> None:

@@ -33,7 +33,7 @@ from shopfloor.periods import DAY, INSTANT_MAX, SECOND, Period, to_datetime
 from shopfloor.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.orm import Session
@@ -83,6 +83,14 @@ def concern(session: Session, machine: str, period: Period) -> None:
         .values(is_stale=True)
     )
     mark_changed(session, CHANGED)
+
+
+def is_concerned(session: Session, machines: Sequence[str], first: date, last: date) -> bool:
+    """Tell whether a kept day of some machines does not hold yet what was said of it since."""
+    wanted = select(UsageDay.day).where(
+        UsageDay.machine_id.in_(machines), UsageDay.day >= first, UsageDay.day <= last, UsageDay.is_stale
+    )
+    return session.scalars(wanted.limit(1)).first() is not None
 
 
 def _day(instant: int) -> date:
@@ -365,6 +373,15 @@ def corrections(records: Records, scope: Scope, *, only_open: bool) -> list[Corr
     order = (CorrectionRequest.requested.desc(), CorrectionRequest.id)
     with records.reading() as session:
         return list(session.scalars(_at_sites(wanted, CorrectionRequest, scope).order_by(*order).limit(ROWS_MAX)))
+
+
+def waiting_corrections(session: Session) -> dict[str, list[Period]]:
+    """Return the whiles of each machine of which a correction waits for somebody to decide, in order."""
+    wanted = select(CorrectionRequest).where(CorrectionRequest.is_approved.is_(None))
+    found: dict[str, list[Period]] = {}
+    for row in session.scalars(wanted.order_by(CorrectionRequest.starts)):
+        found.setdefault(row.machine_id, []).append(Period(row.starts, row.ends))
+    return found
 
 
 # Maintenance.
