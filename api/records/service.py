@@ -106,12 +106,11 @@ def put(
         VersionNeededError: what is expected has to be said.
     """
     kind = KINDS[kind_name]
-    problems = kind.problems(values)
     if not is_identifier(values["id"]):  # nothing else is looked at: no database is asked for what cannot be an id
-        raise InvalidRecordError(problems or [Problem("id", "a record has an id")])
+        raise InvalidRecordError(kind.problems(values) or [Problem("id", "a record has an id")])
     row = session.get(kind.table, values["id"])
     guard.check(values_of(row) if row is not None else None)
-    problems += _broken_references(session, kind, values) + _doubles(session, kind, values)
+    problems = problems_of(session, kind_name, values)
     if row is None and not problems and _count(session, kind) >= ROWS_MAX:
         problems.append(Problem("", f"there are {ROWS_MAX} of these, and that is the limit"))
     if problems:
@@ -132,6 +131,12 @@ def put(
     for name in kind.changes:
         mark_changed(session, name)
     return action
+
+
+def problems_of(session: Session, kind_name: str, values: Mapping[str, Any]) -> list[Problem]:
+    """Return everything that is wrong with a record, by itself and beside the others; some fields may be missing."""
+    kind = KINDS[kind_name]
+    return kind.problems(values) + _broken_references(session, kind, values) + _doubles(session, kind, values)
 
 
 def _move(session: Session, machine: Machine, agent_id: str, *, now: int) -> None:
@@ -184,7 +189,7 @@ def _broken_references(session: Session, kind: Kind, values: Mapping[str, Any]) 
     return [
         Problem(field, f"there is no such record among the {target}: add it first")
         for field, target in kind.refers.items()
-        if session.get(KINDS[target].table, values[field]) is None
+        if field in values and session.get(KINDS[target].table, values[field]) is None
     ]
 
 
