@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
-from asyncua.server.address_space import AttributeService, ViewService
+from asyncua.server.address_space import AttributeService, AttributeValue, NodeData, ViewService
 from asyncua.server.history import HistoryDict
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.subscription_service import SubscriptionService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 OVERFLOW = 0x480
 """Info type DataValue with the overflow bit."""
@@ -33,6 +34,9 @@ LIMITS = (
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
 )
 """The limits that are served and kept."""
+
+_standard_nodes: list[NodeData] = []
+"""The nodes of OPC 10000-5 as asyncua makes them, in over a second: made once a process, copied for each server."""
 
 
 class HonestServer(InternalServer):  # type: ignore[misc]  # asyncua is not typed
@@ -51,6 +55,15 @@ class HonestServer(InternalServer):  # type: ignore[misc]  # asyncua is not type
         self.isession.subscription_service = self.subscription_service
         self._history = _History()
         self.history_manager.set_storage(self._history)
+
+    async def load_standard_address_space(self, shelf_file: Path | None = None) -> None:
+        """Fill the address space with the nodes that the standard asks of every server."""
+        if not _standard_nodes:
+            await super().load_standard_address_space(shelf_file)
+            _standard_nodes[:] = _copies(self.aspace[each] for each in self.aspace.keys())  # noqa: SIM118 - no mapping
+            return
+        for node in _copies(_standard_nodes):
+            self.aspace[node.nodeid] = node
 
     @property
     def watched_items(self) -> int:
@@ -224,3 +237,14 @@ class HonestSubscription(InternalSubscription):  # type: ignore[misc]  # asyncua
             oldest = waiting[0]
             marked = ua.StatusCode(oldest.Value.StatusCode.value | OVERFLOW)
             waiting[0] = replace(oldest, Value=replace(oldest.Value, StatusCode=marked))
+
+
+def _copies(nodes: Iterable[NodeData]) -> list[NodeData]:
+    """Copy nodes that no server has used yet; what they hold is replaced by servers, never changed."""
+    made = []
+    for node in nodes:
+        copy = NodeData(node.nodeid)
+        copy.references = list(node.references)
+        copy.attributes = {each: AttributeValue(kept.value) for each, kept in node.attributes.items()}
+        made.append(copy)
+    return made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.services.postgres import Cluster, postgres
+from tests.services.records import new_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,8 @@ def postgres_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def records_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the address of an empty database, once of either kind."""
+    """Return the address of records without rows, once of either kind of database."""
     if request.param == "sqlite":
-        return f"sqlite://{tmp_path}/records.db"
+        return new_records(tmp_path)
     cluster: Cluster = request.getfixturevalue("postgres_cluster")
-    return cluster.new_database()
+    return cluster.new_records()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.records.database import open_records
 from api.watch.minutes import NAME, Minutes
 from api.watch.tables import JobRun
 from shopfloor.periods import DAY, MINUTE, SECOND, Period
 from shopfloor.samples import Slice
+from tests.services.records import records_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ NOW = TODAY + 3 * 60 * MINUTE + 7 * SECOND
 
 @pytest.fixture
 def records() -> Iterator[Records]:
-    opened = open_records("sqlite://:memory:")
+    opened = records_in_memory()
     yield opened
     opened.close()
 

@@ -20,7 +20,7 @@ from api.usage.tables import CheckIn
 from shopfloor.errors import ExpectedError
 from shopfloor.runtime import clock
 from tests.journey.people import add_people
-from tests.services.records import fill
+from tests.services.records import fill, new_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ WHO = "operator@example.it"
 def config(tmp_path: Path) -> Path:
     fill(f"sqlite://{tmp_path}/records.db", sites={"nord": "Nord"}, machines=MACHINES, holders={})
     known = add_people(tmp_path)
-    with closing(open_records(f"sqlite://{tmp_path}/records.db")) as records, records.writing() as session:
+    with closing(open_records(new_records(tmp_path))) as records, records.writing() as session:
         actor = f"person:{known[WHO]}"
         session.add(CheckIn(id="c1", machine_id="mc-1", at=1, payer="firm-a", is_out=False, by=actor, entered=2))
         record(session, Actor(actor, "192.0.2.7"), "check in", "machines/mc-1", now=clock.now())

@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def records_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of a database that holds nothing at all."""
+    if request.param == "sqlite":
+        return f"sqlite://{tmp_path}/records.db"
+    return str(request.getfixturevalue("postgres_cluster").new_database())
+
+
 @pytest.fixture
 def records(records_address: str) -> Iterator[Records]:
     opened = open_records(records_address)

@@ -24,7 +24,7 @@ from shopfloor.runtime import clock
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
 from shopfloor.wire import messages, topics
-from tests.services.records import Holder, add_bookings, fill
+from tests.services.records import Holder, add_bookings, fill, new_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -188,7 +188,7 @@ def write_files(
     folder: Path, broker: mqtt.Broker, *, live: str = "", more: str = "", records: str = ""
 ) -> dict[str, str]:
     """Write settings and records. Returns the tokens by holder."""
-    records = records or records_of(folder)
+    records = records or new_records(folder)
     (folder / "api.toml").write_text(
         f'store = "sqlite://{folder}/store.db"\nrecords = "{records}"\n'
         f'port = 0\nhouse = "Consorzio Prova"\n{more}\n'
@@ -202,7 +202,7 @@ def write_files(
 @contextlib.contextmanager
 def world(folder: Path, *, live: str = "", more: str = "", records: str = "") -> Iterator[World]:
     """Run a broker, a store and the API; everything ends with it."""
-    records = records or records_of(folder)
+    records = records or new_records(folder)
     with mosquitto(folder) as broker:
         keys = write_files(folder, broker, live=live, more=more, records=records)
         store = SqliteStore(folder / "store.db")

@@ -28,14 +28,38 @@ pytestmark = pytest.mark.services
 STREAMS_MAX = 3
 
 
-@pytest.fixture
-def it(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, live=f"heartbeat_seconds = 1\nstreams_per_caller_max = {STREAMS_MAX}") as made:
-        now = clock.now()
-        made.say(
-            Sample("mill-1", "observed", now, now - 600 * SECOND), Sample("mill-1", "item_state", now - 600 * SECOND, 2)
-        )
+def _world(folder: Path) -> contextlib.AbstractContextManager[World]:
+    return world(folder, live=f"heartbeat_seconds = 1\nstreams_per_caller_max = {STREAMS_MAX}")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with _world(tmp_path_factory.mktemp("house")) as made:
         yield made
+
+
+@pytest.fixture
+def it(house: World) -> World:
+    """The world that the tests share, with a machine that stands."""
+    now = clock.now()
+    house.say(Sample("mill-1", "observed", now, now - 600 * SECOND), Sample("mill-1", "item_state", now, 2))
+    return house
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[World]:
+    """A world that a test may end."""
+    with _world(tmp_path) as made:
+        now = clock.now()
+        made.say(Sample("mill-1", "observed", now, now - 600 * SECOND))
+        yield made
+
+
+def new_key(it: World, holder: str) -> str:
+    """Make another key of an operator, and return its identifier."""
+    token = it.send("POST", "/api/v1/api-keys", json={"name": holder, "role": "operator"}).json()["token"]
+    it.keys[holder] = token
+    return str(token).split("_")[1]
 
 
 def test_a_reader_is_sent_a_snapshot_and_then_what_changes(it: World) -> None:
@@ -113,11 +137,12 @@ def test_an_agent_cannot_speak_for_a_machine_of_another_one(it: World) -> None:
 
 
 def test_one_stream_more_than_a_key_may_have_is_refused_and_may_come_back_when_one_ends(it: World) -> None:
+    new_key(it, "many")
     with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(follow(it, "operator")) for _ in range(STREAMS_MAX)]
+        streams = [stack.enter_context(follow(it, "many")) for _ in range(STREAMS_MAX)]
         assert {stream.read()[0] for stream in streams} == {"snapshot"}
 
-        refused = it.get("/api/v1/live", "operator")
+        refused = it.get("/api/v1/live", "many")
 
         assert refused.status_code == 429
         assert refused.headers["content-type"] == "application/problem+json"
@@ -126,7 +151,7 @@ def test_one_stream_more_than_a_key_may_have_is_refused_and_may_come_back_when_o
             assert other.read()[0] == "snapshot"
 
     def reopened() -> bool:
-        with follow(it, "operator") as stream:
+        with follow(it, "many") as stream:
             return stream.response.status_code == 200
 
     until(reopened, "the place of a stream that ended")
@@ -151,20 +176,22 @@ def ends_within_seconds(stream: Stream) -> None:
 
 
 def test_a_removed_key_loses_its_open_stream_within_seconds(it: World) -> None:
-    with follow(it, "operator") as stream:
+    key = new_key(it, "removed")
+    with follow(it, "removed") as stream:
         stream.read()
-        assert it.send("DELETE", f"/api/v1/api-keys/{it.keys['operator'].split('_')[1]}").status_code == 204
+        assert it.send("DELETE", f"/api/v1/api-keys/{key}").status_code == 204
 
         ends_within_seconds(stream)
-    assert it.get("/api/v1/machines", "operator").status_code == 401
+    assert it.get("/api/v1/machines", "removed").status_code == 401
 
 
 def test_a_key_that_is_removed_in_another_process_loses_its_open_stream_too(it: World) -> None:
-    records = open_records(f"sqlite://{it.folder}/records.db")
-    with follow(it, "operator") as stream:
+    key = new_key(it, "removed elsewhere")
+    records = open_records(it.records)
+    with follow(it, "removed elsewhere") as stream:
         stream.read()
         with records.writing() as session:
-            people.remove_key(session, CONSOLE, it.keys["operator"].split("_")[1], now=clock.now())
+            people.remove_key(session, CONSOLE, key, now=clock.now())
         records.close()
 
         ends_within_seconds(stream)
@@ -182,6 +209,8 @@ def test_a_firm_that_has_left_loses_its_open_streams_within_seconds(it: World) -
         assert other.read()[0] == "heartbeat"
     assert it.get("/api/v1/machines", "member").status_code == 401
     assert it.get("/api/v1/machines", "other member").status_code == 200
+    assert it.send("PUT", "/api/v1/members/firm-a", json=gone | {"active_to": None}).status_code == 200
+    assert it.get("/api/v1/machines", "member").status_code == 200
 
 
 def test_a_new_key_is_known_at_once(it: World) -> None:
@@ -193,27 +222,27 @@ def test_a_new_key_is_known_at_once(it: World) -> None:
     assert made.json()["token"] not in it.get("/api/v1/api-keys").text
 
 
-def test_it_stops_within_seconds_while_streams_are_open(it: World) -> None:
-    with follow(it, "operator") as stream:
+def test_it_stops_within_seconds_while_streams_are_open(own: World) -> None:
+    with follow(own, "operator") as stream:
         stream.read()
         began = time.monotonic()
-        it.process.send_signal(signal.SIGTERM)
+        own.process.send_signal(signal.SIGTERM)
 
         with pytest.raises((EOFError, httpx.RemoteProtocolError)):
             stream.until(lambda *_: False)
 
-        assert it.process.wait(10) == 0
+        assert own.process.wait(10) == 0
         assert time.monotonic() - began < 5
 
 
-def test_a_restart_shows_at_once_what_the_store_knows(it: World) -> None:
-    it.say(Sample("mill-1", "item_state", clock.now(), 3), Sample("mill-1", "program", clock.now(), "O4711"))
-    before = until(lambda: _processing(it), "the state")
-    it.process.send_signal(signal.SIGTERM)
-    it.process.wait(10)
+def test_a_restart_shows_at_once_what_the_store_knows(own: World) -> None:
+    own.say(Sample("mill-1", "item_state", clock.now(), 3), Sample("mill-1", "program", clock.now(), "O4711"))
+    before = until(lambda: _processing(own), "the state")
+    own.process.send_signal(signal.SIGTERM)
+    own.process.wait(10)
 
-    with api(it.folder) as (process, url, _):
-        again = it._replace(process=process, url=url)
+    with api(own.folder) as (process, url, _):
+        again = own._replace(process=process, url=url)
         after = until(lambda: _processing(again), "the state after the restart")
 
     assert (after["state"], after["since"], after["work"]) == (before["state"], before["since"], before["work"])

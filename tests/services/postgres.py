@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from api.records.database import open_records
 from tests.services.stores import START_SECONDS, STOP_SECONDS, free_port, program
 
 if TYPE_CHECKING:
@@ -36,13 +37,22 @@ class Cluster:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self._of_today = ""
 
-    def new_database(self) -> str:
+    def new_database(self, *, like: str = "template1") -> str:
         """Make an empty database and return its address, as the settings of the API name it."""
         name = f"records_{next(_numbers)}"
         with psycopg.connect(self.admin, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         return f"postgresql://officina@127.0.0.1:{self.port}/{name}"
+
+    def new_records(self) -> str:
+        """Make a database of today's version without rows: a copy of the first, which every migration made."""
+        if not self._of_today:
+            address = self.new_database()
+            open_records(address).close()
+            self._of_today = address.rpartition("/")[2]
+        return self.new_database(like=self._of_today)
 
     @property
     def admin(self) -> str:

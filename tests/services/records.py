@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import date
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from api.access import people
@@ -11,7 +16,7 @@ from api.audit.service import CONSOLE
 from api.bookings.facts import Change, Kind
 from api.bookings.service import keep
 from api.bookings.tables import Booking
-from api.records.database import open_records
+from api.records.database import Records, connect, open_records
 from api.records.identifiers import partita_iva_problem
 from api.records.service import put
 from api.records.tables import Calendar
@@ -26,6 +31,35 @@ BOOKINGS = {"booking-a": ("mill-1", "firm-a"), "booking-b": ("mill-1", "firm-b")
 """Bookings that `add_bookings` makes: of which machine, for whom."""
 CALENDAR = "house"
 Holder = tuple[Role, str | None, "tuple[str, ...] | None"]
+
+
+@cache
+def _without_rows() -> bytes:
+    """Return the file of a database of today's version: made once, since every migration takes its time."""
+    with TemporaryDirectory() as folder:
+        file = f"{folder}/records.db"
+        open_records(f"sqlite://{file}").close()
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")  # what one in memory can be made of, too
+        return Path(file).read_bytes()
+
+
+def new_records(folder: Path) -> str:
+    """Make a database of today's version without rows in a folder that has none, and return its address."""
+    file = folder / "records.db"
+    if not file.exists():
+        file.touch(0o600)
+        file.write_bytes(_without_rows())
+    return f"sqlite://{file}"
+
+
+def records_in_memory() -> Records:
+    """Open a database of today's version without rows that is nowhere but in memory."""
+    records = connect("sqlite://:memory:")
+    with records.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.deserialize(_without_rows())
+    return records
 
 
 def partita_iva(number: int) -> str:

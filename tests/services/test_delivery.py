@@ -24,6 +24,7 @@ from api.maintenance.postman import Letter, Postman
 from api.maintenance.wording import Words
 from api.records.database import open_records
 from shopfloor.periods import HOUR, SECOND, parse_instant
+from tests.services.records import new_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,7 @@ def webhook() -> Iterator[Webhook]:
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Iterator[RecordsOutbox]:
-    records = open_records(f"sqlite://{tmp_path}/records.db")
+    records = open_records(new_records(tmp_path))
     yield RecordsOutbox(records)
     records.close()
 
@@ -280,7 +281,7 @@ def test_a_slow_channel_holds_up_only_itself(outbox: RecordsOutbox, webhook: Web
 
 
 def test_a_program_that_died_while_sending_knows_which_answers_it_has_not(tmp_path: Path, webhook: Webhook) -> None:
-    records = open_records(f"sqlite://{tmp_path}/records.db")
+    records = open_records(new_records(tmp_path))
     before = RecordsOutbox(records)
     before.add([message("k1", "dropping"), message("k2", "plain"), message("k3", "plain")])
     for delivery in before.due(NOW, 2):
@@ -333,7 +334,7 @@ def test_what_is_on_record_and_in_the_log_holds_no_secret(
 
 
 def test_what_somebody_has_taken_is_not_sent_and_a_link_works_once(tmp_path: Path) -> None:
-    records = open_records(f"sqlite://{tmp_path}/records.db")
+    records = open_records(new_records(tmp_path))
     outbox = RecordsOutbox(records)
     outbox.add([message("k1", "a"), message("k2", "a", incident="other")])
     assert outbox.cancel("incident") == 1

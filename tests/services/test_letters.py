@@ -18,6 +18,7 @@ from api.settings import MailSettings
 from shopfloor.periods import HOUR, SECOND
 from shopfloor.settings import SettingsError, write_secret
 from tests.services.mail import Mails, mail_server
+from tests.services.records import new_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def mails(tmp_path: Path) -> Iterator[Mails]:
 
 @pytest.fixture
 def records(tmp_path: Path) -> Iterator[Records]:
-    opened = open_records(f"sqlite://{tmp_path}/records.db")
+    opened = open_records(new_records(tmp_path))
     with opened.writing() as session:
         ada = people.add_person(session, CONSOLE, ADA, "Ada", [people.Wanted(Role.ADMINISTRATOR)], now=NOW)
         people.set_password(session, ada, "kept")

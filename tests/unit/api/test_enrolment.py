@@ -21,6 +21,7 @@ from shopfloor.broker_files import BrokerFilesError, ReloadError, is_password, m
 from shopfloor.periods import HOUR, SECOND
 from shopfloor.settings import SettingsError
 from shopfloor.wire.rights import Kind
+from tests.services.records import new_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def settings(tmp_path: Path) -> EdgesSettings:
 
 @pytest.fixture
 def records(tmp_path: Path) -> Iterator[Records]:
-    records = open_records(f"sqlite://{tmp_path / 'records.db'}")
+    records = open_records(new_records(tmp_path))
     with records.writing() as session:
         put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=NOW)
         for name in ("modena", "bologna", "collector"):

@@ -9,13 +9,14 @@ import pytest
 
 from api.audit.service import CONSOLE
 from api.records import sheets
-from api.records.database import Records, open_records
 from api.records.service import every, put
 from shopfloor.periods import SECOND
-from tests.services.records import firm, partita_iva
+from tests.services.records import firm, partita_iva, records_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from api.records.database import Records
 
 NOW = 1_800_000_000 * SECOND
 HEAD = "id;legal_name;partita_iva;sdi_code;active_from;town"
@@ -25,7 +26,7 @@ BASSI = f"bassi;Bassi;{partita_iva(2)};ABC1234;2026-01-01;Modena"
 
 @pytest.fixture
 def records() -> Iterator[Records]:
-    opened = open_records("sqlite://:memory:")
+    opened = records_in_memory()
     with opened.writing() as session:
         put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=NOW)
         put(session, CONSOLE, "edges", {"id": "edge", "site_id": "nord"}, now=NOW)

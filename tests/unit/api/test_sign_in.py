@@ -17,7 +17,7 @@ from api.audit.service import CONSOLE
 from api.records.database import Records, open_records
 from api.records.service import put
 from shopfloor.periods import DAY, MINUTE, SECOND, from_datetime, to_datetime
-from tests.services.records import firm
+from tests.services.records import firm, new_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ ADA, BOB = "ada@example.it", "bob@example.it"
 
 @pytest.fixture
 def records(tmp_path: Path) -> Iterator[Records]:
-    opened = open_records(f"sqlite://{tmp_path}/records.db")
+    opened = open_records(new_records(tmp_path))
     with opened.writing() as session:
         put(session, CONSOLE, "members", firm("a", 1), now=NOW)
         for email, wanted in ((ADA, people.Wanted(Role.ADMINISTRATOR)), (BOB, people.Wanted(Role.MEMBER, "a"))):

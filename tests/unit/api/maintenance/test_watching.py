@@ -33,6 +33,7 @@ from api.records.service import put
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
+from tests.services.records import new_records
 from tests.services.test_delivery import Webhook
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.store = SqliteStore(folder / "store.db")
-        self.records: Records = open_records(f"sqlite://{folder}/records.db")
+        self.records: Records = open_records(new_records(folder))
         with self.records.writing() as session:
             put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=START)
             put(session, CONSOLE, "edges", {"id": "north-1", "site_id": "nord"}, now=START)

@@ -17,7 +17,7 @@ from api.usage.policy import Policy
 from shopfloor.periods import HOUR, SECOND, Period, parse_instant
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
-from tests.services.records import firm
+from tests.services.records import firm, records_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,11 +88,9 @@ class House:
 
 
 @contextmanager
-def house(
-    machines: Sequence[str] = ("mill-1",), *, rules: bool = True, address: str = "sqlite://:memory:"
-) -> Iterator[House]:
+def house(machines: Sequence[str] = ("mill-1",), *, rules: bool = True, address: str = "") -> Iterator[House]:
     """Records of three firms and some machines, and an empty store."""
-    records, store = open_records(address), SqliteStore(":memory:")
+    records, store = open_records(address) if address else records_in_memory(), SqliteStore(":memory:")
     now = at("2026-09-01T00:00")
     with records.writing() as session:
         put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=now)

@@ -14,6 +14,7 @@ from api.records.database import Records, open_records
 from api.watch.leader import Leader
 from api.watch.service import Job, Watch
 from api.watch.tables import JobRun
+from tests.services.records import new_records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,7 +25,7 @@ DEADLINE_SECONDS = 10.0
 
 @pytest.fixture
 def records(tmp_path: Path) -> Iterator[Records]:
-    opened = open_records(f"sqlite:///{tmp_path / 'records.db'}")
+    opened = open_records(new_records(tmp_path))
     yield opened
     opened.close()
 
