@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from api.audit.service import CONSOLE
 from api.records import sheets
 from api.records.service import every, put
 from shopfloor.periods import SECOND
-from tests.services.records import firm, partita_iva, records_in_memory
+from tests.services.records import partita_iva, records_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,13 +134,3 @@ def test_a_line_that_cannot_be_read_is_looked_at_beside_the_others_too(records: 
 def test_what_is_no_such_table_is_told_in_a_sentence(records: Records, data: bytes, said: str) -> None:
     with pytest.raises(sheets.SheetError, match=said):
         read(records, data)
-
-
-def test_columns_that_a_file_leaves_out_stay_as_they_are(records: Records) -> None:
-    with records.writing() as session:
-        put(session, CONSOLE, "members", firm("a", 1, group_name="Fondatori", rea_office="MO", rea_number="7"), now=NOW)
-
-    assert read(records, b"id,active_to\na,2027-01-01\n") == (0, 1, 0, [])
-    with records.reading() as session:
-        (row,) = every(session, "members")
-    assert (row.group_name, row.rea_number, row.active_to) == ("Fondatori", "7", date(2027, 1, 1))
