@@ -124,13 +124,16 @@ def read_in(records: Records, actor: Actor, kind: str, data: bytes, *, now: int,
             seen: dict[str, int] = {}
             for number, cells in lines:
                 fields = _fields(kind, header, cells, known)
-                wrong = _beside(header, cells, fields, seen.setdefault(fields.get("id", ""), number), number)
+                first = seen.setdefault(fields.get("id") or f"line {number}", number)
+                wrong = [] if first == number else [Problem("id", f"line {first} has the same id")]
+                if len(cells) > len(header):
+                    wrong.append(Problem("", f"it has {len(cells)} cells, the header has {len(header)}"))
+                else:
+                    wrong += _misread(session, kind, fields)
                 if not wrong:
                     try:
                         values = SHAPES[kind].model_validate(fields).model_dump()
                         counts[put(session, actor, kind, values, now=now)] += 1
-                    except ValidationError as error:
-                        wrong = _misshapen(session, kind, fields, error)
                     except InvalidRecordError as error:
                         wrong = error.problems
                 problems += [LineProblem(number, *each) for each in wrong]
@@ -141,16 +144,14 @@ def read_in(records: Records, actor: Actor, kind: str, data: bytes, *, now: int,
     return Outcome(counts["add"], counts["change"], counts["same"], problems)
 
 
-def _beside(header: list[str], cells: list[str], fields: Mapping[str, Any], first: int, number: int) -> list[Problem]:
-    """Return why the cells of a line cannot be told apart, or from those of another line."""
-    if len(cells) > len(header):
-        return [Problem("", f"it has {len(cells)} cells, the header has {len(header)}")]
-    return [Problem("id", f"line {first} has the same id")] if first != number and fields.get("id") else []
-
-
-def _misshapen(session: Session, kind: str, fields: Mapping[str, Any], error: ValidationError) -> list[Problem]:
-    """Return what is wrong with a line in its fields that cannot be read, and in all others."""
-    found = [Problem(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
+def _misread(session: Session, kind: str, fields: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with a line that has fields that cannot be read: in these, and in all others."""
+    try:
+        SHAPES[kind].model_validate(fields)
+    except ValidationError as error:
+        found = [Problem(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
+    else:
+        return []
     unread = {each.field for each in found}
     if "id" in unread:
         return found
