@@ -27,6 +27,12 @@ PROBLEMS_SHOWN = 200
 _NO_TABLE = mark("This is no table that can be read: its first line names columns of those below, id among them.")
 _GENERAL = mark("This is not accepted as it is written, or another record has it already.")
 _TWICE = mark("Another line has the same identifier.")
+_BY_KIND = {
+    "date": mark("a day as 2026-01-31"),
+    "sites": mark("the identifier of a site that is there already"),
+    "edges": mark("the identifier of an agent that is there already"),
+}
+"""What is accepted in a column, where it is more than the form of one record says."""
 _CELLS = mark("The line has more cells than the first one.")
 
 router = APIRouter(prefix="/administration/import", include_in_schema=False, default_response_class=HTMLResponse)
@@ -81,7 +87,7 @@ def _shown(page: Page, part: str, text: str = "", outcome: Outcome | None = None
 
 def _in_words(page: Page, part: str, problems: Iterable[LineProblem]) -> Iterable[tuple[int, str, str]]:
     """Write problems with their line, the column as the file has it, and what is accepted there."""
-    hints = {field.name: field.hint for field in SCREENS[part].fields} | {"id": ID_HINT}
+    hints = {field.name: _BY_KIND.get(field.kind, field.hint) for field in SCREENS[part].fields} | {"id": ID_HINT}
     for line, field, detail in sorted(problems)[:PROBLEMS_SHOWN]:
         if not field:
             mend = _CELLS
