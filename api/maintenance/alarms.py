@@ -202,7 +202,7 @@ class Alarm:
         self._count(stamp)
         if verdict == Verdict.ACTIVE:
             self._become_active(judgement, terms, worked)
-        elif verdict == Verdict.NORMAL and self.verdict != Verdict.NORMAL:
+        elif verdict == Verdict.NORMAL and self.verdict != Verdict.NORMAL and not self._goes_on_returning:
             self.counted = 0
             if self.active:
                 self._note_return(stamp)
@@ -350,7 +350,7 @@ class Alarm:
                 self.since = judgement.stamp
         elif self.active and is_back:
             self.activations += 1
-        if is_back:
+        if is_back or self.active:
             self.counted = 0
         self.evidence = dict(judgement.evidence)
         self.severity = judgement.severity or terms.severity
@@ -358,6 +358,11 @@ class Alarm:
         self.on_delay = int(delay * SECOND)
         if self.is_open:
             self.worked = worked
+
+    @property
+    def _goes_on_returning(self) -> bool:
+        """Whether it was normal before nothing was known: the off-delay stood still, and goes on."""
+        return self.active and self.verdict == Verdict.UNKNOWN and self.counted > 0
 
     def _count(self, stamp: int) -> None:
         is_counting = (self.verdict == Verdict.ACTIVE and not self.active) or (

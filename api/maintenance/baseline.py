@@ -3,14 +3,21 @@
 Samples are averaged over steps, apart by operating state. A step's distance is the mean of its states' distances from
 their medians, each in its own standard deviations, weighted by the number of samples; the median of the last distances
 is judged. Steps that are judged abnormal are not learnt, unless the new level lasts.
+
+What wears for months would be followed by a level that moves with the weeks. A rule with `reference_days` therefore
+keeps the level of a state's first days, as ISO 20816-1 (criterion II) compares with a reference value: it stands until
+work on the machine says otherwise, and follows the machine to the sound side alone.
 """
 
 from __future__ import annotations
 
+import json
 from math import floor
 from typing import TYPE_CHECKING
 
+from api.maintenance.deeds import DEED
 from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement, Verdict
+from api.maintenance.service import SERVICED
 from shopfloor.periods import DAY, SECOND
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ _LEARN_LIMIT = 3.0  # what wears slowly must not be taken for usual on its way
 _TO_DEVIATION = 1.4826  # the standard deviation of normal noise, in MADs
 _RETURN = 0.8  # the share of the limit below which it is normal again
 _RENEW_POINTS = 4
+_CLEARLY = 2.0  # so many deviations: less is the chance of the draw
 
 
 class BaselineEvaluator(Evaluator):
@@ -37,13 +45,13 @@ class BaselineEvaluator(Evaluator):
     KEPT = ("sums", "ends", "levels", "history", "distances", "recent", "abnormal_since")
 
     def __init__(self, rule: Rule, signal: str, how: Baseline) -> None:
-        super().__init__(rule, signal, (signal, *how.bands))
+        super().__init__(rule, signal, (signal, *how.bands, *((SERVICED, DEED) if how.reference_days else ())))
         self.signal = signal
         self.how = how
         self.sums: dict[str, list[float]] = {}  # state: [sum, samples] of this step
         self.ends = 0  # end of this step
         self.history: dict[str, list[list[float]]] = {}  # state: [[stamp, mean], …]
-        self.levels: dict[str, list[float]] = {}  # state: [median, deviation, points learnt since]
+        self.levels: dict[str, list[float]] = {}  # state: [median, deviation, points learnt since, 1 where it stands]
         self.distances: list[float] = []
         self.recent: dict[str, list[float]] = {}  # state: [stamp, its last distances…]
         self.abnormal_since: dict[str, int] = {}
@@ -51,9 +59,14 @@ class BaselineEvaluator(Evaluator):
         self._window = int(how.window_days * DAY)
         self._learn = int(how.learn_days * DAY)
         self._relearn = int(max(how.learn_days, RELEARN_DAYS) * DAY)
+        self._reference = int(how.reference_days * DAY)
 
     def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
-        """Add the value to its step."""
+        """Add the value to its step; where work was done, what is usual from then on is learnt."""
+        if self._reference and sample.signal in {SERVICED, DEED}:
+            if self._was_mended(sample):
+                self._learn_anew()
+            return ()
         is_open = self.is_open(sample.stamp, facts)
         if sample.signal != self.signal or sample.status or not is_open:
             return ()
@@ -94,10 +107,17 @@ class BaselineEvaluator(Evaluator):
 
     def _verdict(self, smooth: float) -> Verdict:
         """Judge a smoothed distance, with hysteresis."""
-        direction = self.how.direction
-        signed = abs(smooth) if direction == "both" else smooth if direction == "high" else -smooth
         limit = self.how.limit * (_RETURN if self.verdict == Verdict.ACTIVE else 1.0)
-        return Verdict.ACTIVE if signed > limit else Verdict.NORMAL
+        return Verdict.ACTIVE if self._beyond(smooth) > limit else Verdict.NORMAL
+
+    def _beyond(self, distance: float) -> float:
+        """Return how far a distance lies on the side that the rule looks at."""
+        direction = self.how.direction
+        return abs(distance) if direction == "both" else distance if direction == "high" else -distance
+
+    def _stands(self, state: str) -> bool:
+        """Tell whether a state's level is a reference that stands."""
+        return self.levels.get(state, ())[3:] == [1.0]
 
     def _judge_all(self, apart: dict[str, float]) -> tuple[float | None, str]:
         """Return the smoothed mean distance of the states, None when none is known well enough, and the heaviest."""
@@ -147,10 +167,27 @@ class BaselineEvaluator(Evaluator):
             evidence["state"] = state
         return evidence
 
+    def _was_mended(self, sample: Sample) -> bool:
+        """Tell whether the cause of this alarm has been dealt with, or work been done that changes what is usual."""
+        if sample.signal == SERVICED:
+            return str(sample.value).partition("|")[0] == self.rule.id
+        kind, alarms, *_ = json.loads(str(sample.value))
+        return kind == "close" and [self.rule.id, self.subject] in alarms
+
+    def _learn_anew(self) -> None:
+        """Learn the levels again; each is judged by its old one until the new one is known."""
+        self.history.clear()
+        for level in self.levels.values():
+            level[3:] = [0.0]
+
     def _learn_from(self, stamp: int, means: dict[str, float], distances: dict[str, float]) -> None:
         """Learn what is usual; what is not is learnt when it has lasted."""
         limit = min(self.how.limit, _LEARN_LIMIT) if self.how.apart else self.how.limit
         for state, mean in means.items():
+            if self._reference:
+                if self._beyond(distances.get(state, 0.0)) <= limit or not self._stands(state):
+                    self._learn_one(stamp, state, mean)
+                continue
             if abs(distances.get(state, 0.0)) <= limit:
                 self.abnormal_since.pop(state, None)
             elif stamp - self.abnormal_since.setdefault(state, stamp) < self._relearn:
@@ -188,13 +225,33 @@ class BaselineEvaluator(Evaluator):
         if level is not None and level[2] < _RENEW_POINTS:
             level[2] += 1
             return
-        if len(history) < self.how.learn_steps or (level is None and stamp - history[0][0] < self._learn):
+        if self._stands(state):
+            self._follow_to_the_sound_side(state, history)
             return
+        is_new = level is None or self._reference > 0
+        if len(history) < self.how.learn_steps or (is_new and stamp - history[0][0] < self._learn):
+            return
+        stands = self._reference > 0 and stamp - history[0][0] >= self._reference
+        self.levels[state] = [*self._level(history), 0, float(stands)]
+
+    def _follow_to_the_sound_side(self, state: str, history: list[list[float]]) -> None:
+        """Let a reference take the last points' level where its limit is clearly stricter, never a worse one."""
+        middle, deviation, *_ = self.levels[state]
+        self.levels[state][2] = 0
+        if self.how.direction == "both" or len(history) < self.how.learn_steps:
+            return
+        found = self._level(history[-self.how.learn_steps :])
+        stricter = -self._beyond(found[0] - middle) + self.how.limit * (deviation - found[1])
+        if self._beyond(found[0] - middle) <= 0 and stricter > _CLEARLY * deviation:
+            self.levels[state] = [*found, 0, 1.0]
+
+    def _level(self, history: list[list[float]]) -> tuple[float, float]:
+        """Return median and deviation."""
         values = sorted(value for _, value in history)
         middle = _middle(values)
         deviation = _TO_DEVIATION * _middle(sorted(abs(value - middle) for value in values))
         least = max(self.how.floor, self.how.floor_percent / 100 * abs(middle), 1e-9)
-        self.levels[state] = [middle, max(deviation, least), 0]
+        return middle, max(deviation, least)
 
 
 def _middle(ordered: list[float]) -> float:

@@ -11,7 +11,7 @@ from api.bookings import lock_outs
 from api.maintenance import alerts_records, rulebook
 from api.maintenance.alarms import ActionRefusedError, What
 from api.maintenance.figures import Activation, Reliability, alarm_figures, reliability
-from api.maintenance.rules import Service
+from api.maintenance.rules import Service, begins_anew
 from api.maintenance.tables import AlarmChange, DeedRow, IncidentRow, ServiceEntry, Spare, Watched, WorkOrder
 from api.records.service import UnknownRecordError
 from api.records.tables import Machine
@@ -99,7 +99,7 @@ def open_order(session: Session, scope: Scope, actor: Actor, values: Mapping[str
 
     Raises:
         UnknownRecordError: there is no such machine or alert, or it is not the caller's to see.
-        ActionRefusedError: alert or service are not of this machine.
+        ActionRefusedError: the alert is not of this machine, or no work on it begins the rule anew.
     """
     machine_of(session, scope, values["machine"])
     if values["incident"]:
@@ -108,9 +108,9 @@ def open_order(session: Session, scope: Scope, actor: Actor, values: Mapping[str
             raise ActionRefusedError("the alert is of another machine")
     if values["rule"]:
         known = {rule.id: rule for rule in rulebook.read(session).every(values["machine"])}
-        if values["rule"] not in known or not isinstance(known[values["rule"]].how, Service):
-            services = ", ".join(name for name, rule in known.items() if isinstance(rule.how, Service))
-            raise ActionRefusedError(f"{values['rule']!r} is no service of the plan: it is one of {services}")
+        renewed = [name for name, rule in known.items() if begins_anew(rule)]
+        if values["rule"] not in renewed:
+            raise ActionRefusedError(f"{values['rule']!r} begins anew with no work: it is one of {', '.join(renewed)}")
     number = (session.scalar(select(func.max(WorkOrder.number))) or 0) + 1
     row = WorkOrder(number=number, opened=now, opened_by=actor.id, state="open", parts=[], **values)
     session.add(row)

@@ -140,6 +140,8 @@ class Baseline:
         learn_days: how long a state must be known before it is judged; a new level is learnt as usual when it has
             lasted as long, a week at least.
         learn_steps: and how many steps it must have been met in.
+        reference_days: a state's first days are the reference and stand until the alarm is closed by a person or work
+            on this rule is entered; 0 for a level that moves with the window.
         step_seconds: samples are averaged over steps.
         smooth_steps: the median of the distances of so many steps is judged.
         floor_percent: the deviation is never taken for less than this share of the median.
@@ -153,6 +155,7 @@ class Baseline:
     window_days: float = 42.0
     learn_days: float = 10.0
     learn_steps: int = 50
+    reference_days: float = 0.0
     step_seconds: float = 300.0
     smooth_steps: int = 6
     floor_percent: float = 2.0
@@ -378,6 +381,11 @@ def for_kind(rules: Sequence[Rule], kind: str) -> tuple[Rule, ...]:
 def for_edge(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """Return the enabled rules of an edge agent, whose fold is given the proofs of all its machines."""
     return tuple(rule for rule in rules if rule.enabled and _is_of_edge(rule))
+
+
+def begins_anew(rule: Rule) -> bool:
+    """Tell whether work that is done begins a rule anew: a service's counter, or what a reference is learnt from."""
+    return isinstance(rule.how, Service) or (isinstance(rule.how, Baseline) and rule.how.reference_days > 0)
 
 
 def _is_of_edge(rule: Rule) -> bool:

@@ -225,7 +225,9 @@ class WorkOrderPost(Closed):
     title: Annotated[Line, Field(min_length=1)]
     text: Words = ""
     alert: Annotated[str, Field(max_length=16)] | None = None
-    rule: RuleName = Field(default="", description="Service of the plan that it does.")
+    rule: RuleName = Field(
+        default="", description="Service of the plan that it does, or rule that learns anew after it."
+    )
     due: Instant | None = None
     assignee: Line = ""
 

@@ -35,6 +35,8 @@ _ITALIAN = {
     "a change of more than {} an hour": "una variazione di oltre {} all'ora",
     "{} deviations from the median of the last {} days in the same state":
         "{} scarti dalla mediana degli ultimi {} giorni nello stesso stato",
+    "{} deviations from the median of the first {} days in the same state, or a better one since":
+        "{} scarti dalla mediana dei primi {} giorni nello stesso stato, o da una migliore in seguito",
     "the line through the last days meets {} within {} days":
         "la retta degli ultimi giorni raggiunge {} entro {} giorni",
     "every {} days": "ogni {} giorni", "every {}": "ogni {}", "whichever comes first": "ciò che viene prima",
@@ -129,6 +131,14 @@ def describe(rule: Rule, language: str = "en") -> str:
     return _say(words, language, *values)
 
 
+def _words_of_baseline(how: Baseline) -> tuple[str, ...]:
+    if how.reference_days:
+        words = "{} deviations from the median of the first {} days in the same state, or a better one since"
+        return words, f"{how.limit:g}", f"{how.reference_days:g}"
+    words = "{} deviations from the median of the last {} days in the same state"
+    return words, f"{how.limit:g}", f"{how.window_days:g}"
+
+
 def _words(
     how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions | Lives | Call, unit: str
 ) -> tuple[str, ...]:
@@ -139,8 +149,7 @@ def _words(
             most = how.rise if how.rise is not None else how.fall or 0.0
             found = ("a change of more than {} an hour", f"{most:g}{unit}")
         case Baseline():
-            words = "{} deviations from the median of the last {} days in the same state"
-            found = (words, f"{how.limit:g}", f"{how.window_days:g}")
+            found = _words_of_baseline(how)
         case Trend():
             words = "the line through the last days meets {} within {} days"
             found = (words, f"{how.limit:g}{unit}", f"{how.lead_days:g}")

@@ -240,7 +240,7 @@ def _shown(page: Page, names: Mapping[str, Mapping[str, str]], name: str, row: M
     if name == "site_id":
         return names["sites"].get(str(value), str(value))
     if name == "agent_id":
-        return names["edges"].get(str(value), str(value))
+        return page.say("by check-in") if value is None else names["edges"].get(str(value), str(value))
     return full_day(value, page.say) if isinstance(value, date) else _text(value)
 
 

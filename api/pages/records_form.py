@@ -110,7 +110,8 @@ SCREENS: Mapping[str, Screen] = MappingProxyType(
                 Field("name", mark("Name"), required=True, hint=mark("short, as people call it; once at a site")),
                 Field("kind", mark("What it is")),
                 Field("site_id", mark("Site"), "sites", required=True),
-                Field("agent_id", mark("Agent"), "edges", mark("the only one that speaks for it"), required=True),
+                Field("agent_id", mark("Agent"), "edges",
+                      mark("the only one that speaks for it; none for equipment that people check in to")),
                 Field("maker", mark("Maker")),
                 Field("model", mark("Model")),
                 Field("serial_number", mark("Serial number")),
@@ -142,6 +143,8 @@ def typed(screen: Screen, values: Mapping[str, list[str]]) -> dict[str, Any]:
             said[field.name] = field.name in values
         elif field.kind == "lines":
             said[field.name] = [line for line in text.replace(",", "\n").split() if line]
+        elif field.kind in SCREENS:  # a record that it names
+            said[field.name] = text or None
         elif field.kind in {"date", "number"}:
             said[field.name] = text.replace(",", ".") if text else None
         else:

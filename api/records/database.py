@@ -6,7 +6,7 @@ The only file that knows Alembic, but for the migrations themselves.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -106,10 +106,16 @@ class Records:
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Change tables: all of it or nothing."""
-        with self._writer.begin() as connection:
+        with (
+            self._writer.connect() as connection,
+            nullcontext() if self._is_server else _unguarded(connection),
+            connection.begin(),
+        ):
             if self._is_server:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"))
             yield connection
+            if not self._is_server and (broken := connection.execute(text("PRAGMA foreign_key_check")).first()):
+                raise RecordsError(f"after the change of tables {broken[0]} refers to a {broken[2]} that is gone")
 
     def change_number(self, name: str) -> int:
         """Return how often something was written: another number means that what is held of it is old."""
@@ -124,6 +130,17 @@ class Records:
 def mark_changed(session: Session, name: str) -> None:
     """Tell every process that `machines` or `access` were written, when this transaction is done."""
     session.execute(update(Change).where(Change.name == name).values(number=Change.number + 1))
+
+
+@contextmanager
+def _unguarded(connection: Connection) -> Iterator[None]:
+    """Let SQLite make a table anew without taking what refers to its rows for broken, or deleting it with them."""
+    driver = connection.connection
+    driver.cursor().execute("PRAGMA foreign_keys=OFF").close()
+    try:
+        yield
+    finally:
+        driver.cursor().execute("PRAGMA foreign_keys=ON").close()
 
 
 @contextmanager

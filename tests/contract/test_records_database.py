@@ -26,7 +26,7 @@ from api.records.database import (
     upgrade,
     version_of,
 )
-from api.records.tables import Site
+from api.records.tables import Calendar, CalendarMachine, EdgeAgent, Machine, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,3 +219,49 @@ def test_an_address_that_cannot_be_used_is_refused_with_a_sentence(address: str,
     with pytest.raises(RecordsError, match=says) as refused:
         open_records(address)
     assert "secret" not in str(refused.value)
+
+
+def test_machines_that_are_made_anew_keep_all_that_refers_to_them(records: Records) -> None:
+    with records.writing() as session:
+        session.add_all([Site(id="north", name="Nord"), Calendar(id="house", name="Casa")])
+        session.flush()
+        session.add(EdgeAgent(id="edge", site_id="north"))
+        session.flush()
+        session.add(Machine(id="mill", name="M 1", site_id="north", agent_id="edge", signals=[], contacts=[]))
+        session.flush()
+        session.add(CalendarMachine(machine_id="mill", calendar_id="house"))
+
+    downgrade(records, "0010")
+    upgrade(records)
+
+    with records.reading() as session:
+        assert session.get_one(CalendarMachine, "mill").calendar_id == "house"
+
+
+def test_going_back_to_where_every_machine_has_an_agent_is_refused_while_one_has_none(records: Records) -> None:
+    with records.writing() as session:
+        session.add(Site(id="north", name="Nord"))
+        session.flush()
+        session.add(Machine(id="arm", name="A 1", site_id="north", agent_id=None, signals=[], contacts=[]))
+
+    with pytest.raises(IntegrityError):
+        downgrade(records, "0010")
+
+    with records.reading() as session:
+        assert session.get_one(Machine, "arm").agent_id is None
+
+
+def test_a_change_of_tables_that_leaves_something_without_what_it_refers_to_is_undone() -> None:
+    records = open_records("sqlite://:memory:")
+
+    def remove() -> None:
+        with records.migrating() as connection:
+            connection.execute(text("INSERT INTO machines (id, name, kind, site_id, signals, maker, model, "
+                                    "serial_number, tariff_group, contacts) "
+                                    "VALUES ('m', '', '', 'nowhere', '[]', '', '', '', '', '[]')"))  # fmt: skip
+
+    with pytest.raises(RecordsError, match="machines refers to a sites"):
+        remove()
+    with records.reading() as session:
+        assert session.get(Machine, "m") is None
+    records.close()

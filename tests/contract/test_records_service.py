@@ -15,6 +15,7 @@ from api.audit.service import Actor
 from api.records import service, sheets
 from api.records.database import Records, open_records
 from api.records.rules import InvalidRecordError
+from api.usage.tables import CheckIn
 from shopfloor.hashed_log import BrokenLogError
 from shopfloor.periods import SECOND, format_instant
 from tests.services.records import firm, partita_iva
@@ -306,3 +307,35 @@ class TestPeople:
         assert not take_up(new, at=new.expires)
         assert take_up(new)
         assert not take_up(new)
+
+
+ARM: dict[str, Any] = {"id": "arm-1", "name": "Arm", "site_id": "nord", "agent_id": None, "signals": []}
+
+
+def test_equipment_without_an_agent_is_kept_read_in_and_written_out_and_nobody_may_speak_for_it(park: Records) -> None:
+    data = b"id,name,site_id,agent_id\narm-1,Arm,nord,\n"
+    assert sheets.read_in(park, ADA, "machines", data, now=NOW, dry_run=False).added == 1
+    assert put(park, "machines", **ARM) == "same"
+
+    written = sheets.write(park, EVERYTHING, "machines")
+    assert sheets.read_in(park, ADA, "machines", written.encode(), now=NOW, dry_run=False).same == 3
+    read = service.read_park(park, now=NOW)
+    assert [each.id for each in read if each.is_attended] == ["arm-1"]
+    assert [each.machine for registry in read.registries().values() for each in registry.machines] == [
+        "mill-nord",
+        "mill-sud",
+    ]
+    with pytest.raises(InvalidRecordError) as refused:
+        put(park, "machines", **{**ARM, "signals": ["parts"], "writer_id": 3})
+    assert {each.field for each in refused.value.problems} == {"signals", "writer_id"}
+
+
+def test_what_was_used_without_an_agent_gets_none_and_what_had_one_keeps_one(park: Records) -> None:
+    assert put(park, "machines", **{**ARM, "agent_id": "edge-nord"}) == "add"
+    assert put(park, "machines", **ARM) == "change", "a mistake may be mended while nothing is known of it"
+    with park.writing() as session:
+        session.add(CheckIn(id="c", machine_id="arm-1", at=NOW, payer=None, is_out=True, by=ADA.id, entered=NOW))
+
+    with pytest.raises(InvalidRecordError, match="add another machine"):
+        put(park, "machines", **{**ARM, "agent_id": "edge-nord"})
+    assert put(park, "machines", **{**ARM, "name": "Arm 2"}) == "change"

@@ -28,11 +28,11 @@ START = int(datetime(2026, 9, 7, tzinfo=UTC).timestamp()) * 10**9
 SOUND_DAYS, FAILING_DAYS = (24, 14) if LONG else (3, 6)
 
 
-def simulate(fault: Fault, seed: int) -> tuple[Machine, list[Sample]]:
+def simulate(fault: Fault, seed: int, *, failing_days: int = FAILING_DAYS) -> tuple[Machine, list[Sample]]:
     """A machine with a fault that begins after some weeks, up to its failure."""
     book = OrderBook("m01", "mill", 0, seed, (Member("FER"), Member("RIV", weight=2.0)))
     planner = Planner(book, Calendar())
-    degradation = Degradation(fault, START + SOUND_DAYS * DAY, FAILING_DAYS, seed=seed)
+    degradation = Degradation(fault, START + SOUND_DAYS * DAY, failing_days, seed=seed)
     if fault is Fault.TOOL_WEAR:
         degradation = worn_tool(Machine(planner, ORIGIN), seed)
     machine = Machine(planner, ORIGIN, degradation=degradation)
@@ -94,6 +94,19 @@ def test_each_fault_is_found_before_failure(fault: Fault, seed: int) -> None:
     print(f"{fault}: {fitting[0].rule} says it {lead:.0f} h before failure; {len(result.messages)} messages")
     assert lead >= (1 if fault is Fault.TOOL_WEAR else LEAD_HOURS)
     assert all(each.raised >= machine.degradation.start for each in result.episodes), result.episodes
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("fault", [Fault.BEARING_WEAR, Fault.CLOGGED_FILTER])
+def test_what_fails_slowly_over_two_months_is_found_weeks_before(fault: Fault, seed: int) -> None:
+    machine, samples = simulate(fault, seed, failing_days=60)
+    assert machine.degradation is not None
+    fitting = [each for each in judged(samples).episodes if each.rule in FOUND_BY[fault]]
+    lead = (machine.degradation.failure - fitting[0].raised) / DAY
+    print(f"{fault} over 60 days: {fitting[0].rule} says it {lead:.0f} days before failure")
+    assert lead >= 14
+    assert fitting[0].raised >= machine.degradation.start
 
 
 @pytest.mark.long
