@@ -49,7 +49,7 @@ MachineId = Annotated[str, Path(max_length=63, description="Identifier of the ma
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 DryRun = Annotated[bool, Query(description="Find every problem, and write nothing.")]
-Sheet = Annotated[bytes, Body(media_type="text/csv", description="UTF-8 or Windows-1252; comma or semicolon.")]
+Sheet = Annotated[bytes, Body(media_type="text/csv", description="UTF-8 or Windows-1252; comma, semicolon or tab.")]
 
 
 async def list_records(found: Services, scope: Scope, kind: str, cursor: str | None, limit: int) -> dict[str, Any]:
