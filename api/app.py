@@ -48,7 +48,9 @@ from api.pages import (
     correcting,
     deciding,
     fleet,
+    importing,
     inbox,
+    issuer,
     machine,
     messages,
     opened,
@@ -257,6 +259,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         tablet.router,
         fleet.router,
         adding.router,
+        issuer.router,
+        importing.router,
         administration.router,
         _document(app),
     ):

@@ -107,14 +107,11 @@ def put(
         VersionNeededError: what is expected has to be said.
     """
     kind = KINDS[kind_name]
-    problems = kind.problems(values)
     if not is_identifier(values["id"]):  # nothing else is looked at: no database is asked for what cannot be an id
-        raise InvalidRecordError(problems or [Problem("id", "a record has an id")])
+        raise InvalidRecordError(kind.problems(values) or [Problem("id", "a record has an id")])
     row = session.get(kind.table, values["id"])
     guard.check(values_of(row) if row is not None else None)
-    problems += _broken_references(session, kind, values) + _doubles(session, kind, values)
-    if isinstance(row, Machine):
-        problems += _silenced(session, row, values["agent_id"])
+    problems = problems_of(session, kind_name, values)
     if row is None and not problems and _count(session, kind) >= ROWS_MAX:
         problems.append(Problem("", f"there are {ROWS_MAX} of these, and that is the limit"))
     if problems:
@@ -135,6 +132,16 @@ def put(
     for name in kind.changes:
         mark_changed(session, name)
     return action
+
+
+def problems_of(session: Session, kind_name: str, values: Mapping[str, Any]) -> list[Problem]:
+    """Return everything that is wrong with a record by itself and beside the others; all but its id may be missing."""
+    kind = KINDS[kind_name]
+    problems = kind.problems(values) + _broken_references(session, kind, values) + _doubles(session, kind, values)
+    row = session.get(kind.table, values["id"])
+    if isinstance(row, Machine) and "agent_id" in values:
+        problems += _silenced(session, row, values["agent_id"])
+    return problems
 
 
 def _silenced(session: Session, machine: Machine, agent_id: str | None) -> list[Problem]:
@@ -199,7 +206,8 @@ def _broken_references(session: Session, kind: Kind, values: Mapping[str, Any]) 
     return [
         Problem(field, f"there is no such record among the {target}: add it first")
         for field, target in kind.refers.items()
-        if not (values[field] is None and kind.table.__mapper__.columns[field].nullable)
+        if field in values
+        and not (values[field] is None and kind.table.__mapper__.columns[field].nullable)
         and session.get(KINDS[target].table, values[field]) is None
     ]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -30,7 +33,6 @@ from api.records.tables import Calendar, CalendarMachine, EdgeAgent, Machine, Si
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
@@ -58,6 +60,16 @@ def test_the_models_and_the_migrations_agree(records: Records) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
 
         assert compare_metadata(context, METADATA) == []
+
+
+def test_every_migration_is_in_a_file_that_is_named_by_its_version(records: Records) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    found = ScriptDirectory.from_config(config)
+
+    assert found.get_current_head() == version_of(records).known
+    for script in found.walk_revisions():
+        assert Path(script.path).name.startswith(f"v{script.revision}_")
 
 
 def test_an_empty_database_goes_up_down_and_up_again(records_address: str) -> None:
@@ -90,8 +102,8 @@ def newer_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Know one version more than there is."""
     folder = tmp_path / "migrations"
     shutil.copytree(database._MIGRATIONS, folder)
-    (folder / "versions" / "later.py").write_text(
-        f"from alembic import op\nrevision = 'later'\ndown_revision = {_newest()!r}\n"
+    (folder / "versions" / "v9999_later.py").write_text(
+        f"from alembic import op\nrevision = '9999'\ndown_revision = {_newest()!r}\n"
         "def upgrade():\n    op.execute('CREATE TABLE later (id INTEGER)')\n"
         "def downgrade():\n    op.execute('DROP TABLE later')\n"
     )
