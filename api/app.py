@@ -48,7 +48,9 @@ from api.pages import (
     correcting,
     deciding,
     fleet,
+    importing,
     inbox,
+    issuer,
     machine,
     messages,
     opened,
@@ -70,6 +72,7 @@ from api.records import file_endpoints, files
 from api.records.database import open_records
 from api.settings import check
 from api.usage import endpoints as usage_endpoints
+from api.usage.attending import Attending
 from api.usage.kept import UsageDays
 from api.usage.ownership import KeptSessions
 from shopfloor.runtime import clock
@@ -136,14 +139,17 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         usage = UsageDays(records, store, settings.policy, settled)
         sessions = KeptSessions(usage)
-        live = Live(broker, store, records, access=access, sessions=sessions, metrics=metrics, settings=settings.live)
+        attending = Attending(records, settings.policy)
+        live = Live(
+            broker, store, records, access=access, sessions=sessions, attending=attending, metrics=metrics,
+            settings=settings.live,
+        )  # fmt: skip
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
-        today = Today(store, pages.zone)
-        machines = Machines(live, store, sessions)
+        machines = Machines(live, store, sessions, attending)
         ledger = Ledger(records, usage, review_days=settings.review_days)
         app.state.services = Services(
-            settings, records, access, sign_in, store, live, machines, metrics, pages, today, edges, letters, usage,
-            ledger,
+            settings, records, access, sign_in, store, live, machines, metrics, pages,
+            Today(store, pages.zone), edges, letters, usage, ledger,
         )  # fmt: skip
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
@@ -253,6 +259,8 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         tablet.router,
         fleet.router,
         adding.router,
+        issuer.router,
+        importing.router,
         administration.router,
         _document(app),
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,7 +17,7 @@ from api.access.tables import Session as SessionRow
 from api.access.tokens import TOKEN_MAX, digest, key_id
 from api.records.database import RecordsUnavailableError
 from api.records.tables import Member
-from shopfloor.periods import INSTANT_MAX, MINUTE, to_datetime
+from shopfloor.periods import INSTANT_MAX, MINUTE, from_datetime
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -164,7 +165,7 @@ def _read_key(session: Session, credential: str, rest: str, now: int) -> _Known 
         return None
     holder = f"person:{grant.person_id}" if grant.person_id else f"key:{key.id}"
     caller = Caller(holder, key.name, scope, credential=credential, writes=key.writes)
-    return _Known(caller, key.expires or INSTANT_MAX, None, key.used or 0)
+    return _Known(caller, min(key.expires or INSTANT_MAX, _end_of(session, grant)), None, key.used or 0)
 
 
 def _read_session(session: Session, credential: str, sha256: str, now: int) -> _Known | None:
@@ -177,7 +178,8 @@ def _read_session(session: Session, credential: str, sha256: str, now: int) -> _
         return None
     is_kiosk = scope.role is Role.KIOSK  # a wall screen has nobody who would sign it in again
     caller = Caller(f"person:{person.id}", person.name, scope, by_cookie=True, credential=credential, writes=True)
-    return _Known(caller, row.expires, None if is_kiosk else IDLE_MINUTES, row.used)
+    expires = min(row.expires, _end_of(session, grant))
+    return _Known(caller, expires, None if is_kiosk else IDLE_MINUTES, row.used)
 
 
 def scope_of(session: Session, grant: Grant, *, now: int) -> Scope | None:
@@ -190,12 +192,18 @@ def scope_of(session: Session, grant: Grant, *, now: int) -> Scope | None:
     """
     if grant.person_id is not None and not session.get_one(Person, grant.person_id).is_active:
         return None
-    if grant.member_id is not None:
-        firm = session.get_one(Member, grant.member_id)
-        if firm.active_to is not None and firm.active_to <= to_datetime(now).date():
-            return None
+    if now >= _end_of(session, grant):
+        return None
     sites = None if grant.every_site else frozenset(each.site_id for each in grant.sites)
     return Scope(Role(grant.role), grant.member_id, sites)
+
+
+def _end_of(session: Session, grant: Grant) -> int:
+    """Return the first instant at which the firm of a role is no member any more."""
+    firm = session.get_one(Member, grant.member_id) if grant.member_id is not None else None
+    if firm is None or firm.active_to is None:
+        return INSTANT_MAX
+    return from_datetime(datetime.combine(firm.active_to, time.min, UTC))
 
 
 def scopes_of(session: Session, who: str, *, now: int) -> list[Scope]:

@@ -162,7 +162,7 @@ def name_of(kept: Entry) -> str:
 
 def member_names(session: Session) -> dict[str, str]:
     """Return what member firms are called, by their identifiers."""
-    return dict(session.execute(select(Member.id, Member.legal_name)).tuples().all())
+    return {row.id: row.legal_name for row in session.execute(select(Member.id, Member.legal_name))}
 
 
 def machine_names(session: Session) -> dict[str, str]:

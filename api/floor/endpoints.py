@@ -76,7 +76,7 @@ async def list_stops(
     """The stops of a period that are long enough to have a reason, with the reason that somebody gave."""
     machine = found.live.park.get(scope, machine_id)
     period = period_of(start, end, now=now)
-    stops = await asyncio.to_thread(service.stops_of, found.records, found.store, machine.id, period, now=now)
+    stops = await asyncio.to_thread(service.stops_of, found.records, found.machines, machine, period, now=now)
     chosen, following = page(
         stops, lambda each: f"{INSTANT_MAX - each[0].period.start:020d}", after=cursor, limit=limit
     )

@@ -14,13 +14,13 @@ from api.audit.service import record
 from api.bookings import views
 from api.floor.stops import Stop, Tag, stops
 from api.floor.tables import StopList, StopTag
-from api.machines.past import read_states
 from api.maintenance import alerts_records
 from api.maintenance.tables import DeedRow, IncidentRow, MaintenanceCall
 from api.records.rules import InvalidRecordError, Problem
 from api.records.tables import Member
-from api.usage.evidence import Badge, Held, presences
-from api.usage.segments import UNATTRIBUTED, Claim, Source, payer_named
+from api.usage.evidence import Held, presences
+from api.usage.segments import UNATTRIBUTED, Claim, Source
+from api.usage.service import badge_of
 from api.usage.tables import CheckIn
 from shopfloor.periods import DAY, SECOND, Period
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from api.audit.service import Actor
     from api.machines.park import Machine
+    from api.machines.service import Machines
     from api.records.database import Records
     from api.usage.policy import Policy
     from api.usage.segments import Segment
     from shopfloor.states import Stretch
-    from shopfloor.stores.port import Store
 
 CALL_RULE = "call"
 """Rule whose alarm a call raises."""
@@ -171,7 +171,7 @@ def tag(session: Session, actor: Actor, machine: Machine, at: int, reason: str, 
 
 
 def stops_of(
-    records: Records, store: Store, machine: str, period: Period, *, now: int
+    records: Records, machines: Machines, machine: Machine, period: Period, *, now: int
 ) -> list[tuple[Stop, Reason | None]]:
     """Return the stops of a period with their reasons, the newest first.
 
@@ -181,9 +181,9 @@ def stops_of(
     known = Period(period.start, min(period.end, now))
     if not known:
         return []
-    stretches = read_states(store, machine, known, now=now)
+    stretches = machines.stretches(machine, known, now=now)
     with records.reading() as session:
-        return stops_among(session, machine, stretches, now=now)
+        return stops_among(session, machine.id, stretches, now=now)
 
 
 def stops_among(
@@ -224,8 +224,7 @@ def payer_now(
     """
     said = select(CheckIn).where(CheckIn.machine_id == machine, CheckIn.at > now - DAY).order_by(CheckIn.at)
     rows = list(session.scalars(said))
-    badges = [Badge(row.at, payer_named(row.payer) if row.payer else None, row.is_out) for row in rows]
-    spans = presences(badges, off, policy)
+    spans = presences([badge_of(row) for row in rows], off, policy)
     last = spans[-1] if spans else None
     is_out = bool(rows) and rows[-1].is_out
     held = _held(session, segment, machine, last, rows[-1].at if is_out else 0, policy=policy, now=now)

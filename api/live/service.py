@@ -11,12 +11,14 @@ import structlog
 
 from api.audit.service import note_foreign_machines
 from api.edges.asking import HEALTH_FILTER, REPLY_FILTER, Asking
+from api.live.attended import ATTENDED_DAYS, Attended
 from api.live.present import Present
 from api.live.streams import Change, Streams, View
 from api.machines.park import ParkError
 from api.machines.past import read_beginning, read_memory
 from api.records.database import RecordsUnavailableError
 from api.records.service import read_park
+from api.usage.service import CHANGED
 from shopfloor import mqtt
 from shopfloor.periods import DAY, SECOND, Period
 from shopfloor.runtime import clock
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
     from api.records.database import Records
     from api.settings import LiveSettings
+    from api.usage.attending import Attending
     from shopfloor.samples import Sample
     from shopfloor.stores.port import Store
 
@@ -64,6 +67,7 @@ class Live:
         records: the machines; read again when they change.
         access: whose streams may stay open.
         sessions: whose work a machine is doing.
+        attending: who is checked in at equipment that says nothing.
         metrics: counts.
         settings: how the present is sent out.
     """
@@ -76,6 +80,7 @@ class Live:
         *,
         access: Access,
         sessions: Sessions,
+        attending: Attending,
         metrics: Metrics,
         settings: LiveSettings,
     ) -> None:
@@ -100,6 +105,8 @@ class Live:
         self._foreign: dict[str, Counter[str]] = {}
         self._sessions = sessions
         self._sessions_at = 0.0
+        self._attending = attending
+        self._attended_number = -1
         self._woken = asyncio.Event()
         self._recall = asyncio.Event()
         self._data_mid: int | None = None
@@ -232,8 +239,14 @@ class Live:
         self._allowed = Allowed()
         for publisher, registry in after.items():
             self._allowed.replace(publisher, registry)
-        self._presents = {machine.id: self._presents.get(machine.id) or Present(now) for machine in park}
+        self._presents = {machine.id: self._present_of(machine, now) for machine in park}
+        self._attended_number = -1
         return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+    def _present_of(self, machine: Machine, now: int) -> Present:
+        kind = Attended if machine.is_attended else Present
+        known = self._presents.get(machine.id)
+        return known if type(known) is kind else kind(now)
 
     async def _remember(self) -> None:
         """Read what the store knows, at the start and after each time that nobody listened."""
@@ -249,7 +262,8 @@ class Live:
                 await asyncio.sleep(backoff.next_seconds())
 
     async def _read_store(self) -> bool:
-        machines = [machine.id for machine in self.park]
+        await self._refresh_attended(clock.now())
+        machines = [machine.id for machine in self.park if not machine.is_attended]
         try:
             for at in range(0, len(machines), MEMORY_MACHINES):
                 await self._read_machines(machines[at : at + MEMORY_MACHINES])
@@ -320,6 +334,7 @@ class Live:
                     self._mark(machine_id)
             await self._access.refresh(now=now)
             await self._refresh_sessions(now)
+            await self._refresh_attended(now)
             self.streams.beat(lambda caller: self._access.is_valid(caller, now=clock.now()), now=now)
             await self._refresh_park(now)
             await self._note_foreign(now)
@@ -333,6 +348,25 @@ class Live:
             await asyncio.to_thread(self._sessions.refresh, now=now)
         except RecordsUnavailableError as error:
             log.warning("live.sessions_not_read", error=str(error))
+
+    async def _refresh_attended(self, now: int) -> None:
+        """Learn who came to equipment that says nothing, and who went."""
+        attended = {name: each for name, each in self._presents.items() if type(each) is Attended}
+        if not attended:
+            return
+        try:
+            number = await asyncio.to_thread(self._records.change_number, CHANGED)
+            if number == self._attended_number:
+                return
+            span = Period(now - ATTENDED_DAYS * DAY, now + DAY)
+            held = await asyncio.to_thread(self._attending.held, list(attended), span)
+        except RecordsUnavailableError as error:
+            log.warning("live.check_ins_not_read", error=str(error))
+            return
+        self._attended_number = number
+        for name, present in attended.items():
+            present.attend(held[name])
+            self._mark(name)
 
     async def _note_foreign(self, now: int) -> None:
         """Put on record who spoke for a machine of another one; what was said is in the collector's quarantine."""

@@ -251,7 +251,13 @@ def _json(data: dict[str, Any]) -> str:
 
 def _named(machine: Machine) -> dict[str, Any]:
     """Describe what never changes of a machine."""
-    return {"name": machine.name, "kind": machine.kind, "site": machine.site, "site_name": machine.place}
+    return {
+        "name": machine.name,
+        "kind": machine.kind,
+        "site": machine.site,
+        "site_name": machine.place,
+        "by_check_in": machine.is_attended,
+    }
 
 
 def _describe(machine: Machine, present: Present, values: dict[str, dict[str, Any]] | None) -> dict[str, Any]:

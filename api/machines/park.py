@@ -49,7 +49,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         kind: what it is, in the consortium's words.
         site: where it stands, the identifier of its site.
         site_name: what people call that site.
-        publisher: the agent that speaks for it, and the only one that may.
+        publisher: the agent that speaks for it, and the only one that may; None for equipment that says nothing.
         signals: what that agent may publish; empty means every signal of the standard table.
         writer_id: DataSetWriterId that a third-party publisher uses for it.
         formerly: the agents that it was moved away from, while their spools may hold data of it.
@@ -60,7 +60,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: _Text
     kind: Annotated[str, msgspec.Meta(max_length=120)]
     site: _Text
-    publisher: str
+    publisher: str | None
     signals: tuple[str, ...] = ()
     writer_id: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     formerly: tuple[Former, ...] = ()
@@ -71,6 +71,11 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def place(self) -> str:
         """What people call where it stands."""
         return self.site_name or self.site
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether its use is what people say when they check in and out, and nothing else."""
+        return self.publisher is None
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -121,7 +126,7 @@ class Park:
         """Return what each publisher may publish."""
         registries: dict[str, Registry] = {}
         for machine in self:
-            present = [(machine.publisher, None)] if machine.may_speak else []
+            present = [(machine.publisher, None)] if machine.publisher is not None and machine.may_speak else []
             for publisher, until in (*present, *((each.publisher, each.until) for each in machine.formerly)):
                 registry = registries.setdefault(publisher, Registry(publisher, []))
                 entry = RegisteredMachine(machine.id, list(machine.allowed), machine.writer_id, until)
@@ -130,7 +135,9 @@ class Park:
 
 
 def _check(machine: Machine) -> None:
-    publishers = [machine.publisher, *(each.publisher for each in machine.formerly)]
+    publishers = [each.publisher for each in machine.formerly]
+    if machine.publisher is not None:
+        publishers.append(machine.publisher)
     if len(set(publishers)) != len(publishers):
         raise ParkError(f"machine {machine.id!r}: formerly names an agent twice, or its present one: remove it there")
     for each in machine.formerly:

@@ -25,6 +25,7 @@ class MachineNow(BaseModel):
     kind: str
     site: str
     site_name: str
+    by_check_in: bool = Field(description="Whether its state is what people say, who check in and out.")
     state: State
     since: str | None = Field(description="When the state began, RFC 3339; null when further back than anybody looked.")
     seconds_in_state: int | None = Field(description="Whole seconds since then.")

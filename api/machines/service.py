@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from api.live.service import Live
     from api.machines.ownership import Sessions
     from api.machines.park import Machine
+    from api.usage.attending import Attending
     from shopfloor.samples import Sample
+    from shopfloor.states import Stretch
     from shopfloor.stores.port import Reduced, Store
 
 PAGE_MAX = 500
@@ -74,12 +76,14 @@ class Machines:
         live: the present.
         store: the past.
         sessions: whose work it was.
+        attending: who was checked in at equipment that says nothing.
     """
 
-    def __init__(self, live: Live, store: Store, sessions: Sessions) -> None:
+    def __init__(self, live: Live, store: Store, sessions: Sessions, attending: Attending) -> None:
         self._live = live
         self._store = store
         self._sessions = sessions
+        self._attending = attending
         self._turns = asyncio.Semaphore(STORE_CALLS_MAX)
 
     def overview(self, scope: Scope, *, site: str | None, after: str | None, limit: int, now: int) -> MachineList:
@@ -113,7 +117,7 @@ class Machines:
         """
         machine = self._live.park.get(scope, machine_id)
         _check_length(period, STATES_DAYS_MAX)
-        stretches = await self._ask(lambda: read_states(self._store, machine.id, period, now=now))
+        stretches = await self._ask(lambda: self.stretches(machine, period, now=now))
         chosen, cursor = page(stretches, lambda each: f"{each.period.start:020d}", after=after, limit=limit)
         return StateList(
             items=[
@@ -131,6 +135,17 @@ class Machines:
             end=format_instant(max(period.start, min(period.end, now))),
             totals=totals(stretches),
         )
+
+    def stretches(self, machine: Machine, period: Period, *, now: int) -> list[Stretch]:
+        """Tile a period, as far as it has passed, with the states of a machine. Blocks.
+
+        Raises:
+            TooMuchDataError: it holds more changes than one answer is derived from.
+            StoreUnavailableError: the store did not answer.
+        """
+        if machine.is_attended:
+            return self._attending.states(machine.id, period, now=now)
+        return read_states(self._store, machine.id, period, now=now)
 
     async def signals(
         self, scope: Scope, machine_id: str, names: Sequence[str] | None, period: Period, *, resolution: int | None
@@ -190,6 +205,7 @@ class Machines:
             kind=machine.kind,
             site=machine.site,
             site_name=machine.place,
+            by_check_in=machine.is_attended,
             state=present.state,
             since=None if present.since is None else format_instant(present.since),
             seconds_in_state=None if present.since is None else max(0, now - present.since) // SECOND,

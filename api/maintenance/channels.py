@@ -13,14 +13,13 @@ import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import apprise
-from apprise.attachment.memory import AttachMemory
-
 from api.maintenance.outbox import Answer
 from shopfloor.errors import ExpectedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    import apprise
 
     from api.maintenance.wording import Words
 
@@ -96,7 +95,7 @@ class Channels:
         self._channels = dict(channels)
         self._timeout = timeout_seconds
         self._inside = inside
-        self._asset = apprise.AppriseAsset(app_id="Officina", app_desc="Officina", async_mode=False)
+        self._asset = _library().AppriseAsset(app_id="Officina", app_desc="Officina", async_mode=False)
         for name in self._channels:
             self._open(name)
 
@@ -128,11 +127,12 @@ class Channels:
             return Reply(Answer.REFUSED, str(error))
         if isinstance(getattr(service, "headers", None), dict):
             service.headers[KEY_HEADER] = key
+        apprise = _library()
         sender = apprise.Apprise(asset=self._asset)
         sender.add(service)
         attach = None
         if plot and service.attachment_support:
-            attach = AttachMemory(plot, name="evidence.svg", mimetype="image/svg+xml")  # type: ignore[no-untyped-call]
+            attach = apprise.attachment.memory.AttachMemory(plot, name="evidence.svg", mimetype="image/svg+xml")
         result = sender.notify(
             words.body,
             title=words.subject,
@@ -146,7 +146,7 @@ class Channels:
 
     def _open(self, name: str) -> Any:
         channel = self._channels[name]
-        service = apprise.Apprise.instantiate(channel.address, asset=self._asset)
+        service = _library().Apprise.instantiate(channel.address, asset=self._asset)
         if service is None:
             raise ChannelError(f"the address of channel {name} cannot be read: write it in the form of its service")
         is_mail = hasattr(service, "smtp_host")  # it has one time-out for everything
@@ -187,10 +187,17 @@ def check_address(address: str) -> None:
     """
     names = [name.strip() for name, _ in parse_qsl(urlsplit(address).query, keep_blank_values=True)]
     is_ours = _scheme(address) in _SERVICES and not any(_READS_FILES.match(name) for name in names)
-    if not is_ours or apprise.Apprise.instantiate(address) is None:
+    if not is_ours or _library().Apprise.instantiate(address) is None:
         raise ChannelError("this address cannot be read: write it in the form of its service, for example "
                            "mailtos://USER:PASSWORD@HOST?to=NAME@EXAMPLE.ORG, tgram://TOKEN/CHAT, ntfys://HOST/TOPIC "
                            "or jsons://HOST/PATH")  # fmt: skip
+
+
+def _library() -> Any:
+    """Return apprise, which takes its time to load: only who sends waits for it."""
+    import apprise.attachment.memory
+
+    return apprise
 
 
 def _scheme(address: str) -> str:
@@ -220,7 +227,7 @@ def _answer(result: apprise.AppriseResult, lines: Iterable[str]) -> Answer:
     if result:
         return Answer.ACCEPTED
     text = "\n".join(lines)
-    if result.status == apprise.AppriseResultStatus.TIMEOUT or _GATEWAY_GAVE_UP.search(text):
+    if result.status == _library().AppriseResultStatus.TIMEOUT or _GATEWAY_GAVE_UP.search(text):
         return Answer.NO_ANSWER
     is_open = "Socket Exception" in text and not _FAILED_BEFORE.search(text) and not _SMTP_REPLY.search(text)
     return Answer.NO_ANSWER if is_open else Answer.REFUSED

@@ -79,7 +79,8 @@ def _person(session: Session, person: str, channels: tuple[str, ...], duty: Duty
     machines: frozenset[str] | None = None
     if sites is not None:
         found = session.execute(select(Machine.id, Machine.agent_id).where(Machine.site_id.in_(sites))).all()
-        machines = frozenset(name for machine, agent in found for name in (machine, f"edge/{agent}"))
+        agents = {f"edge/{agent}" for _, agent in found if agent is not None}
+        machines = frozenset({machine for machine, _ in found} | agents)
     return Person(
         name=person,
         channels=channels,

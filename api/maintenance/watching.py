@@ -190,7 +190,7 @@ class Watching:
         for place in places.values():
             rules = book.of_machine(place.id, place.described)
             wanted[place.id] = _Wanted((place.id,), rules, signals_of(rules, place.signals), place.maker)
-        for edge in sorted({place.edge for place in places.values()}):
+        for edge in sorted({place.edge for place in places.values()} - wanted.keys()):
             machines = tuple(sorted(place.id for place in places.values() if place.edge == edge))
             wanted[edge] = _Wanted(machines, book.of_edge(), (), "")
         for name in [name for name in self._follower.followed if name not in wanted]:
@@ -355,7 +355,8 @@ class Watching:
 
 def _place(row: Machine) -> _Place:
     added = tuple(name for name in row.signals if "." in name)
-    return _Place(row.id, row.name, row.kind, row.maker, row.site_id, f"{EDGE}{row.agent_id}", added)
+    edge = row.id if row.agent_id is None else f"{EDGE}{row.agent_id}"  # nobody's silence hides one that says nothing
+    return _Place(row.id, row.name, row.kind, row.maker, row.site_id, edge, added)
 
 
 def _planned(rule: str, work: ServiceEvaluator, stamp: int) -> dict[str, Any]:

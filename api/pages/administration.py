@@ -42,7 +42,7 @@ _MODELS: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 
 _TAKEN = mark("This identifier is taken: choose another.")
-_CHANGED = mark(
+CHANGED = mark(
     "Somebody else has changed this meanwhile. What you typed is still here: look at what was changed, then save again."
 )
 
@@ -136,11 +136,11 @@ async def save_record(page: PageDep, writer: WriterDep, part: Part, row_id: RowI
         )
         await _put(writer, Guard(is_new=True) if is_new else Guard(frozenset({seen})), kind, name, fields)
     except ValidationError as error:
-        errors = _mends(page, screen, [str(each["loc"][0]) for each in error.errors() if each["loc"]])
+        errors = mends(page, screen, [str(each["loc"][0]) for each in error.errors() if each["loc"]])
     except InvalidRecordError as error:
-        errors = _mends(page, screen, [each.field for each in error.problems])
+        errors = mends(page, screen, [each.field for each in error.problems])
     except ChangedMeanwhileError:
-        errors = {"id": page.say(_TAKEN)} if is_new else {"all": page.say(_CHANGED)}
+        errors = {"id": page.say(_TAKEN)} if is_new else {"all": page.say(CHANGED)}
         seen = version_of(kept)  # who has read the sentence and saves again means it
     else:
         return page.go(f"/administration/{part}?saved={name}")
@@ -178,8 +178,39 @@ async def _form(
     page: Page, part: str, row_id: str, values: Mapping[str, Any], errors: dict[str, str], *, version: str
 ) -> Response:
     kind, screen = _screen(part)
-    names = await _names(page, page.found)
-    fields = [
+    return page.show(
+        "administration/form.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        part=part,
+        list_title=page.say(screen.title),
+        title=page.say(screen.new)
+        if row_id == "new"
+        else _text(values.get("legal_name") or values.get("name") or row_id),
+        is_new=row_id == "new",
+        row_id=row_id,
+        version=version,
+        id=_text(values.get("id")),
+        id_hint=page.say(ID_HINT),
+        fields=shown_fields(page, screen, values, await _names(page, page.found)),
+        errors=errors,
+        is_agent=kind == "edges" and row_id != "new",
+        enrols=page.found.edges is not None,
+        saved="",
+    )
+
+
+def shown_fields(
+    page: Page, screen: Screen, values: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Return the fields of a form as the template shows them.
+
+    Args:
+        page: who reads.
+        screen: which fields.
+        values: what is in them.
+        names: what is offered where one of several is chosen, by the kind of the field.
+    """
+    return [
         {
             "name": field.name,
             "label": page.say(field.label),
@@ -194,24 +225,6 @@ async def _form(
         }
         for field in screen.fields
     ]
-    return page.show(
-        "administration/form.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        part=part,
-        list_title=page.say(screen.title),
-        title=page.say(screen.new)
-        if row_id == "new"
-        else _text(values.get("legal_name") or values.get("name") or row_id),
-        is_new=row_id == "new",
-        row_id=row_id,
-        version=version,
-        id=_text(values.get("id")),
-        id_hint=page.say(ID_HINT),
-        fields=fields,
-        errors=errors,
-        is_agent=kind == "edges" and row_id != "new",
-        enrols=page.found.edges is not None,
-    )
 
 
 async def _names(page: Page, found: Services) -> dict[str, dict[str, str]]:
@@ -226,8 +239,8 @@ async def _names(page: Page, found: Services) -> dict[str, dict[str, str]]:
     return await asyncio.to_thread(read)
 
 
-def _mends(page: Page, screen: Screen, places: list[str]) -> dict[str, str]:
-    """Return for each field that is wrong what is accepted there."""
+def mends(page: Page, screen: Screen, places: list[str]) -> dict[str, str]:
+    """Return for each field that is wrong what is accepted there; `all` is the whole of it."""
     hints = {field.name: field.hint for field in screen.fields}
     general = page.say("This is not accepted as it is written, or another record has it already.")
     return {place or "all": page.say(hints[place]) if hints.get(place) else general for place in (places or [""])}
@@ -240,7 +253,7 @@ def _shown(page: Page, names: Mapping[str, Mapping[str, str]], name: str, row: M
     if name == "site_id":
         return names["sites"].get(str(value), str(value))
     if name == "agent_id":
-        return names["edges"].get(str(value), str(value))
+        return page.say("by check-in") if value is None else names["edges"].get(str(value), str(value))
     return full_day(value, page.say) if isinstance(value, date) else _text(value)
 
 

@@ -13,7 +13,7 @@ from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.pages.figures import number
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.times import ago, duration, since
-from api.pages.words import STATES
+from api.pages.words import word_of
 from api.records import service
 from shopfloor.periods import HOUR, SECOND
 
@@ -86,7 +86,7 @@ async def _fleet(page: Page, found: Services) -> dict[str, Any]:
     visible = found.live.park.visible(page.scope)
     machines: dict[str, list[Machine]] = {}
     for machine in visible:
-        machines.setdefault(machine.publisher, []).append(machine)
+        machines.setdefault(machine.publisher or "", []).append(machine)
     agents = [
         _agent(page, found, row.id, row.name or row.id, sites.get(row.site_id, ""), machines.get(row.id, []))
         for row in rows
@@ -96,6 +96,7 @@ async def _fleet(page: Page, found: Services) -> dict[str, Any]:
         "added": page.asked("added", 63),
         "may_add": page.scope.role is Role.ADMINISTRATOR,
         "silent": sum(each.is_silent for each in agents),
+        "attended": [_machine(page, found, each, None) for each in machines.get("", [])],
     }
 
 
@@ -163,7 +164,7 @@ def _machine(page: Page, found: Services, machine: Machine, said: MachineHealth 
         name=machine.name,
         kind=machine.kind,
         mark=present.state.value,
-        word=say(STATES[present.state]),
+        word=say(word_of(present.state, is_attended=machine.is_attended)),
         seen=say("never") if present.seen is None else ago(max(0, page.now - present.seen) // SECOND * SECOND, say),
         offset=offset,
         certificate="" if days is None else say.plural("%(n)s day", "%(n)s days", days),

@@ -20,7 +20,7 @@ from api.pages import alert_rows as rows
 from api.pages.evidence import SPANS, draw
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.times import duration, local, moment, since
-from api.pages.words import STATES, mark
+from api.pages.words import mark, word_of
 from shopfloor.periods import DAY, from_datetime
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def _context(page: Page, found: Services, seen: Seen) -> list[tuple[str, str, st
         return []
     machine = found.live.park.get(page.scope, seen.place.machine)
     present = found.live.present(machine, now=page.now)
-    shown = [(page.say("State"), str(present.state), page.say(STATES[present.state]))]
+    shown = [(page.say("State"), str(present.state), page.say(word_of(present.state, is_attended=machine.is_attended)))]
     if page.scope.sees_work:
         for name, title in (("program", page.say("Program")), ("job", page.say("Job"))):
             sample = present.values.get(name)

@@ -12,7 +12,6 @@ from fastapi.responses import HTMLResponse
 from api.access.scope import Role
 from api.bookings import views
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
-from api.machines.past import read_states
 from api.machines.schemas import ReducedPoint
 from api.pages.booking_rows import Clockwork, occupied
 from api.pages.figures import label, number, unit
@@ -235,7 +234,7 @@ def _gauges(page: Page, found: Services, machine: Machine) -> list[tuple[str, st
 async def _states_of(page: Page, found: Services, machine: Machine, day: date) -> Day:
     period = Period(_midnight(page, day), _midnight(page, day + timedelta(days=1)))
     known = Period(period.start, max(period.start, min(period.end, page.now)))
-    stretches = await asyncio.to_thread(read_states, found.store, machine.id, known, now=page.now)
+    stretches = await asyncio.to_thread(found.machines.stretches, machine, known, now=page.now)
     laid_out = strip(stretches, period, page.zone, page.say, is_live=False)
     if known.end < period.end:  # what has not been yet is no gap: it is left out of the totals
         length = (period.end - known.end) // MINUTE

@@ -51,6 +51,7 @@ BAR = (
 
 ADMINISTRATION = (
     Place("/administration/members", mark("Members"), _ADMINISTRATOR),
+    Place("/administration/consortium", mark("Consortium"), _ADMINISTRATOR),
     Place("/administration/sites", mark("Sites"), _ADMINISTRATOR),
     Place("/administration/machines", mark("Machines"), _ADMINISTRATOR),
     Place("/administration/agents", mark("Agents"), _ADMINISTRATOR),

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 365 * 24 * 3600
 """How long a browser remembers language and theme."""
 FORM_BYTES_MAX = 65_536
-"""Largest form that is looked at; a larger one counts as empty."""
+"""Largest form of single fields; a larger one counts as empty."""
 THEMES = ("light", "night")
 
 
@@ -129,10 +129,10 @@ class Page:
         """Return a parameter of the address; empty when it is not there."""
         return self._request.query_params.get(name, "")[:longest]
 
-    async def form(self) -> Form:
-        """Read the form that was sent; what cannot be read counts as empty."""
+    async def form(self, longest: int = FORM_BYTES_MAX) -> Form:
+        """Read the form that was sent; what cannot be read, or is longer than so many bytes, counts as empty."""
         body = await self._request.body()
-        if len(body) > FORM_BYTES_MAX:
+        if len(body) > longest:
             return Form({})
         try:
             return Form(parse_qs(body.decode("ascii"), max_num_fields=FORM_FIELDS_MAX, keep_blank_values=True))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
+from api.billing.service import member_names
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
+from api.live.attended import Attended
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.rows import Facts, table
 from api.pages.strips import COLUMNS
+from api.usage.segments import CONSORTIUM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from api.deps import Services
+    from api.live.present import Present
     from api.machines.park import Machine
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -51,6 +56,7 @@ async def _plant(page: Page, found: Services) -> dict[str, Any]:
 async def facts_of(page: Page, found: Services, machines: Sequence[Machine]) -> list[Facts]:
     """Return what machines are doing, with what they work on for who may see it."""
     sees_work = page.scope.sees_work
+    names = await _names(found) if sees_work and any(machine.is_attended for machine in machines) else {}
     if sees_work:
         await found.today.learn([machine.id for machine in machines], now=page.now)
     gathered: list[Facts] = []
@@ -69,6 +75,24 @@ async def facts_of(page: Page, found: Services, machines: Sequence[Machine]) -> 
                 stretches=present.stretches(page.now),
                 work=work,
                 parts_today=found.today.parts(machine.id, work.get("parts")) if work else None,
+                is_attended=machine.is_attended,
+                checked_in=_checked_in(page, present, names),
             )
         )
     return gathered
+
+
+async def _names(found: Services) -> dict[str, str]:
+    """Return what firms are called."""
+
+    def read() -> dict[str, str]:
+        with found.records.reading() as session:
+            return member_names(session)
+
+    return await asyncio.to_thread(read)
+
+
+def _checked_in(page: Page, present: Present, names: Mapping[str, str]) -> str:
+    """Say whom somebody is checked in for, empty for nobody and for who may not see it."""
+    holder = present.holder(page.now) if isinstance(present, Attended) and page.scope.sees_work else ""
+    return page.say("The consortium") if holder == CONSORTIUM else names.get(holder, "")

@@ -51,6 +51,10 @@ ID_HINT = mark("lower-case letters, digits and inner hyphens; it never changes")
 _DAY_TO = mark("the first day on which it is over; empty while it lasts")
 _CAP = mark("five digits")
 _PROVINCE = mark("two capital letters, as MO")
+_VAT = mark("eleven digits, the last is a check digit")
+_PEC = mark("an address as ufficio@pec.example.it")
+_COUNTRY = mark("two capital letters, as IT")
+_REA = mark("digits alone; it goes together with its office")
 _STREET = (
     Field("street", mark("Street")),
     Field("postal_code", mark("CAP"), hint=_CAP),
@@ -71,15 +75,15 @@ SCREENS: Mapping[str, Screen] = MappingProxyType(
                 Field("active_from", mark("Member since"), "date", required=True),
                 Field("active_to", mark("Member until"), "date", _DAY_TO),
                 Field("group_name", mark("Group for tariffs")),
-                Field("partita_iva", mark("VAT number"), hint=mark("eleven digits, the last is a check digit")),
+                Field("partita_iva", mark("VAT number"), hint=_VAT),
                 Field("codice_fiscale", mark("Tax code")),
                 Field("sdi_code", mark("SdI code"), hint=mark("seven characters; without it give the PEC")),
-                Field("pec", mark("Certified e-mail"), "email", mark("an address as ufficio@pec.example.it")),
+                Field("pec", mark("Certified e-mail"), "email", _PEC),
                 Field("email", mark("E-mail of the office"), "email", mark("an address as ufficio@example.it")),
                 *_STREET,
-                Field("country", mark("Country"), hint=mark("two capital letters, as IT")),
+                Field("country", mark("Country"), hint=_COUNTRY),
                 Field("rea_office", mark("REA office"), hint=_PROVINCE),
-                Field("rea_number", mark("REA number"), hint=mark("digits alone; it goes together with its office")),
+                Field("rea_number", mark("REA number"), hint=_REA),
             ),
         ),
         "sites": Screen(
@@ -110,7 +114,8 @@ SCREENS: Mapping[str, Screen] = MappingProxyType(
                 Field("name", mark("Name"), required=True, hint=mark("short, as people call it; once at a site")),
                 Field("kind", mark("What it is")),
                 Field("site_id", mark("Site"), "sites", required=True),
-                Field("agent_id", mark("Agent"), "edges", mark("the only one that speaks for it"), required=True),
+                Field("agent_id", mark("Agent"), "edges",
+                      mark("the only one that speaks for it; none for equipment that people check in to")),
                 Field("maker", mark("Maker")),
                 Field("model", mark("Model")),
                 Field("serial_number", mark("Serial number")),
@@ -127,6 +132,31 @@ SCREENS: Mapping[str, Screen] = MappingProxyType(
 )  # fmt: skip
 """The pages of each kind of record, by the name of the kind."""
 
+CONSORTIUM = Screen(
+    mark("Consortium"),
+    "",
+    "",
+    (),
+    (
+        Field("legal_name", mark("Name"), required=True),
+        Field("legal_form", mark("Legal form"), "legal_form", required=True),
+        Field("partita_iva", mark("VAT number"), hint=_VAT),
+        Field("codice_fiscale", mark("Tax code")),
+        Field("regime", mark("Tax regime"), hint=mark("RF01 to RF20; RF01 is the ordinary one"), required=True),
+        Field("sdi_code", mark("SdI code")),
+        Field("pec", mark("Certified e-mail"), "email", _PEC),
+        *_STREET,
+        Field("country", mark("Country"), hint=_COUNTRY),
+        Field("rea_office", mark("REA office"), hint=_PROVINCE),
+        Field("rea_number", mark("REA number"), hint=_REA),
+        Field("iban", mark("IBAN"), hint=mark("where members pay; without blanks, with its check digits")),
+        Field("payment_days", mark("Days to pay"), "number", mark("from 0 to 365"), required=True),
+        Field("payment_method", mark("Way of payment"), hint=mark("MP01 to MP23; MP05 is a transfer"), required=True),
+        Field("invoices", mark("Its statements are electronic invoices too"), "tick"),
+    ),
+)
+"""The page of the consortium as issuer of statements."""
+
 PARTS: Mapping[str, str] = MappingProxyType(
     {"members": "members", "sites": "sites", "agents": "edges", "machines": "machines"}
 )
@@ -142,6 +172,8 @@ def typed(screen: Screen, values: Mapping[str, list[str]]) -> dict[str, Any]:
             said[field.name] = field.name in values
         elif field.kind == "lines":
             said[field.name] = [line for line in text.replace(",", "\n").split() if line]
+        elif field.kind in SCREENS:  # a record that it names
+            said[field.name] = text or None
         elif field.kind in {"date", "number"}:
             said[field.name] = text.replace(",", ".") if text else None
         else:

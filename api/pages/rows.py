@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from api.pages.strips import COLUMNS, Strip, Tick, strip, ticks
 from api.pages.times import ago, clock, duration, local, since
-from api.pages.words import NB, STATES
+from api.pages.words import NB, word_of
 from shopfloor.periods import MINUTE, SECOND, Period
 from shopfloor.states import SILENCE_SECONDS_MAX, State
 
@@ -49,6 +49,8 @@ class Facts(NamedTuple):
         stretches: its states in the window.
         work: last values of what it is working on, None for who may not see them.
         parts_today: parts since midnight, None when not known.
+        is_attended: it says nothing itself: its state is who checked in.
+        checked_in: whom somebody is checked in for, empty for nobody or for who may not see it.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Facts(NamedTuple):
     stretches: Sequence[Stretch]
     work: Mapping[str, Value | None] | None
     parts_today: int | None
+    is_attended: bool = False
+    checked_in: str = ""
 
 
 class Row(NamedTuple):
@@ -122,14 +126,15 @@ def row(facts: Facts, window: Period, zone: ZoneInfo, say: Words) -> Row:
     if facts.since is not None:
         began, lasts = since(facts.since, now, zone, say), duration(now - facts.since, say)
     else:
-        began, lasts = say("no data received yet") if facts.seen is None else say("for more than 32 days"), ""
-    age, is_stale = age_of(facts.seen, now, zone, say)
+        is_unheard = facts.seen is None and not facts.is_attended
+        began, lasts = say("no data received yet") if is_unheard else say("for more than 32 days"), ""
+    age, is_stale = (say("by check-in"), False) if facts.is_attended else age_of(facts.seen, now, zone, say)
     title, detail = _work(facts, say)
     laid_out = strip(facts.stretches, window, zone, say)
     return Row(
         id=facts.id,
         mark=facts.state.value,
-        word=say(STATES[facts.state]),
+        word=say(word_of(facts.state, is_attended=facts.is_attended)),
         since=began,
         duration=lasts,
         since_milliseconds=None if facts.since is None else facts.since // 1_000_000,
@@ -162,6 +167,8 @@ def _newest(facts: Sequence[Facts], now: int) -> int | None:
 
 def _work(facts: Facts, say: Words) -> tuple[str, str]:
     """Write what a machine is working on: an alarm in the way first."""
+    if facts.checked_in:
+        return say("checked in: %(name)s", name=facts.checked_in), ""
     if facts.work is None:
         return "", ""
     program, alarm = facts.work.get("program"), facts.work.get("alarm")

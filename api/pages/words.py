@@ -92,6 +92,12 @@ STATES: Mapping[State, str] = MappingProxyType(
     },
 )
 """What a state is called."""
+_ATTENDED: Mapping[State, str] = MappingProxyType({State.PROCESSING: mark("In use"), State.OFF: mark("Free")})
+
+
+def word_of(state: State, *, is_attended: bool) -> str:
+    """Return what a state is called; of equipment that people check in to, what they say and no more."""
+    return _ATTENDED.get(state, STATES[state]) if is_attended else STATES[state]
 
 
 def choose_language(asked: str | None, accepted: str, default: Language) -> Language:

@@ -6,15 +6,11 @@ The only file that knows Alembic, but for the migrations themselves.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine, event, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -34,6 +30,8 @@ CONNECTIONS_MAX = 10
 WAIT_SECONDS = 10
 """How long a statement waits for a lock, or for a connection, before it fails."""
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_MARK = "alembic_version"
+"""The table in which Alembic keeps the version of a database."""
 _WRITER_LOCK = 0x0FF1C1A
 _FORMS = """the address of the records is one of
   sqlite:///srv/officina/records.db   the file /srv/officina/records.db
@@ -106,10 +104,16 @@ class Records:
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Change tables: all of it or nothing."""
-        with self._writer.begin() as connection:
+        with (
+            self._writer.connect() as connection,
+            nullcontext() if self._is_server else _unguarded(connection),
+            connection.begin(),
+        ):
             if self._is_server:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"))
             yield connection
+            if not self._is_server and (broken := connection.execute(text("PRAGMA foreign_key_check")).first()):
+                raise RecordsError(f"after the change of tables {broken[0]} refers to a {broken[2]} that is gone")
 
     def change_number(self, name: str) -> int:
         """Return how often something was written: another number means that what is held of it is old."""
@@ -124,6 +128,17 @@ class Records:
 def mark_changed(session: Session, name: str) -> None:
     """Tell every process that `machines` or `access` were written, when this transaction is done."""
     session.execute(update(Change).where(Change.name == name).values(number=Change.number + 1))
+
+
+@contextmanager
+def _unguarded(connection: Connection) -> Iterator[None]:
+    """Let SQLite make a table anew without taking what refers to its rows for broken, or deleting it with them."""
+    driver = connection.connection
+    driver.cursor().execute("PRAGMA foreign_keys=OFF").close()
+    try:
+        yield
+    finally:
+        driver.cursor().execute("PRAGMA foreign_keys=ON").close()
 
 
 @contextmanager
@@ -196,38 +211,43 @@ def version_of(records: Records) -> Version:
     Raises:
         RecordsError: it holds tables of somebody else.
     """
-    script = ScriptDirectory.from_config(_config())
-    known = script.get_current_head() or ""
+    known = _versions()
     with records.engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-        if found is None and set(inspect(connection).get_table_names()) - {"alembic_version"}:
+        tables = set(inspect(connection).get_table_names())
+        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if _MARK in tables else None
+        if found is None and tables - {_MARK}:
             raise RecordsError("the database holds tables that are not Officina's: give Officina one of its own")
-    older = {each.revision for each in script.walk_revisions()} - {known}
-    return Version(found, known, found in older)
+    return Version(found, known[-1], found in known[:-1])
+
+
+def _versions() -> list[str]:
+    """Return the versions that this program knows, oldest first: each is a file that is named by it.
+
+    Alembic says the same after a quarter of a second, for which no start waits.
+    """
+    return sorted(file.name[1:5] for file in _MIGRATIONS.glob("versions/v[0-9]*.py"))
 
 
 def upgrade(records: Records, revision: str = "head") -> None:
     """Bring a database to a version, all of the way or not at all."""
-    _migrate(records, command.upgrade, revision)
+    _migrate(records, "upgrade", revision)
 
 
 def downgrade(records: Records, revision: str) -> None:
     """Take a database back to a version; what only newer ones hold is lost."""
-    _migrate(records, command.downgrade, revision)
+    _migrate(records, "downgrade", revision)
 
 
-def _migrate(records: Records, run: Any, revision: str) -> None:
-    with records.migrating() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        run(config, revision)
+def _migrate(records: Records, way: str, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
 
-
-def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
-    return config
+    with records.migrating() as connection:
+        config.attributes["connection"] = connection
+        getattr(command, way)(config, revision)
 
 
 def _shown(address: str) -> str:

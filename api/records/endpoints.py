@@ -49,7 +49,7 @@ MachineId = Annotated[str, Path(max_length=63, description="Identifier of the ma
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 DryRun = Annotated[bool, Query(description="Find every problem, and write nothing.")]
-Sheet = Annotated[bytes, Body(media_type="text/csv", description="UTF-8 or Windows-1252; comma or semicolon.")]
+Sheet = Annotated[bytes, Body(media_type="text/csv", description="UTF-8 or Windows-1252; comma, semicolon or tab.")]
 
 
 async def list_records(found: Services, scope: Scope, kind: str, cursor: str | None, limit: int) -> dict[str, Any]:
@@ -119,10 +119,20 @@ async def remove_record(writer: Writer, guard: Guard, kind: str, row_id: str) ->
     await found.changed()
 
 
-async def _import(writer: Writer, kind: str, data: bytes, *, dry_run: bool) -> Any:
+async def read_sheet(writer: Writer, kind: str, data: bytes, *, dry_run: bool) -> sheets.Outcome:
+    """Read a table in, every line of it or none.
+
+    Raises:
+        SheetError: it is no such table.
+    """
     found, actor, now = writer
     outcome = await asyncio.to_thread(sheets.read_in, found.records, actor, kind, data, now=now, dry_run=dry_run)
     await found.changed()
+    return outcome
+
+
+async def _import(writer: Writer, kind: str, data: bytes, *, dry_run: bool) -> Any:
+    outcome = await read_sheet(writer, kind, data, dry_run=dry_run)
     return {
         "added": outcome.added,
         "changed": outcome.changed,
@@ -147,14 +157,15 @@ async def get_consortium(found: ServicesDep, response: Response) -> Any:
 @router.put("/consortium", tags=["consortium"], response_model=ConsortiumFields)
 async def put_consortium(writer: WriterDep, guard: GuardDep, fields: ConsortiumFields, response: Response) -> Any:
     """Fill in what the consortium is as issuer."""
+    await asyncio.to_thread(write_consortium, writer, guard, fields)
+    return tagged(await asyncio.to_thread(service.consortium, writer.found.records), response)
+
+
+def write_consortium(writer: Writer, guard: Guard, fields: ConsortiumFields) -> None:
+    """Keep what the consortium is."""
     found, actor, now = writer
-
-    def write() -> None:
-        with found.records.writing() as session:
-            service.put_consortium(session, actor, fields.model_dump(), now=now, guard=guard)
-
-    await asyncio.to_thread(write)
-    return tagged(await asyncio.to_thread(service.consortium, found.records), response)
+    with found.records.writing() as session:
+        service.put_consortium(session, actor, fields.model_dump(), now=now, guard=guard)
 
 
 @router.get("/members", tags=["members"], response_model=MemberList)

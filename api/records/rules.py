@@ -24,6 +24,8 @@ NO_SDI_CODE = "0000000"
 """CodiceDestinatario of a firm that is reached by PEC, or not known at all."""
 _NO_ID = "an id has lower-case letters, digits and inner hyphens, 63 at most"
 _NO_PROVINCE = "a province has two capital letters, as MO"
+_SAYS_NOTHING = "no agent speaks for it: name one, or leave this empty"
+_EMPTY: tuple[object, ...] = (None, [], ())
 
 Values: TypeAlias = "Mapping[str, Any]"
 
@@ -132,6 +134,10 @@ def site_problems(values: Values) -> list[Problem]:
 def machine_problems(values: Values) -> list[Problem]:
     """Return everything that is wrong with a machine."""
     problems = [*_fields(values), *_span(values)]
+    if values.get("agent_id") is None:
+        problems += [
+            Problem(name, _SAYS_NOTHING) for name in ("signals", "writer_id") if values.get(name) not in _EMPTY
+        ]
     for name in values.get("signals") or ():
         try:
             find(name)

@@ -100,7 +100,9 @@ class MachinePut(Closed):
     name: Name
     kind: Text = ""
     site_id: Id
-    agent_id: Id
+    agent_id: Id | None = Field(
+        description="Who speaks for it; null for equipment that people check in to, and no more."
+    )
     signals: Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=1_000)] = []
     writer_id: Annotated[int, Field(ge=0, le=65_535)] | None = None
     maker: Text = ""

@@ -17,6 +17,7 @@ from api.records.database import mark_changed
 from api.records.rules import InvalidRecordError, Problem
 from api.records.tables import Consortium, EdgeAgent, Machine, MachineMove, Member, Site
 from api.records.versions import ANYHOW
+from api.usage.tables import CheckIn, UsageDay
 from shopfloor.periods import format_instant, to_datetime
 from shopfloor.signals import is_identifier
 
@@ -106,12 +107,11 @@ def put(
         VersionNeededError: what is expected has to be said.
     """
     kind = KINDS[kind_name]
-    problems = kind.problems(values)
     if not is_identifier(values["id"]):  # nothing else is looked at: no database is asked for what cannot be an id
-        raise InvalidRecordError(problems or [Problem("id", "a record has an id")])
+        raise InvalidRecordError(kind.problems(values) or [Problem("id", "a record has an id")])
     row = session.get(kind.table, values["id"])
     guard.check(values_of(row) if row is not None else None)
-    problems += _broken_references(session, kind, values) + _doubles(session, kind, values)
+    problems = problems_of(session, kind_name, values)
     if row is None and not problems and _count(session, kind) >= ROWS_MAX:
         problems.append(Problem("", f"there are {ROWS_MAX} of these, and that is the limit"))
     if problems:
@@ -122,8 +122,8 @@ def put(
         return "same"
     if row is None:
         session.add(kind.table(**values))
-    if isinstance(row, Machine) and "agent_id" in other:
-        _move(session, row, values["agent_id"], now=now)
+    if isinstance(row, Machine) and "agent_id" in other and row.agent_id is not None:
+        _move(session, row, row.agent_id, values["agent_id"], now=now)
     for name, value in other.items() if row is not None else ():
         setattr(row, name, value)
     action = "add" if row is None else "change"
@@ -134,9 +134,31 @@ def put(
     return action
 
 
-def _move(session: Session, machine: Machine, agent_id: str, *, now: int) -> None:
+def problems_of(session: Session, kind_name: str, values: Mapping[str, Any]) -> list[Problem]:
+    """Return everything that is wrong with a record by itself and beside the others; all but its id may be missing."""
+    kind = KINDS[kind_name]
+    problems = kind.problems(values) + _broken_references(session, kind, values) + _doubles(session, kind, values)
+    row = session.get(kind.table, values["id"])
+    if isinstance(row, Machine) and "agent_id" in values:
+        problems += _silenced(session, row, values["agent_id"])
+    return problems
+
+
+def _silenced(session: Session, machine: Machine, agent_id: str | None) -> list[Problem]:
+    """Refuse that what is measured becomes what is said, or the other way: its past would be told in another way."""
+    if (machine.agent_id is None) == (agent_id is None):
+        return []
+    days = select(UsageDay.day).where(UsageDay.machine_id == machine.id).limit(1)
+    said = select(CheckIn.id).where(CheckIn.machine_id == machine.id).limit(1)
+    if session.scalar(days) is None and session.scalar(said) is None:
+        return []
+    sentence = "it has been used already, with an agent or without: end it by its dates, and add another machine"
+    return [Problem("agent_id", sentence)]
+
+
+def _move(session: Session, machine: Machine, before: str, agent_id: str | None, *, now: int) -> None:
     """Remember from when on a machine is its agent's no more, before it is given to another one."""
-    session.merge(MachineMove(machine_id=machine.id, agent_id=machine.agent_id, until=now))
+    session.merge(MachineMove(machine_id=machine.id, agent_id=before, until=now))
     back = MachineMove.machine_id == machine.id, MachineMove.agent_id == agent_id
     session.execute(delete(MachineMove).where(*back))
 
@@ -184,7 +206,9 @@ def _broken_references(session: Session, kind: Kind, values: Mapping[str, Any]) 
     return [
         Problem(field, f"there is no such record among the {target}: add it first")
         for field, target in kind.refers.items()
-        if session.get(KINDS[target].table, values[field]) is None
+        if field in values
+        and not (values[field] is None and kind.table.__mapper__.columns[field].nullable)
+        and session.get(KINDS[target].table, values[field]) is None
     ]
 
 
@@ -283,12 +307,12 @@ def read_park(records: Records, *, now: int) -> Park:
         found = session.execute(
             select(Machine, Site.name, EdgeAgent.is_active)
             .join(Site, Machine.site_id == Site.id)
-            .join(EdgeAgent, Machine.agent_id == EdgeAgent.id)
+            .outerjoin(EdgeAgent, Machine.agent_id == EdgeAgent.id)
         ).all()
         moves: dict[str, list[Former]] = {}
         for move in session.scalars(select(MachineMove).order_by(MachineMove.agent_id)):
             moves.setdefault(move.machine_id, []).append(Former(move.agent_id, format_instant(move.until)))
-    return Park([_in_park(row, site, may_speak=may, formerly=moves.get(row.id, ()))
+    return Park([_in_park(row, site, may_speak=bool(may), formerly=moves.get(row.id, ()))
                  for row, site, may in found if _is_shared(row, today)])  # fmt: skip
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from codecs import BOM_UTF8
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
-from api.records.rules import InvalidRecordError
+from api.records.rules import InvalidRecordError, Problem
 from api.records.schemas import MachineFields, MemberFields
-from api.records.service import every, put, visible
+from api.records.service import every, problems_of, put, visible
 from shopfloor.errors import ExpectedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
 
     from api.access.scope import Scope
     from api.audit.service import Actor
@@ -22,12 +27,15 @@ if TYPE_CHECKING:
 
 BYTES_MAX = 2_000_000
 """Largest file that is read in."""
-PROBLEMS_MAX = 500
-"""Most problems that are listed; what is beyond shows when these are mended."""
+LINES_MAX = 1_000
+"""Most records of one file: nobody else can write while they are written, for some seconds."""
 SHAPES: Mapping[str, type[BaseModel]] = {"members": MemberFields, "machines": MachineFields}
 """What can be read in and written out, and the columns of each: its fields."""
 _NESTED = frozenset({"contacts"})
 _LISTS = frozenset({"signals"})
+_DELIMITERS = ",;\t"
+_TWICE_ENCODED = re.compile("[\u00c2-\u00c3][\u0080-\u00bf\u0152-\u0178\u2013-\u2122]")
+"""A letter of UTF-8 read as Windows-1252: the file holds both."""
 
 
 class SheetError(ExpectedError):
@@ -100,14 +108,14 @@ def read_in(records: Records, actor: Actor, kind: str, data: bytes, *, now: int,
         records: the database.
         actor: who does it.
         kind: `members` or `machines`.
-        data: the file, UTF-8 or Windows-1252, columns parted by comma or semicolon.
+        data: the file, UTF-8 or Windows-1252, columns parted by comma, semicolon or tabulator.
         now: when.
         dry_run: find every problem, and write nothing.
 
     Raises:
         SheetError: the file is no such table.
     """
-    lines = _lines(kind, data)
+    header, lines = _table(kind, data)
     problems: list[LineProblem] = []
     counts = {"add": 0, "change": 0, "same": 0}
     try:
@@ -115,66 +123,104 @@ def read_in(records: Records, actor: Actor, kind: str, data: bytes, *, now: int,
             known = {row.id: row for row in every(session, kind)}
             seen: dict[str, int] = {}
             for number, cells in lines:
-                try:
-                    values = _values(kind, cells, known)
-                    if (first := seen.setdefault(values["id"], number)) != number:
-                        problems.append(LineProblem(number, "id", f"line {first} has the same id"))
-                    else:
+                fields = _fields(kind, header, cells, known)
+                first = seen.setdefault(fields.get("id") or f"line {number}", number)
+                wrong = [] if first == number else [Problem("id", f"line {first} has the same id")]
+                if len(cells) > len(header):
+                    wrong.append(Problem("", f"it has {len(cells)} cells, the header has {len(header)}"))
+                else:
+                    wrong += _misread(session, kind, fields)
+                if not wrong:
+                    try:
+                        values = SHAPES[kind].model_validate(fields).model_dump()
                         counts[put(session, actor, kind, values, now=now)] += 1
-                except (ValidationError, InvalidRecordError) as error:
-                    problems += _problems(number, error)
+                    except InvalidRecordError as error:
+                        wrong = error.problems
+                problems += [LineProblem(number, *each) for each in wrong]
             if problems or dry_run:
                 _undo()
     except _Undo:
         pass
-    return Outcome(counts["add"], counts["change"], counts["same"], problems[:PROBLEMS_MAX])
+    return Outcome(counts["add"], counts["change"], counts["same"], problems)
 
 
-def _problems(line: int, error: ValidationError | InvalidRecordError) -> list[LineProblem]:
-    if isinstance(error, InvalidRecordError):
-        return [LineProblem(line, each.field, each.detail) for each in error.problems]
-    return [LineProblem(line, str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
+def _misread(session: Session, kind: str, fields: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with a line that has fields that cannot be read: in these, and in all others."""
+    try:
+        SHAPES[kind].model_validate(fields)
+    except ValidationError as error:
+        found = [Problem(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
+    else:
+        return []
+    unread = {each.field for each in found}
+    if "id" in unread:
+        return found
+    read = _partial(kind).model_validate({name: value for name, value in fields.items() if name not in unread})
+    others = problems_of(session, kind, read.model_dump(exclude_unset=True))
+    return found + [each for each in others if each.field not in unread]
 
 
-def _values(kind: str, cells: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
-    row = known.get(cells.get("id", ""))
+@cache
+def _partial(kind: str) -> type[BaseModel]:
+    """Return the shape of a record of which fields may be missing."""
+    needed = {name: field for name, field in SHAPES[kind].model_fields.items() if field.is_required()}
+    optional: dict[str, Any] = {name: (field.annotation, None) for name, field in needed.items()}
+    return create_model(f"Partial{SHAPES[kind].__name__}", __base__=SHAPES[kind], **optional)
+
+
+def _fields(kind: str, header: list[str], cells: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    said = dict(zip(header, map(str.strip, cells), strict=False))
+    row = known.get(said.get("id", ""))
     fields: dict[str, Any] = {}
     if row is not None:
         fields = {name: getattr(row, name) for name in SHAPES[kind].model_fields}
-    fields |= {name: text.split() if name in _LISTS else text for name, text in cells.items()}
+    fields |= {name: text.split() if name in _LISTS else text for name, text in said.items()}
     for name, field in SHAPES[kind].model_fields.items():
         if fields.get(name) == "" and field.annotation is not str:
             fields[name] = None  # an empty cell of a date or number is none
-    return SHAPES[kind].model_validate(fields).model_dump()
+    return fields
 
 
-def _lines(kind: str, data: bytes) -> list[tuple[int, dict[str, str]]]:
+def _table(kind: str, data: bytes) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the names of the columns, and the cells of each line with the number at which it begins."""
+    text = _text(data)
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines: list[tuple[int, list[str]]] = []
+    begins = 1
+    try:
+        header = [name.strip() for name in next(reader)]
+        _check_header(kind, header)
+        begins = reader.line_num + 1
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines.append((begins, cells))
+            begins = reader.line_num + 1
+            if len(lines) > LINES_MAX:
+                raise SheetError(f"the file has more than {LINES_MAX} {kind}: part it")
+    except csv.Error as error:
+        raise SheetError(f"line {begins}: {error}") from error
+    return header, lines
+
+
+def _text(data: bytes) -> str:
+    """Decode a file: UTF-8, or Windows-1252 where no byte speaks against it."""
     if len(data) > BYTES_MAX:
         raise SheetError(f"the file has more than {BYTES_MAX} bytes: part it")
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        try:
+            text = data.decode("cp1252")
+        except UnicodeDecodeError:
+            text = ""
+        if not text or data.startswith(BOM_UTF8) or _TWICE_ENCODED.search(text):
+            raise SheetError(f"line {line}: a letter is no UTF-8, as others are: save the file as CSV UTF-8") from error
     if "\0" in text or not text.strip():
-        raise SheetError("the file is empty, or no text")
-    delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip() for name in next(reader)]
-        _check_header(kind, header)
-        return [
-            (reader.line_num, _cells(header, cells, reader.line_num))
-            for cells in reader
-            if any(cell.strip() for cell in cells)
-        ]
-    except csv.Error as error:
-        raise SheetError(f"line {reader.line_num}: {error}") from error
-
-
-def _cells(header: list[str], cells: list[str], line: int) -> dict[str, str]:
-    if len(cells) > len(header):
-        raise SheetError(f"line {line} has {len(cells)} cells, the header has {len(header)}")
-    return dict(zip(header, map(str.strip, cells), strict=False))
+        raise SheetError("the file is empty, or no text: save it as CSV UTF-8")
+    return text
 
 
 def _check_header(kind: str, header: list[str]) -> None:

@@ -120,7 +120,8 @@ class Machine(Base):
         id: its identifier, for ever.
         name: what people call it, short.
         kind: what it is, in the consortium's words.
-        agent_id: the agent that speaks for it, and the only one that may.
+        agent_id: the agent that speaks for it, and the only one that may; None for equipment that says nothing, whose
+            use is what people say when they check in and out.
         signals: what that agent may publish; empty means every signal of the standard table.
         writer_id: DataSetWriterId that a third-party publisher uses for it.
         nominal_power_kw: of the nameplate.
@@ -142,7 +143,7 @@ class Machine(Base):
     name: Mapped[str] = mapped_column(String(NAME_MAX))
     kind: Mapped[str] = mapped_column(String(NAME_MAX), default="")
     site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"))
-    agent_id: Mapped[str] = mapped_column(ForeignKey("edge_agents.id"))
+    agent_id: Mapped[str | None] = mapped_column(ForeignKey("edge_agents.id"))
     signals: Mapped[list[str]] = mapped_column(JSON, default=list)
     writer_id: Mapped[int | None]
     maker: Mapped[str] = mapped_column(String(NAME_MAX), default="")

@@ -106,7 +106,7 @@ class _Judge:
             claim=Claim.NONE if best is None else best.claim,
             booked=None if booked is None else booked.payer,
             is_clock_doubtful=interval.is_clock_doubtful,
-            sources=sources if best is None else (*sources, best.source),
+            sources=sources if best is None or best.source in sources else (*sources, best.source),
         )
 
     def _best(self, at: int, state: State, booked: Held | None) -> Held | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,10 +15,11 @@ from sqlalchemy import delete, insert, select, update
 from api.billing.calendars import civil_day, civil_zone, day_of
 from api.records.tables import Change, Machine
 from api.usage import service
+from api.usage.attending import first_said
 from api.usage.doubts import doubts
 from api.usage.evidence import BadEvidenceError
 from api.usage.packing import in_order, pack, pack_work, unpack, unpack_work
-from api.usage.reading import BuiltDay, Grounds, Recorded, build
+from api.usage.reading import BuiltDay, Grounds, Recorded, build, build_attended
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED
 from api.usage.tables import UsageDay, UsagePart
 from shopfloor.periods import DAY, SECOND, Period, union
@@ -119,6 +121,7 @@ class UsageDays:
         self._writing = writing or records.writing
         self._settled = settled
         self._arrivals = _Arrivals(store)
+        self._said: dict[str, int] = {}
         self.zone = civil_zone(policy.zone)
 
     def run(self, now: int) -> None:
@@ -129,7 +132,7 @@ class UsageDays:
             RecordsUnavailableError: the records did not.
         """
         today = day_of(now, self.zone)
-        self._arrivals.refresh()
+        self._look()
         for machine in self.machines():
             first = self._first_day(machine)
             if first is not None:
@@ -143,7 +146,15 @@ class UsageDays:
         with self.records.reading() as session:
             return list(session.scalars(select(Machine.id).order_by(Machine.id)))
 
+    def _look(self) -> None:
+        """Learn of which days of which machines anything is known."""
+        self._arrivals.refresh()
+        with self.records.reading() as session:
+            self._said = first_said(session)
+
     def _first_day(self, machine: str) -> date | None:
+        if machine in self._said:
+            return day_of(self._said[machine], self.zone)
         first = self._arrivals.first_day(machine)
         return None if first is None else day_of(first * DAY, self.zone)
 
@@ -169,7 +180,7 @@ class UsageDays:
             BadEvidenceError: evidence that contradicts itself.
             StoreUnavailableError: the store did not answer.
         """
-        self._arrivals.refresh()
+        self._look()
         last = min(last, day_of(now, self.zone))
         for number, (machine, days) in enumerate(self._stale(machines, first, last, now).items(), 1):
             for chunk in _chunks(days):
@@ -229,17 +240,19 @@ class UsageDays:
     def _built(
         self, machine: str, days: Sequence[date], grounds: Grounds, policies: Mapping[str, Policy], now: int
     ) -> Iterator[tuple[BuiltDay, str]]:
-        recorded = Recorded(self.store, machine, self._span(days, DAY), now=now)
+        recorded = None if grounds.is_attended else Recorded(self.store, machine, self._span(days, DAY), now=now)
         for day in days:
             policy = policies.get(f"{day:%Y-%m}", self.policy)
-            own = Grounds(grounds.rules, grounds.owner, grounds.evidence, policy)
-            found = build(recorded, day, own)
+            own = replace(grounds, policy=policy)
+            found = build_attended(machine, day, own, now=now) if recorded is None else build(recorded, day, own)
             if found is not None:
                 yield found, _digest(policy)
 
     def _grounds(self, session: Session, machine: str, days: Sequence[date]) -> Grounds:
         evidence = service.evidence_of(session, machine, self._span(days, 40 * DAY))
-        return Grounds(service.job_rules(session), service.badge_owner(session), evidence, self.policy)
+        wanted = select(Machine.agent_id.is_(None)).where(Machine.id == machine)
+        is_attended = bool(session.scalar(wanted))
+        return Grounds(service.job_rules(session), service.badge_owner(session), evidence, self.policy, is_attended)
 
     def _span(self, days: Sequence[date], margin: int) -> Period:
         return Period(civil_day(days[0], self.zone).start - margin, civil_day(days[-1], self.zone).end + margin)

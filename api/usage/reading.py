@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from api.billing.calendars import civil_day, civil_zone, day_of, days_of
 from api.machines.past import NOTHING_KNOWN
+from api.usage import attended
 from api.usage.attribution import attribute
 from api.usage.counters import ENERGY_COUNTER, PIECE_COUNTER, CounterRule, Reading, advances
 from api.usage.evidence import Badge, Evidence, Job, presences
@@ -68,12 +69,14 @@ class Grounds:
         owner: payer of a badge at an instant; None when it is nobody's.
         evidence: of the machine, but for jobs and badges that the store holds.
         policy: metering and attribution.
+        is_attended: it says nothing itself: its states are what people say.
     """
 
     rules: JobRules
     owner: Callable[[str, int], str | None]
     evidence: Evidence
     policy: Policy
+    is_attended: bool = False
 
     @property
     def zone(self) -> ZoneInfo:
@@ -212,11 +215,41 @@ def build(recorded: Recorded, day: date, grounds: Grounds) -> BuiltDay | None:
         BadEvidenceError: evidence that contradicts itself.
         StoreUnavailableError: the store did not answer.
     """
-    whole = civil_day(day, grounds.zone)
-    until = min(whole.end, recorded.now // SECOND * SECOND)
-    if until <= whole.start:
+    period = _passed(day, grounds.zone, recorded.now)
+    return _Building(recorded, day, period, grounds).built() if period else None
+
+
+def build_attended(machine: str, day: date, grounds: Grounds, *, now: int) -> BuiltDay | None:
+    """Build the segments of a civil day of equipment that says nothing: they are made of evidence alone.
+
+    Args:
+        machine: which.
+        day: civil day.
+        grounds: evidence and settings.
+        now: the present.
+
+    Returns:
+        None for a day that has not begun.
+
+    Raises:
+        BadEvidenceError: evidence that contradicts itself.
+    """
+    period = _passed(day, grounds.zone, now)
+    if not period:
         return None
-    return _Building(recorded, day, Period(whole.start, until), grounds).built()
+    held = presences(grounds.evidence.badges, (), grounds.policy)
+    # with the evening before, so that a check-in that goes on across midnight is the same one on both days
+    window = Period(period.start - grounds.policy.badge_seconds_max * SECOND, period.end)
+    cut = [piece for each in attended.intervals(window, held) for piece in _cut_interval(each, grounds.zone)]
+    cuts = {period.start, period.end}
+    segments = attribute(machine, cut, grounds.evidence, grounds.rules, grounds.policy, cuts=cuts)
+    return BuiltDay(cut_day(machine, day, period, segments), (), (), period.end // DAY)
+
+
+def _passed(day: date, zone: ZoneInfo, now: int) -> Period:
+    """Return a civil day as far as it has passed; empty when it has not begun."""
+    whole = civil_day(day, zone)
+    return Period(whole.start, max(whole.start, min(whole.end, now // SECOND * SECOND)))
 
 
 class _Building:

@@ -39,6 +39,8 @@ class Quality(StrEnum):
     """How the state of a second is known."""
 
     MEASURED = "measured"
+    DECLARED = "declared"
+    """A person checked in or out, at equipment that says nothing itself."""
     INFERRED = "inferred"
     ESTIMATED = "estimated"
     EDITED = "edited"

@@ -449,6 +449,11 @@ def _found(session: Session, table: type[Base], row_id: str) -> Any:
 # Evidence.
 
 
+def badge_of(row: CheckIn) -> Badge:
+    """Return a check-in as evidence."""
+    return Badge(row.at, None if row.payer is None else payer_named(row.payer), row.is_out)
+
+
 def evidence_of(session: Session, machine: str, period: Period) -> Evidence:
     """Return what people said of the use of one machine that may concern a period."""
     reach = Period(period.start - 2 * DAY, period.end)
@@ -465,10 +470,7 @@ def evidence_of(session: Session, machine: str, period: Period) -> Evidence:
         or_(MaintenanceTime.ends.is_(None), MaintenanceTime.ends > reach.start),
     )
     return Evidence(
-        badges=[
-            Badge(row.at, None if row.payer is None else payer_named(row.payer), row.is_out)
-            for row in session.scalars(said)
-        ],
+        badges=[badge_of(row) for row in session.scalars(said)],
         bookings=bookings_of(session, machine, reach),
         maintenance=[
             Maintenance(Period(row.starts, INSTANT_MAX if row.ends is None else row.ends), Cause(row.cause))

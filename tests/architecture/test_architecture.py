@@ -71,6 +71,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/billing/ledger.py",
         "api/billing/previews.py",
         "api/billing/verifying.py",
+        "api/usage/attending.py",
         "api/usage/kept.py",
         "api/cli.py",
         "simulators/records.py",

@@ -31,7 +31,8 @@ OF_ADMINISTRATORS = (
     "/administration/members", "/administration/members/new", "/administration/members/firm-a",
     "/administration/sites", "/administration/agents", "/administration/agents/north-1",
     "/administration/machines/mill-1", "/administration/audit", "/administration/people",
-    "/administration/people/new", "/administration/keys", "/fleet/add",
+    "/administration/people/new", "/administration/keys", "/administration/consortium",
+    "/administration/import/machines", "/fleet/add",
 )  # fmt: skip
 IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")

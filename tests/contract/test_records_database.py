@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -26,11 +29,10 @@ from api.records.database import (
     upgrade,
     version_of,
 )
-from api.records.tables import Site
+from api.records.tables import Calendar, CalendarMachine, EdgeAgent, Machine, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
@@ -58,6 +60,16 @@ def test_the_models_and_the_migrations_agree(records: Records) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
 
         assert compare_metadata(context, METADATA) == []
+
+
+def test_every_migration_is_in_a_file_that_is_named_by_its_version(records: Records) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    found = ScriptDirectory.from_config(config)
+
+    assert found.get_current_head() == version_of(records).known
+    for script in found.walk_revisions():
+        assert Path(script.path).name.startswith(f"v{script.revision}_")
 
 
 def test_an_empty_database_goes_up_down_and_up_again(records_address: str) -> None:
@@ -90,8 +102,8 @@ def newer_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Know one version more than there is."""
     folder = tmp_path / "migrations"
     shutil.copytree(database._MIGRATIONS, folder)
-    (folder / "versions" / "later.py").write_text(
-        f"from alembic import op\nrevision = 'later'\ndown_revision = {_newest()!r}\n"
+    (folder / "versions" / "v9999_later.py").write_text(
+        f"from alembic import op\nrevision = '9999'\ndown_revision = {_newest()!r}\n"
         "def upgrade():\n    op.execute('CREATE TABLE later (id INTEGER)')\n"
         "def downgrade():\n    op.execute('DROP TABLE later')\n"
     )
@@ -219,3 +231,49 @@ def test_an_address_that_cannot_be_used_is_refused_with_a_sentence(address: str,
     with pytest.raises(RecordsError, match=says) as refused:
         open_records(address)
     assert "secret" not in str(refused.value)
+
+
+def test_machines_that_are_made_anew_keep_all_that_refers_to_them(records: Records) -> None:
+    with records.writing() as session:
+        session.add_all([Site(id="north", name="Nord"), Calendar(id="house", name="Casa")])
+        session.flush()
+        session.add(EdgeAgent(id="edge", site_id="north"))
+        session.flush()
+        session.add(Machine(id="mill", name="M 1", site_id="north", agent_id="edge", signals=[], contacts=[]))
+        session.flush()
+        session.add(CalendarMachine(machine_id="mill", calendar_id="house"))
+
+    downgrade(records, "0010")
+    upgrade(records)
+
+    with records.reading() as session:
+        assert session.get_one(CalendarMachine, "mill").calendar_id == "house"
+
+
+def test_going_back_to_where_every_machine_has_an_agent_is_refused_while_one_has_none(records: Records) -> None:
+    with records.writing() as session:
+        session.add(Site(id="north", name="Nord"))
+        session.flush()
+        session.add(Machine(id="arm", name="A 1", site_id="north", agent_id=None, signals=[], contacts=[]))
+
+    with pytest.raises(IntegrityError):
+        downgrade(records, "0010")
+
+    with records.reading() as session:
+        assert session.get_one(Machine, "arm").agent_id is None
+
+
+def test_a_change_of_tables_that_leaves_something_without_what_it_refers_to_is_undone() -> None:
+    records = open_records("sqlite://:memory:")
+
+    def remove() -> None:
+        with records.migrating() as connection:
+            connection.execute(text("INSERT INTO machines (id, name, kind, site_id, signals, maker, model, "
+                                    "serial_number, tariff_group, contacts) "
+                                    "VALUES ('m', '', '', 'nowhere', '[]', '', '', '', '', '[]')"))  # fmt: skip
+
+    with pytest.raises(RecordsError, match="machines refers to a sites"):
+        remove()
+    with records.reading() as session:
+        assert session.get(Machine, "m") is None
+    records.close()

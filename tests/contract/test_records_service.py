@@ -15,9 +15,10 @@ from api.audit.service import Actor
 from api.records import service, sheets
 from api.records.database import Records, open_records
 from api.records.rules import InvalidRecordError
+from api.usage.tables import CheckIn
 from shopfloor.hashed_log import BrokenLogError
 from shopfloor.periods import SECOND, format_instant
-from tests.services.records import firm, partita_iva
+from tests.services.records import firm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,7 +170,8 @@ class TestSheets:
         outcome = self.read(park, "machines", data)
 
         assert {(each.line, each.field) for each in outcome.problems} == {
-            (3, "id"), (3, "name"), (4, "built_year"), (4, "active_from"), (5, "id"), (6, "name")
+            (3, "id"), (3, "name"), (4, "site_id"), (4, "signals"), (4, "built_year"), (4, "active_from"), (5, "id"),
+            (6, "name"),
         }  # fmt: skip
         assert sheets.write(park, EVERYTHING, "machines") == before
 
@@ -187,30 +189,6 @@ class TestSheets:
 
         row = service.one(park, EVERYTHING, "machines", "mill-nord")
         assert (row.maker, row.signals) == ("Brenta", ["parts"])
-
-    def test_a_file_of_a_spreadsheet_from_windows_is_read(self, records: Records) -> None:
-        head = "id;legal_name;partita_iva;pec;town;active_from\r\n"
-        line = f"a;Officina Nicolò;{partita_iva(1)};a@pec.example;Forlì;2026-01-01\r\n"
-
-        assert self.read(records, "members", (head + line).encode("cp1252")).added == 1
-        assert service.one(records, EVERYTHING, "members", "a").town == "Forlì"
-
-    @pytest.mark.parametrize(
-        ("data", "says"),
-        [
-            (b"", "empty"),
-            (b"\0\0", "empty"),
-            (b"name\nx\n", "id among them"),
-            (b"id,colour\nx,red\n", "'colour'"),
-            (b"id,id\nx,x\n", "each once"),
-            (b"id,name\nx,y,z\n", "line 2 has 3 cells"),
-            (b'id,name\n"x,y\n', "line"),
-            (b"id\n" + b"x" * sheets.BYTES_MAX, "part it"),
-        ],
-    )
-    def test_what_is_no_such_table_is_refused_with_a_sentence(self, records: Records, data: bytes, says: str) -> None:
-        with pytest.raises(sheets.SheetError, match=says):
-            self.read(records, "machines", data)
 
 
 class TestTrail:
@@ -306,3 +284,35 @@ class TestPeople:
         assert not take_up(new, at=new.expires)
         assert take_up(new)
         assert not take_up(new)
+
+
+ARM: dict[str, Any] = {"id": "arm-1", "name": "Arm", "site_id": "nord", "agent_id": None, "signals": []}
+
+
+def test_equipment_without_an_agent_is_kept_read_in_and_written_out_and_nobody_may_speak_for_it(park: Records) -> None:
+    data = b"id,name,site_id,agent_id\narm-1,Arm,nord,\n"
+    assert sheets.read_in(park, ADA, "machines", data, now=NOW, dry_run=False).added == 1
+    assert put(park, "machines", **ARM) == "same"
+
+    written = sheets.write(park, EVERYTHING, "machines")
+    assert sheets.read_in(park, ADA, "machines", written.encode(), now=NOW, dry_run=False).same == 3
+    read = service.read_park(park, now=NOW)
+    assert [each.id for each in read if each.is_attended] == ["arm-1"]
+    assert [each.machine for registry in read.registries().values() for each in registry.machines] == [
+        "mill-nord",
+        "mill-sud",
+    ]
+    with pytest.raises(InvalidRecordError) as refused:
+        put(park, "machines", **{**ARM, "signals": ["parts"], "writer_id": 3})
+    assert {each.field for each in refused.value.problems} == {"signals", "writer_id"}
+
+
+def test_what_was_used_without_an_agent_gets_none_and_what_had_one_keeps_one(park: Records) -> None:
+    assert put(park, "machines", **{**ARM, "agent_id": "edge-nord"}) == "add"
+    assert put(park, "machines", **ARM) == "change", "a mistake may be mended while nothing is known of it"
+    with park.writing() as session:
+        session.add(CheckIn(id="c", machine_id="arm-1", at=NOW, payer=None, is_out=True, by=ADA.id, entered=NOW))
+
+    with pytest.raises(InvalidRecordError, match="add another machine"):
+        put(park, "machines", **{**ARM, "agent_id": "edge-nord"})
+    assert put(park, "machines", **{**ARM, "name": "Arm 2"}) == "change"

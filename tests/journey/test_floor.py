@@ -141,3 +141,39 @@ def test_the_tablet_changes_who_pays_and_gives_reasons_without_a_script(it: Worl
         assert told.status_code == 303
         assert stops(it)[0]["reason"]["id"] == "break"
         assert client.post("/tablet/mill-1/payer", data={"payer": "firm-b"}).status_code == 403
+
+
+def test_equipment_without_an_agent_is_used_by_check_in_alone_and_is_free_else(it: World) -> None:
+    arm = {"name": "B 1", "kind": "Braccio di misura", "site_id": "nord", "agent_id": None}
+    assert it.send("PUT", "/api/v1/machines/arm-1", json=arm).status_code == 201
+    until(lambda: it.get("/api/v1/machines/arm-1").status_code == 200, "the arm")
+
+    def now(holder: str = "operator") -> dict[str, Any]:
+        return dict(it.get("/api/v1/machines/arm-1", holder).json())
+
+    assert (now()["state"], now()["by_check_in"], now()["seen"]) == ("off", True, None)
+    assert "è libera: chi entra paga da quel momento" in it.get("/tablet/arm-1", "operator", lang="it").text
+    at = format_instant(clock.now() - 10 * MINUTE)
+    said = {"machine": "arm-1", "at": at, "payer": "firm-a"}
+    assert it.send("POST", "/api/v1/check-ins", "operator", json=said).status_code == 201
+    until(lambda: now()["state"] == "processing", "its use")
+
+    assert now("member")["since"] == at
+    board = it.get("/", "operator", lang="it").text
+    assert "In uso" in board
+    assert "ingresso: Officina Rossi S.r.l." in board
+    assert "Officina Rossi" not in it.get("/", "other member", lang="it").text
+    assert "In uso" in it.get("/wall", "kiosk", lang="it").text
+    assert "Attrezzature senza agente" in it.get("/fleet", "administrator", lang="it").text
+    shown = it.get("/tablet/arm-1", "operator", lang="it").text
+    assert "Finisce da solo alle" in shown
+    assert "da spenta" not in shown
+    states = it.get("/api/v1/machines/arm-1/states", "operator").json()
+    assert [each["state"] for each in states["items"]] == ["off", "processing"]
+    assert it.get("/machines/arm-1", "operator").status_code == 200
+    assert it.get("/machines/arm-1/history", "operator").status_code == 200
+    assert it.get("/api/v1/machines/arm-1/stops", "operator").json()["items"] == []
+
+    assert it.send("POST", "/api/v1/check-ins", "operator", json={"machine": "arm-1", "out": True}).status_code == 201
+    until(lambda: now()["state"] == "off", "its end")
+    assert "Libera" in it.get("/", "operator", lang="it").text

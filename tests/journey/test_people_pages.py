@@ -11,6 +11,7 @@ import pytest
 
 from tests.journey.api_world import Stream, World, world
 from tests.journey.people import PASSWORD, add_people, sign_in, signed_in
+from tests.services.records import partita_iva
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,9 @@ pytestmark = pytest.mark.services
 PEOPLE, KEYS = "/administration/people", "/administration/keys"
 WAYS = (
     ("GET", PEOPLE), ("GET", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/x/deeds"), ("GET", KEYS),
-    ("POST", KEYS), ("POST", f"{KEYS}/x/remove"),
+    ("POST", KEYS), ("POST", f"{KEYS}/x/remove"), ("GET", "/administration/consortium"),
+    ("POST", "/administration/consortium"), ("GET", "/administration/import/members"),
+    ("POST", "/administration/import/members"),
 )  # fmt: skip
 
 
@@ -201,3 +204,53 @@ def test_no_other_key_goes_into_a_browser_and_no_other_site_makes_one_a_wall(it:
     assert "set-cookie" not in ada.get(link).headers  # who is signed in stays so
     assert httpx.get(f"{it.url}/wall/open/none").status_code == 404
     assert link.rpartition("/")[2] not in it.log.read_text()
+
+
+def test_the_consortium_is_filled_in_as_issuer_by_a_form(it: World, ada: httpx.Client) -> None:
+    path = "/administration/consortium"
+    said = {
+        "legal_name": "Consorzio Brenta", "legal_form": "consorzio", "partita_iva": partita_iva(7), "regime": "RF01",
+        "country": "IT", "iban": "IT60X0542811101000000123456", "payment_days": "60", "payment_method": "MP05",
+    }  # fmt: skip
+
+    wrong = send(ada, path, **said | {"iban": "IT60X0542811101000000123457"})
+    assert wrong.status_code == 422
+    assert wrong.text.count('aria-invalid="true"') == 1
+    assert "Consorzio Brenta" in wrong.text, "what was typed is still there"
+    assert "Salvato." in ada.get(send(ada, path, **said).headers["Location"]).text
+    kept = it.get("/api/v1/consortium").json()
+    assert (kept["iban"], kept["payment_days"], kept["invoices"]) == (said["iban"], 60, False)
+    seen = re.findall(r'name="version" value="([^"]*)"', ada.get(path).text)[0]
+    assert it.send("PUT", "/api/v1/consortium", json=kept | {"town": "Vignola"}).status_code == 200
+    assert send(ada, path, **said | {"version": seen}).status_code == 422, "somebody else has changed it"
+
+
+def test_cells_of_a_spreadsheet_are_tried_and_then_kept_whole(it: World, ada: httpx.Client) -> None:
+    path = "/administration/import/members"
+    head = "id\tlegal_name\tpartita_iva\tsdi_code\tactive_from"
+    good = [f"new-{n}\tPer\u00f2 & Figli\t{partita_iva(700 + n)}\tABC1234\t2026-01-01" for n in (1, 2)]
+    bad = "\r\n".join([head, good[0], good[0], "new-3\t\t123\tABC1234\tieri\tx", "new-3\t\t123\tABC1234\tieri"])
+
+    assert path in ada.get("/administration/members").text
+    for deed in ("try", "write"):
+        wrong = send(ada, path, table=bad, do=deed)
+        assert wrong.status_code == 422
+        found = re.findall(r'<th scope="row">(\d+)</th><td data-l="Colonna"><code>(\w*)</code>', wrong.text)
+        assert found == [
+            ("3", "id"),
+            ("4", ""),
+            ("5", "active_from"),
+            ("5", "id"),
+            ("5", "legal_name"),
+            ("5", "partita_iva"),
+        ]
+        assert 'value="write"' not in wrong.text
+    assert "tabella" in send(ada, path, table="Officina").text
+
+    tried = send(ada, path, table="\r\n".join([head, *good]), do="try")
+    assert "2 da aggiungere" in tried.text
+    assert it.get("/api/v1/members/new-1").status_code == 404
+    kept = html.unescape(re.findall(r"<textarea[^>]*>([^<]*)</textarea>", tried.text)[0])
+    assert "2 aggiunti" in ada.get(send(ada, path, table=kept, do="write").headers["Location"]).text
+    assert it.get("/api/v1/members/new-2").json()["legal_name"] == "Per\u00f2 & Figli"
+    assert ada.get("/administration/import/sites").status_code == 404

@@ -27,7 +27,7 @@ IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 EXAMPLES = 40 if IS_LONG else 3
 ENDLESS = "/api/v1/live"
 """A stream has no end to wait for; its events are tested beside real data."""
-IN_MAKE_TEST = ("administrator", "member", None)
+IN_MAKE_TEST = ("administrator", "member")
 
 
 @pytest.fixture(scope="module")

@@ -290,6 +290,7 @@ QUALITIES: Mapping[Language, Mapping[Quality, str]] = MappingProxyType(
         "it": MappingProxyType(
             {
                 Quality.MEASURED: "misurato",
+                Quality.DECLARED: "dichiarato",
                 Quality.INFERRED: "dedotto",
                 Quality.ESTIMATED: "stimato",
                 Quality.EDITED: "corretto",

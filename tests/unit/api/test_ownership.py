@@ -13,6 +13,8 @@ from api.machines.park import Machine, Park, UnknownMachineError
 from api.machines.past import TooMuchDataError
 from api.machines.schemas import ReducedPoint
 from api.machines.service import SPANS_MAX, Machines
+from api.usage.attending import Attending
+from api.usage.policy import Policy
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period, parse_instant
 from shopfloor.samples import Sample, slices
 from shopfloor.stores.sqlite import SqliteStore
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from api.live.service import Live
+    from api.records.database import Records
 
 NOW = 30_000 * DAY
 START = NOW - HOUR
@@ -85,7 +88,8 @@ def machines(store: SqliteStore, sessions: NoSessions) -> Machines:
     present = Present(NOW)
     present.learn(Sample("mill", "program", NOW - MINUTE, "O4711"))
     present.learn(Sample("mill", "job", NOW - 10 * MINUTE, "ODL 26"))
-    return Machines(cast("Live", Seen(Park([MILL]), present)), store, sessions)
+    attending = Attending(cast("Records", None), Policy())
+    return Machines(cast("Live", Seen(Park([MILL]), present)), store, sessions, attending)
 
 
 async def stamps(it: Machines, scope: Scope, period: Period, name: str, resolution: int | None = None) -> list[int]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pyotp
@@ -15,7 +16,7 @@ from api.audit import service as audit
 from api.audit.service import CONSOLE
 from api.records.database import Records, open_records
 from api.records.service import put
-from shopfloor.periods import MINUTE, SECOND
+from shopfloor.periods import DAY, MINUTE, SECOND, from_datetime, to_datetime
 from tests.services.records import firm, new_records
 
 if TYPE_CHECKING:
@@ -119,6 +120,36 @@ async def test_whoever_is_kept_out_loses_every_session_and_cannot_come_back(reco
     assert not access.is_valid(caller, now=NOW)
     assert await access.by_cookie(cookie, now=NOW) is None
     assert await it.with_password(BOB, PASSWORD, HOME, now=NOW) == Refused()
+
+
+async def test_the_last_day_of_a_firm_ends_what_is_open_without_anybody_changing_a_record(records: Records) -> None:
+    last = to_datetime(NOW).date()
+    midnight = from_datetime(datetime.combine(last + timedelta(days=1), time.min, UTC))
+    with records.writing() as session:
+        put(session, CONSOLE, "members", firm("a", 1, active_to=last + timedelta(days=1)), now=NOW)
+        wanted = people.Wanted(Role.MEMBER, "a")
+        key, _ = people.add_key(session, CONSOLE, "board", wanted, writes=False, days=None, now=NOW)
+    access, cookie = Access(records), (await opened(door(records), now=midnight - MINUTE)).cookie
+    callers = await access.by_cookie(cookie, now=midnight - 1), await access.by_token(key, now=midnight - 1)
+
+    for caller in callers:
+        assert caller is not None
+        assert access.is_valid(caller, now=midnight - 1)
+        assert not access.is_valid(caller, now=midnight), "its streams are closed"
+    assert await access.by_cookie(cookie, now=midnight) is None
+    assert await access.by_token(key, now=midnight) is None
+
+
+async def test_a_key_opens_until_it_expires(records: Records) -> None:
+    with records.writing() as session:
+        wanted = people.Wanted(Role.OPERATOR)
+        key, kept = people.add_key(session, CONSOLE, "board", wanted, writes=False, days=30, now=NOW)
+    access = Access(records)
+
+    assert await access.by_token(key, now=NOW + 30 * DAY - 1) is not None
+    assert await access.by_token(key, now=NOW + 30 * DAY) is None
+    assert await Access(records).by_token(key, now=NOW + 30 * DAY) is None
+    assert key not in str(vars(kept)), "it is kept as a digest"
 
 
 async def test_a_role_that_is_taken_away_ends_the_sessions_in_it_alone(records: Records) -> None:

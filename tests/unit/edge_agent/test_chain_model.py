@@ -349,7 +349,7 @@ class Chain(RuleBasedStateMachine):
 
 TestChain = Chain.TestCase
 TestChain.settings = settings(
-    max_examples=2000 if LONG else 120,
+    max_examples=2000 if LONG else 60,
     stateful_step_count=80,
     deadline=None,
     suppress_health_check=list(HealthCheck),
