@@ -66,7 +66,7 @@ def fill(
             if progress.days.get(name, 0) > back:
                 continue
             period = Period(started - (back + 1) * DAY, started - back * DAY)
-            fill_day(store, name, machine, period, raw=back == 0, clock=clock)
+            _fill_day(store, name, machine, period, raw=back == 0, clock=clock)
             progress.days[name] = back + 1
             progress_file.write_bytes(msgspec.json.encode(progress))
             tell(sum(progress.days.values()), total)
@@ -79,17 +79,9 @@ def _read(path: Path) -> Progress:
         return Progress()
 
 
-def fill_day(store: Store, name: str, machine: Machine, period: Period, *, raw: bool, clock: Callable[[], int]) -> None:
-    """Write one day of one machine; what is there already stays as it is.
-
-    Args:
-        store: the telemetry store.
-        name: the machine.
-        machine: its model.
-        period: the day.
-        raw: every sample of its gauges too, beside their minutes.
-        clock: reads the present.
-    """
+def _fill_day(
+    store: Store, name: str, machine: Machine, period: Period, *, raw: bool, clock: Callable[[], int]
+) -> None:
     for batch in _batches(_records(name, machine, period)):
         store.write(batch, now=clock())
     for minutes in _batches(_minutes(name, machine, period)):
