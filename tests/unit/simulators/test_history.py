@@ -22,7 +22,7 @@ from pathlib import Path
 from simulators import history, workshop
 from shopfloor.stores.sqlite import SqliteStore
 workshop.PLACES, workshop.HISTORY_DAYS, history.RAW_SECONDS = workshop.PLACES[:1], {DAYS}, 60.0
-history.BATCH = 500
+history.BATCH, history.NEWEST_DAYS = 500, 1
 class Told(SqliteStore):
     def write(self, *parts, **more):
         print("write", flush=True)
