@@ -28,12 +28,14 @@ COUNTER_SECONDS = 600
 RAW_SECONDS = 1.0
 MINUTE_STEP_SECONDS = 20.0
 """Step of the samples that a minute of the past is made of."""
+NEWEST_DAYS = 7
+"""Filled before all others, the newest first: what people look at first."""
 BATCH = 4_000
 """Slices or minutes in one write: short enough that live samples do not wait behind it."""
 
 
 class Progress(msgspec.Struct):
-    """How far the history is filled: the days that are done, by machine, counted back from the first start."""
+    """How far the history is filled: how many days are done, by machine, in the order of `days_back`."""
 
     days: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -46,7 +48,7 @@ def fill(
     clock: Callable[[], int],
     tell: Callable[[int, int], None],
 ) -> None:
-    """Write the history up to the first start.
+    """Write the history up to the first start: the last days, then the others in the order in which they were.
 
     Args:
         store: the telemetry store.
@@ -61,15 +63,23 @@ def fill(
     progress = _read(progress_file)
     machines = {place.identity.id: workshop.machine(place, started) for place in workshop.PLACES}
     total = len(machines) * workshop.HISTORY_DAYS
-    for back in range(workshop.HISTORY_DAYS):
+    for number, back in enumerate(days_back()):
         for name, machine in machines.items():
-            if progress.days.get(name, 0) > back:
+            if progress.days.get(name, 0) > number:
                 continue
             period = Period(started - (back + 1) * DAY, started - back * DAY)
             fill_day(store, name, machine, period, raw=back == 0, clock=clock)
-            progress.days[name] = back + 1
+            progress.days[name] = number + 1
             progress_file.write_bytes(msgspec.json.encode(progress))
             tell(sum(progress.days.values()), total)
+
+
+def days_back() -> list[int]:
+    """Return the days of the history in the order in which they are filled, counted back from the first start.
+
+    What is learnt from them is learnt forwards: older data after newer ones would have it learnt again and again.
+    """
+    return [*range(NEWEST_DAYS), *reversed(range(NEWEST_DAYS, workshop.HISTORY_DAYS))]
 
 
 def _read(path: Path) -> Progress:
@@ -90,13 +100,13 @@ def fill_day(store: Store, name: str, machine: Machine, period: Period, *, raw: 
         raw: every sample of its gauges too, beside their minutes.
         clock: reads the present.
     """
-    for batch in _batches(_records(name, machine, period)):
-        store.write(batch, now=clock())
     for minutes in _batches(_minutes(name, machine, period)):
         store.write([], minutes, now=clock())
     if raw:
         for batch in _batches(_gauges(name, machine, period)):
             store.write(batch, now=clock())
+    for batch in _batches(_records(name, machine, period)):  # last: they mark the day as arrived, minutes do not
+        store.write(batch, now=clock())
 
 
 def _records(name: str, machine: Machine, period: Period) -> Iterator[Slice]:

@@ -79,7 +79,9 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def allowed(self) -> tuple[str, ...]:
-        """The signals that its agent may publish, with those that every agent adds."""
+        """The signals that its agent may publish, with those that every agent adds; none without an agent."""
+        if self.is_attended:
+            return ()
         return tuple(dict.fromkeys((*(self.signals or SIGNALS), *_DERIVED)))
 
 

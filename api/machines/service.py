@@ -296,7 +296,9 @@ def _check_names(machine: Machine, names: Sequence[str] | None) -> list[str]:
     chosen = list(dict.fromkeys(names))
     unknown = [name for name in chosen if name not in allowed]
     if unknown:
-        raise InvalidQueryError(f"{machine.id} has no signal {unknown[0][:64]!r}: its signals are {', '.join(allowed)}")
+        raise InvalidQueryError(
+            f"{machine.id} has no signal {unknown[0][:64]!r}: its signals are {', '.join(allowed) or 'none'}"
+        )
     if not 1 <= len(chosen) <= NAMES_MAX:
         raise InvalidQueryError(f"{len(chosen)} names were asked for: 1 to {NAMES_MAX} are allowed")
     return chosen

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 EDGE = "edge/"
 """Before an agent's id, where machines are named too."""
-CATCHING_UP_SECONDS = 2.0
+CATCHING_UP_SECONDS = 1.0
 """How long one round may spend on the past, so that the present is not kept waiting."""
-QUIET = 20 * SECOND
-"""Data of earlier days are judged when so long none came, in nanoseconds; a backlog is judged once."""
-QUIET_MAX = 10 * MINUTE
-"""And after so long at the latest."""
+REST = 10 * SECOND
+"""Data of earlier days are judged as they come; those of one machine so often at most, in nanoseconds."""
+REST_TIMES = 3
+"""And all machines rest so many times as long as judging again took: a quarter of a core goes into it at most."""
+DOUBTFUL = 20 * SECOND
+"""Where nothing was proven it is looked again so often."""
 ARRIVALS_OVERLAP = 60 * SECOND
 """An arrival may be committed later than it says."""
 SWEEPS = ((MINUTE, 2 * MINUTE), (30 * MINUTE, 3 * HOUR), (12 * HOUR, 25 * HOUR))
@@ -89,8 +91,10 @@ class Followed:
         self.watcher = watcher
         self.is_behind = True
         self.judged_since = watcher.position
-        self.late_from = 0
-        self.late_since = self.late_last = 0  # when the first and the last mark of late data came
+        self.late_from = self.late_until = 0  # first and last of the days that late data are of
+        self.late_since = 0  # when the first mark of them came
+        self.seconds = 0.0  # that judging has taken since it fell behind
+        self.rests_until = 0
         self.has_news = False
         self.is_broken = False  # until its rules change, or the watch begins anew
         self.judged_arrivals = 0
@@ -106,6 +110,12 @@ class Followed:
         self.watcher.revise(since)
         self.judged_since = min(self.judged_since or INSTANT_MAX, self.watcher.position) or 1
         self.is_behind = True
+
+    def revise_late(self) -> None:
+        """Judge again what late data change, and keep the state where more of them will go on."""
+        self.watcher.frontier = self.late_until
+        self.revise(self.late_from)
+        self.late_from = self.late_until = self.late_since = 0
 
 
 class Follower:
@@ -166,7 +176,10 @@ class Follower:
             outcome = self._see(each, now, deadline)
             if outcome is None:
                 continue
-            each.is_behind = False
+            if each.is_behind:
+                machines = sum(bool(other.late_from) for other in self.followed.values())
+                each.rests_until = now + max(REST, int(REST_TIMES * max(1, machines) * each.seconds * SECOND))
+                each.is_behind, each.seconds = False, 0.0
             found[name] = News(outcome, each.watcher.drain_judgements(), each.judged_since)
             each.judged_since = 0
         self._sweep(now)
@@ -181,6 +194,7 @@ class Follower:
         """Let a machine's watcher see; None while there is more to see. What breaks one holds up no other."""
         if each.is_broken:
             return None
+        begun = clock.monotonic_seconds()
         try:
             while (outcome := each.watcher.see(now)) is None:
                 each.is_behind = True
@@ -192,6 +206,8 @@ class Follower:
             log.exception("maintenance.machine_cannot_be_judged", machine=each.feed.name)
             each.is_broken = each.is_behind = True
             return None
+        finally:
+            each.seconds += clock.monotonic_seconds() - begun
         return outcome
 
     def look_for_arrivals(self, now: int) -> None:
@@ -207,16 +223,17 @@ class Follower:
                 each.has_news = True
                 if at > each.judged_arrivals and each.watcher.position >= (day + 1) * DAY:
                     each.late_from = min(each.late_from or INSTANT_MAX, max(day * DAY, 1))
-                    each.late_since, each.late_last = each.late_since or now, now
+                    each.late_until = max(each.late_until, day * DAY)
+                    each.late_since = each.late_since or now
 
     def _of(self, machine: str) -> list[Followed]:
         return [each for each in self.followed.values() if machine in each.feed.machines]
 
     def _revise_late(self, now: int) -> None:
+        """Judge late data as they come: what is being judged comes to its end first, and each machine rests between."""
         for each in self.followed.values():
-            if each.late_from and (now - each.late_last >= QUIET or now - each.late_since >= QUIET_MAX):
-                each.revise(each.late_from)
-                each.late_from = each.late_since = 0
+            if each.late_from and not each.is_behind and now >= each.rests_until:
+                each.revise_late()
 
     def _prefetch(self, now: int) -> None:
         """Read all that are up to date at once, and see whether proofs came late."""
@@ -269,7 +286,7 @@ class Follower:
 
     def _look_back_from(self, each: Followed, now: int) -> int | None:
         """Return from where on it is to be read again now, None for not now."""
-        if each.feed.doubtful_since and now - each.looked_back >= QUIET:
+        if each.feed.doubtful_since and now - each.looked_back >= DOUBTFUL:
             each.looked_back = now
             return each.feed.doubtful_since
         for number in reversed(range(len(SWEEPS))):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from api.maintenance.rules import Rule
     from shopfloor.periods import Period
     from shopfloor.states import Coverage
-    from shopfloor.stores.port import Store
+    from shopfloor.stores.port import Reduced, Store
 
 DAY_LIMIT = 5_000_000
 """Most samples of one machine and day that are judged."""
@@ -45,7 +45,7 @@ def read_stored(store: Store, machine: str, signals: Sequence[str], period: Peri
     """Go over a machine's samples in the order of stamp and signal, day by day.
 
     A span of proofs is one sample at its start whose value is its end. Gauges whose raw samples of a day have expired
-    are their minutes' means.
+    are their minutes' means; a minute in which something both stood at zero and moved tells of neither.
 
     Raises:
         StoreUnavailableError: when the store does not answer.
@@ -56,10 +56,15 @@ def read_stored(store: Store, machine: str, signals: Sequence[str], period: Peri
         told = {sample.signal for sample in found}
         if expired := [name for name in gauges if name not in told]:
             reduced = store.reduce(machine, expired, part, step_seconds=60)
-            found += [Sample(machine, name, each.stamp, each.mean) for name, row in reduced.items() for each in row]
+            found += [Sample(machine, name, each.stamp, _mean(each)) for name, row in reduced.items() for each in row]
         found += spans(machine, store.gaps([machine], part).values())
         found.sort(key=lambda sample: (sample.stamp, sample.signal))
         yield from found
+
+
+def _mean(minute: Reduced) -> float | None:
+    """Return a minute's mean, None for a mixture: half a minute of turning is no slower turning."""
+    return None if minute.minimum == 0 < minute.maximum else minute.mean
 
 
 def spans(name: str, coverage: Iterable[Coverage]) -> Iterator[Sample]:

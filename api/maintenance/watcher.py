@@ -77,6 +77,7 @@ class Watcher:
         fold: as it is now.
         states: that are kept, the oldest first.
         said: every change that holds as far as is known, in the order of event time.
+        frontier: the newest state before it is kept, too: data that come late and in order go on from there.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Watcher:
         self.states = list(states)
         self.said: list[Change] = list(said)
         self.fold = make()
+        self.frontier = 0
         self._before: list[Change] | None = None
         self._judged: list[Judgement] = []
         self.revise(self.states[-1].position if self.states else 0)
@@ -176,12 +178,13 @@ class Watcher:
             self._thin(until)
 
     def _thin(self, newest: int) -> None:
-        """Keep of each age's span the oldest state, and the newest of all."""
+        """Keep of each age's span the oldest state, the newest of all, and the one where late data go on."""
         kept: dict[int, State] = {}
         for each in self.states:
             age = newest - each.position
             kept.setdefault(max(slot for slot in KEPT_AGES if slot <= age), each)
-        self.states = sorted(kept.values())
+        reached = [each for each in self.states if each.position <= self.frontier]
+        self.states = sorted({each.position: each for each in (*kept.values(), *reached[-1:])}.values())
 
     def _note(self) -> None:
         self.said += self.fold.drain()

@@ -243,14 +243,18 @@ async def watched_when_over(address: str, count: int, after: int) -> tuple[list[
     """
     store = open_store(address)
     try:
-        async with asyncio.timeout(STORE_SECONDS):
-            while True:
-                found = store.read([MACHINE], ["hole", "observed"], Period(0, clock.now() + DAY), limit=100_000)
-                holes = [Hole.decode(MACHINE, str(each.value)) for each in found if each.signal == "hole"]
-                proven = max((each.stamp for each in found if each.signal == "observed"), default=0)
-                if not count or (len(holes) >= count and proven > after):
-                    return holes, proven
-                await asyncio.sleep(0.5)
+        deadline = clock.monotonic_seconds() + STORE_SECONDS
+        while True:
+            found = store.read([MACHINE], ["hole", "observed"], Period(0, clock.now() + DAY), limit=100_000)
+            holes = [Hole.decode(MACHINE, str(each.value)) for each in found if each.signal == "hole"]
+            proven = max((each.stamp for each in found if each.signal == "observed"), default=0)
+            if not count or (len(holes) >= count and proven > after):
+                return holes, proven
+            assert clock.monotonic_seconds() < deadline, (
+                f"of {count} holes there are {holes}; it is over since {format_instant(after)}, and watched until "
+                f"{format_instant(proven)}"
+            )
+            await asyncio.sleep(0.5)
     finally:
         store.close()
 

@@ -40,6 +40,16 @@ def test_a_registry_names_what_its_publisher_may_say_and_what_every_agent_adds()
     assert "spindle_load" in registries["other"].machines[0].signals
 
 
+def test_nobody_may_publish_for_equipment_without_an_agent() -> None:
+    park = Park([machine("a"), Machine(id="arm", name="B 1", kind="", site="north", publisher=None)])
+
+    assert [each.machine for registry in park.registries().values() for each in registry.machines] == ["a"]
+    assert [(each.id, each.is_attended, bool(each.allowed)) for each in park] == [
+        ("a", False, True),
+        ("arm", True, False),
+    ]
+
+
 def test_an_agent_that_a_machine_was_moved_away_from_may_deliver_what_it_has_of_the_time_before() -> None:
     moved = Former("old", "2026-03-01T08:00:00Z")
     registries = Park([machine("a", publisher="new", formerly=(moved,))]).registries()

@@ -12,9 +12,10 @@ from api.maintenance.conditions import CONDITION, ClassMap, Condition
 from api.maintenance.fold import MachineFold
 from api.maintenance.rules import ISO_20816_3, Limit, RuleError, parse_rules
 from api.maintenance.service import SERVICED
+from api.maintenance.stored import read_stored, signals_of
 from shopfloor import entries
-from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, format_instant
-from shopfloor.samples import Sample
+from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period, format_instant
+from shopfloor.samples import Minute, Sample, slices
 from shopfloor.stores.open import open_store
 
 if TYPE_CHECKING:
@@ -209,10 +210,6 @@ def test_unknown_codes_are_counted_and_wake_nobody() -> None:
 
 
 def test_a_stored_span_is_judged_as_it_was_live() -> None:
-    from api.maintenance.stored import read_stored, signals_of
-    from shopfloor.periods import Period
-    from shopfloor.samples import slices
-
     rules = [rule for rule in shipped_rules() if rule.id in {"spindle-hot", "machine-silent"}]
     live = [
         *(Sample("m1", "spindle_temperature", START + at * MINUTE, 90.0 if at > 30 else 40.0) for at in range(60)),
@@ -289,3 +286,15 @@ def test_the_tool_in_the_spindle_is_judged_by_the_life_that_the_control_counts()
     machine.advance(START + 2 * HOUR)
     assert [(each.what, each.subject, each.stamp) for each in machine.drain()] == [
         (What.RAISED, "2|life", START + 60 * SECOND + 1800 * SECOND)]  # fmt: skip
+
+
+def test_an_expired_minute_in_which_the_spindle_stood_and_turned_tells_of_neither() -> None:
+    store = open_store("sqlite://:memory:")
+    minutes = [
+        Minute("m1", "spindle_speed", START, 60, 0.0, 1500.0, 3000.0),
+        Minute("m1", "spindle_speed", START + MINUTE, 60, 2990.0, 3000.0, 3010.0),
+    ]
+    store.write([], minutes, now=START)
+    found = list(read_stored(store, "m1", ["spindle_speed"], Period(START, START + HOUR)))
+    store.close()
+    assert [each.value for each in found] == [None, 3000.0]

@@ -206,6 +206,42 @@ def test_the_past_that_is_filled_in_is_shown_and_wakes_nobody(shop: Shop) -> Non
     assert shop.rows(DeliveryRow) == []
 
 
+def test_history_that_keeps_arriving_is_judged_as_it_comes_without_reading_it_again_and_again(shop: Shop) -> None:
+    now, days, reads = START + 30 * DAY, 20, 0
+    for name in MACHINES:
+        shop.write(proofs(name, now, now + MINUTE), now)
+    shop.rounds(now, now + 20 * SECOND, 5 * SECOND)
+    ask = shop.store.read
+
+    def counted(machines: Sequence[str], signals: Sequence[str], period: Period, *, limit: int) -> list[Sample]:
+        nonlocal reads
+        found = ask(machines, signals, period, limit=limit)
+        reads += sum(sample.signal == "spindle_temperature" for sample in found)
+        return found
+
+    shop.store.read = counted  # type: ignore[method-assign]
+    written: list[Sample] = []
+    for number in range(days):
+        begin, now = START + number * DAY, now + 10 * SECOND
+        samples = hot("m1", begin, begin + 10 * MINUTE, 90.0 if number % 6 == 2 else 40.0)
+        samples.append(Sample("m1", "spindle_temperature", begin + 5 * HOUR, 40.0))
+        shop.write([*proofs("m1", begin, begin + 6 * HOUR)[:: 3 * 60], *samples], now)
+        written += samples
+        shop.rounds(now, now + 10 * SECOND, 5 * SECOND)
+        if number == days // 2:
+            early = [each for each in shop.rows(IncidentRow) if each.rule == "spindle-hot"]
+            assert len(early) == 2
+    shop.rounds(now, now + MINUTE, 5 * SECOND)
+    hot_days = [each for each in shop.rows(IncidentRow) if each.rule == "spindle-hot" and each.withdrawn is None]
+    assert [each.is_past for each in hot_days] == [True] * 3
+    assert shop.rows(DeliveryRow) == []
+    assert reads <= 3 * len(written)
+    shop.store.read = ask  # type: ignore[method-assign]
+    assert [each for each in told(shop) if each[0] == "m1" and each[1] == "spindle-hot"] == [
+        each for each in backtested(shop, now) if each[0] == "m1" and each[1] == "spindle-hot"
+    ]
+
+
 def test_a_lost_edge_is_one_incident_and_its_machines_are_hidden(shop: Shop) -> None:
     for name in MACHINES:
         shop.write(proofs(name, START, START + 10 * MINUTE), START)
