@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from icalendar import Calendar
 
 from api.access.service import shared_secret
 from api.maintenance.links import LASTS, Link, sign
@@ -132,6 +133,34 @@ def test_closing_a_work_order_closes_its_alert(beside: Beside) -> None:
     assert [each["number"] for each in kept["history"]] == [number]
     assert kept["reliability"]["failures"] == 1
     assert beside.it.send("POST", f"/api/v1/work-orders/{number}/close", "maintenance", json={}).status_code == 409
+
+
+def test_the_plan_is_a_calendar_for_who_knows_its_address_until_it_is_revoked(beside: Beside) -> None:
+    it = beside.it
+    day = {"machine": "mill-1", "title": "Change the belt", "due": "2027-03-01T09:00:00Z"}
+    number = it.send("POST", "/api/v1/work-orders", "maintenance", json=day).json()["number"]
+    answer = it.send("POST", "/api/v1/booking-feeds", "maintenance", json={})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+
+    shown = httpx.get(f"{it.url}{made['path']}", headers={"Accept-Language": "en"})
+
+    events = {str(event["UID"]): event for event in Calendar.from_ical(shown.text).events}
+    belt = events[f"work-order-{number}@officina"]
+    assert (belt["DTSTART"].dt.isoformat(), str(belt["SUMMARY"])) == (
+        "2027-03-01", f"M 1 · Change the belt ({number})"
+    )  # fmt: skip
+    assert "Maintenance plan" in shown.text
+    planned = {
+        f"{each['machine']}-{each['rule']}"
+        for each in it.get("/api/v1/maintenance/plan", "maintenance").json()["items"]
+    }
+    assert {
+        uid.split("@")[0].removeprefix("plan-").rpartition("-")[0] for uid in events if uid.startswith("plan-")
+    } == planned
+    assert it.send("DELETE", f"/api/v1/booking-feeds/{made['id']}", "member").status_code == 404
+    assert it.send("DELETE", f"/api/v1/booking-feeds/{made['id']}", "maintenance").status_code == 204
+    assert httpx.get(f"{it.url}{made['path']}").status_code == 404
 
 
 def test_a_rule_is_changed_for_one_machine_as_a_version_and_tried_over_the_past(beside: Beside) -> None:
