@@ -31,7 +31,7 @@ from api.bookings.service import Wish
 from api.deps import ActorDep, GuardDep, NowDep, ScopeDep, Services, ServicesDep, tagged
 from api.errors import may_add
 from api.machines.paging import page
-from api.maintenance import agenda
+from api.maintenance import agenda_records
 from api.pages.words import choose_language
 from shopfloor.periods import DAY, INSTANT_MAX, Period, format_instant, parse_instant
 
@@ -261,7 +261,7 @@ async def get_feed(found: ServicesDep, now: NowDep, request: Request, token: str
     def ask() -> feeds.Feed:
         with found.records.reading() as session:
             feed = feeds.by_token(session, token, now=now)
-            return feed._replace(due=agenda.due(session, feed.plan_of)) if feed.plan_of else feed
+            return feed._replace(due=agenda_records.due(session, feed.plan_of)) if feed.plan_of else feed
 
     return _calendar(found, request, await asyncio.to_thread(ask))
 

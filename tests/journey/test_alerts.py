@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from icalendar import Calendar
 
 from api.access.service import shared_secret
 from api.maintenance.links import LASTS, Link, sign
@@ -145,19 +144,12 @@ def test_the_plan_is_a_calendar_for_who_knows_its_address_until_it_is_revoked(be
 
     shown = httpx.get(f"{it.url}{made['path']}", headers={"Accept-Language": "en"})
 
-    events = {str(event["UID"]): event for event in Calendar.from_ical(shown.text).events}
-    belt = events[f"work-order-{number}@officina"]
-    assert (belt.decoded("DTSTART").isoformat(), str(belt["SUMMARY"])) == (
-        "2027-03-01", f"M 1 · Change the belt ({number})"
-    )  # fmt: skip
-    assert "Maintenance plan" in shown.text
-    planned = {
-        f"{each['machine']}-{each['rule']}"
-        for each in it.get("/api/v1/maintenance/plan", "maintenance").json()["items"]
-    }
-    assert {
-        uid.split("@")[0].removeprefix("plan-").rpartition("-")[0] for uid in events if uid.startswith("plan-")
-    } == planned
+    lines = shown.text.replace("\r\n ", "").splitlines()
+    assert f"UID:work-order-{number}@officina" in lines
+    assert {"DTSTART;VALUE=DATE:20270301", f"SUMMARY:M 1 · Change the belt ({number})"} <= set(lines)
+    assert any("Maintenance plan" in line for line in lines)
+    planned = it.get("/api/v1/maintenance/plan", "maintenance").json()["items"]
+    assert sum(line.startswith("UID:plan-") for line in lines) == len(planned)
     assert it.send("DELETE", f"/api/v1/booking-feeds/{made['id']}", "member").status_code == 404
     assert it.send("DELETE", f"/api/v1/booking-feeds/{made['id']}", "maintenance").status_code == 204
     assert httpx.get(f"{it.url}{made['path']}").status_code == 404
