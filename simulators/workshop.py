@@ -81,7 +81,7 @@ PLACES = (
           Identity("tn-1", "TN 1", "Adda Torni", "AT 250 Y", "AT2-2290", "Modena", 2019)),
     Place("modena", "lathe", "Tornio a controllo numerico", 0.3,
           Identity("tn-2", "TN 2", "Adda Torni", "AT 180", "AT1-1831", "Modena", 2015)),
-    Place("vignola", "mill", "Centro di lavoro orizzontale", 1.6,
+    Place("vignola", "mill", "Centro di lavoro orizzontale", 2.2,
           Identity("mc-3", "MC 3", "Brenta Machine", "BH 500", "BH50-0077", "Vignola", 2014)),
     Place("vignola", "mill", "Centro di lavoro verticale", 0.2,
           Identity("mc-4", "MC 4", "Sile Sistemi", "SV 1000", "SV10-3305", "Vignola", 2022)),

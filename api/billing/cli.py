@@ -62,7 +62,7 @@ def preview(
     from api.billing.statements import to_data
     from shopfloor.runtime import clock
 
-    with _ledger(config) as ledger:
+    with open_ledger(config) as ledger:
         stated = ledger.preview(month, now=clock.now(), member=member)
     if as_json:
         typer.echo(json.dumps([to_data(each) for each in stated], ensure_ascii=False, indent=2, sort_keys=True))
@@ -92,7 +92,7 @@ def close(
             raise typer.BadParameter(f"{each!r} is no MACHINE=REASON", param_hint="--accept-machine")
         accepted[machine] = reason
     order = closing.Order(month, None if issued is None else issued.date(), accepted)
-    with _ledger(config) as ledger:
+    with open_ledger(config) as ledger:
         done = closing.close(ledger, CONSOLE, order, now=clock.now(), tell=_tell)
     state = "is closed" if done.is_new else "was closed before, and stays as it is"
     typer.echo(f"{month} {state}: {done.statements} statements.")
@@ -137,7 +137,7 @@ def verify(
     from api.billing.verifying import verify_all
     from shopfloor.runtime import clock
 
-    with _ledger(config) as ledger:
+    with open_ledger(config) as ledger:
         verdict = verify_all(ledger, now=clock.now(), with_store=with_store, tell=_tell)
     for fault in verdict.faults:
         typer.echo(fault)
@@ -169,7 +169,7 @@ def export(
         raise typer.BadParameter(f"there is no form {unknown[0]!r}: pdf, xlsx, csv, xml", param_hint="--form")
 
     folder.mkdir(parents=True, exist_ok=True)
-    with _ledger(config) as ledger:
+    with open_ledger(config) as ledger:
         rows = service.statements(ledger.records, Scope(Role.ADMINISTRATOR), month=month)
         for row in rows:
             (folder / f"{month}-{row.member_id}.json").write_text(row.body + "\n", encoding="utf-8")
@@ -190,7 +190,12 @@ def _tell(step: str, done: int, of: int) -> None:
 
 
 @contextmanager
-def _ledger(config: Path) -> Iterator[Ledger]:
+def open_ledger(config: Path) -> Iterator[Ledger]:
+    """Open the books that the API's settings name.
+
+    Raises:
+        ExpectedError: they cannot be opened; the sentence says why.
+    """
     from api.billing.ledger import Ledger, settled
     from api.records.database import open_records
     from api.settings import load_settings

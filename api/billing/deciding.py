@@ -110,8 +110,9 @@ def _key(asked: Sequence[str]) -> str:
 
 
 def _by_job(period: Period, works: Iterable[Work]) -> Iterator[tuple[Period, str]]:
-    """Cut a while where the control began to show another job."""
-    shown = [(part, each.job) for each in works if each.job and (part := each.period.clip(period)) is not None]
+    """Cut a while where the control began to show another job; whose second it began in is not asked about."""
+    clipped = ((each.period.clip(period), each.job) for each in works if each.job)
+    shown = [(part, job) for part, job in clipped if part is not None and part.seconds]
     yield from shown
     for part in subtract(period, [part for part, _ in shown]):
         yield part, ""
@@ -170,7 +171,7 @@ def _keep(
     elif answer.is_rule and question.job and answer.payer not in PAYERS:
         usage.add_rule(session, actor, JobRule(RuleKind.EXACT, question.job, answer.payer), now=now)
     else:
-        _enter(session, actor, scope, whiles, answer.payer, longest=longest, now=now)
+        enter(session, actor, scope, whiles, answer.payer, longest=longest, now=now)
 
 
 def _ask(session: Session, actor: Actor, scope: Scope, whiles: Iterable[While], answer: Answer, *, now: int) -> None:
@@ -181,10 +182,14 @@ def _ask(session: Session, actor: Actor, scope: Scope, whiles: Iterable[While], 
         usage.ask_correction(session, actor, scope, wish, now=now)
 
 
-def _enter(
+def enter(
     session: Session, actor: Actor, scope: Scope, whiles: Iterable[While], payer: str, *, longest: int, now: int
 ) -> None:
-    """Enter who was there, again where a check-in would end by itself."""
+    """Enter who was there, again where a check-in would end by itself, after the nanoseconds of `longest`.
+
+    Raises:
+        InvalidRecordError: nobody was named, or cannot be entered.
+    """
     if not payer:
         raise InvalidRecordError([Problem("payer", "say who pays")])
     for machine, period in whiles:

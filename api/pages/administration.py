@@ -17,7 +17,7 @@ from api.edges.endpoints import put_edge, with_state
 from api.edges.schemas import EdgePut
 from api.errors import NotYoursError
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
-from api.pages.records_form import ID_HINT, PARTS, SCREENS, Screen, typed
+from api.pages.records_form import CONTACT, ID_HINT, PARTS, SCREENS, Screen, typed
 from api.pages.times import full_day, local, moment
 from api.pages.words import mark
 from api.records import service
@@ -260,7 +260,9 @@ def _shown(page: Page, names: Mapping[str, Mapping[str, str]], name: str, row: M
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, dict):
+        return "; ".join(str(value.get(name, "")) for name in CONTACT).rstrip("; ")
+    return "\n".join(map(_text, value)) if isinstance(value, list) else str(value)
 
 
 def _change(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:

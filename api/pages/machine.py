@@ -21,6 +21,8 @@ from api.pages.plots import plot
 from api.pages.rows import WINDOW_MINUTES, age_of, row
 from api.pages.strips import strip
 from api.pages.times import clock, full_day, local, long_day, since
+from api.records import files
+from api.records import service as records
 from shopfloor.periods import HOUR, MINUTE, SECOND, Period, format_instant, from_datetime, parse_instant
 from shopfloor.signals import find
 from shopfloor.stores.port import StoreRefusedError, StoreUnavailableError
@@ -70,7 +72,23 @@ async def machine_page(page: PageDep, found: ServicesDep, machine_id: MachineId)
     """One machine, live."""
     machine = found.live.park.get(page.scope, machine_id)
     values = await _now(page, found, machine)
-    return page.show("machine/page.html", **values, curves=await _curves(page, found, machine))
+    aids = await asyncio.to_thread(_aids, page, found, machine)
+    return page.show("machine/page.html", **values, **aids, curves=await _curves(page, found, machine))
+
+
+def _aids(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
+    """Return what helps somebody at a machine: whom to call, its manuals and its photo; on a screen none of it."""
+    if page.scope.role is Role.KIOSK:
+        return {"contacts": [], "manuals": [], "photo": ""}
+    contacts = records.one(found.records, page.scope, "machines", machine.id).contacts
+    with found.records.reading() as session:
+        kept = files.listed(session, machine.id)
+    photos = [each["id"] for each in kept if each["purpose"] == "photo"]
+    return {
+        "contacts": contacts,
+        "manuals": [(each["id"], each["name"]) for each in kept if each["purpose"] == "manual"],
+        "photo": photos[-1] if photos else "",
+    }
 
 
 @router.get("/fragments/machines/{machine_id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,8 @@ class Field(NamedTuple):
     Attributes:
         name: of the record's field.
         label: what it is called.
-        kind: `text`, `date`, `number`, `email`, `lines` (one value on each line) or the kind of record it names.
+        kind: `text`, `date`, `number`, `email`, `lines` (one value on each line), `contacts` (one of them on each line)
+            or the kind of record it names.
         hint: what is accepted; also the mend when it is not.
         required: whether it must be filled in.
     """
@@ -122,6 +124,8 @@ SCREENS: Mapping[str, Screen] = MappingProxyType(
                 Field("built_year", mark("Built in"), "number", mark("a year of four digits")),
                 Field("nominal_power_kw", mark("Nominal power, kW"), "number", mark("of the nameplate")),
                 Field("tariff_group", mark("Group for tariffs")),
+                Field("contacts", mark("Whom to call"), "contacts",
+                      mark("one on each line: name; what for; telephone; e-mail")),
                 Field("active_from", mark("Shared since"), "date"),
                 Field("active_to", mark("Shared until"), "date", _DAY_TO),
                 Field("signals", mark("Signals"), "lines",
@@ -163,6 +167,10 @@ PARTS: Mapping[str, str] = MappingProxyType(
 """The kind of record of each part of the administration, by its address."""
 
 
+CONTACT = ("name", "purpose", "phone", "email")
+"""What the line of a contact holds, in its order."""
+
+
 def typed(screen: Screen, values: Mapping[str, list[str]]) -> dict[str, Any]:
     """Return what a form said, in the shape that a record has: nothing typed is nothing kept."""
     said: dict[str, Any] = {}
@@ -174,6 +182,9 @@ def typed(screen: Screen, values: Mapping[str, list[str]]) -> dict[str, Any]:
             said[field.name] = [line for line in text.replace(",", "\n").split() if line]
         elif field.kind in SCREENS:  # a record that it names
             said[field.name] = text or None
+        elif field.kind == "contacts":
+            parts = (line.split(";") for line in text.splitlines() if line.strip())
+            said[field.name] = [dict(zip_longest(CONTACT, map(str.strip, each), fillvalue="")) for each in parts]
         elif field.kind in {"date", "number"}:
             said[field.name] = text.replace(",", ".") if text else None
         else:

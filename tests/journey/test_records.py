@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,3 +104,32 @@ def test_what_is_no_manual_or_too_large_is_refused(it: World) -> None:
     assert it.send("POST", FILES, params=asked | {"name": "a\r\nSet-Cookie: x=1"}, content=b"%PDF-").status_code == 422
     assert it.send("PUT", "/api/v1/sites/nord", content=large[:2_100_001]).status_code == 413
     assert it.get(FILES).json()["items"] == []
+
+
+def test_whom_to_call_is_written_on_a_form_and_stands_on_the_machine_with_its_manuals(
+    it: World, ada: httpx.Client
+) -> None:
+    path, html = "/administration/machines/mill-2", {"Accept": "text/html", "Accept-Language": "en"}
+    record = it.get("/api/v1/machines/mill-2/record").json()
+    typed = {"csrf": ada.headers["X-CSRF-Token"], "name": record["name"], "kind": record["kind"],
+             "site_id": record["site_id"], "agent_id": record["agent_id"]}  # fmt: skip
+
+    def save(contacts: str) -> httpx.Response:
+        version = re.findall(r'name="version" value="([^"]*)"', ada.get(path, headers=html).text)[0]
+        return ada.post(path, data=typed | {"version": version, "contacts": contacts}, headers=html)
+
+    assert save("Anna Bassi; elettricista; 059 12 34 56; anna@example.it; di troppo").status_code == 422
+    assert save("Anna Bassi; elettricista; chiama tu").status_code == 422
+    assert save("Anna Bassi; elettricista; 059 12 34 56; anna@example.it\r\n\r\nSportello\r\n").status_code == 303
+    assert it.get("/api/v1/machines/mill-2/record").json()["contacts"] == [
+        {"name": "Anna Bassi", "purpose": "elettricista", "phone": "059 12 34 56", "email": "anna@example.it"},
+        {"name": "Sportello", "purpose": "", "phone": "", "email": ""},
+    ]
+    assert "Anna Bassi; elettricista; 059 12 34 56; anna@example.it\nSportello</textarea>" in ada.get(path).text
+    for purpose, content in (("manual", b"%PDF-1.7 and so on"), ("photo", PNG)):
+        asked = {"purpose": purpose, "name": "Uso"}
+        assert it.send("POST", "/api/v1/machines/mill-2/files", params=asked, content=content).status_code == 201
+    shown = ada.get("/machines/mill-2", headers=html).text
+    assert 'href="tel:059123456"' in shown
+    assert shown.count("/api/v1/machines/mill-2/files/") == 2
+    assert "Help with this machine" not in ada.get("/machines/lathe-1", headers=html).text
