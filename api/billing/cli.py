@@ -110,7 +110,7 @@ def send(
     from api.billing import posting
     from shopfloor.runtime import clock
 
-    with _ledger(config) as ledger:
+    with open_ledger(config) as ledger:
         if not ledger.mails:
             typer.echo(f"{config} names no mail server: give it a section [mail].", err=True)
             raise typer.Exit(1)
