@@ -25,6 +25,7 @@ pytestmark = pytest.mark.services
 
 IS_LONG = os.environ.get("OFFICINA_TEST_SIZE") == "long"
 EXAMPLES = 40 if IS_LONG else 3
+"""Requests of each operation in each mode: forty take two to three minutes of a core for a role."""
 ENDLESS = "/api/v1/live"
 """A stream has no end to wait for; its events are tested beside real data."""
 IN_MAKE_TEST = ("administrator", "member")
