@@ -281,18 +281,19 @@ def _mail(
     page: Page, found: Services, today: date, row: IssuedStatement, mailings: Sequence[posting.Mailing]
 ) -> dict[str, Any]:
     """Return how the last e-mail with a statement fared: `never`, `nowhere` without an address, or its status."""
-    if mailings:
-        last = mailings[-1]
-        return {
-            "mail": str(last.status),
-            "mail_to": last.to,
-            "mail_at": times.moment(last.last or last.at, today, page.zone, page.say),
-            "mail_words": last.words if last.status is not Status.SENT else "",
-            "mail_tried": last.tried,
-        }
-    with found.records.reading() as session:
-        member = session.get(Member, row.member_id)
-        return {"mail": "never" if member is not None and member.email else "nowhere"}
+    nothing = {"mail": "nowhere", "mail_to": "", "mail_at": "", "mail_words": "", "mail_tried": 0}
+    if not mailings:
+        with found.records.reading() as session:
+            member = session.get(Member, row.member_id)
+            return nothing | ({"mail": "never"} if member is not None and member.email else {})
+    last = mailings[-1]
+    return nothing | {
+        "mail": str(last.status),
+        "mail_to": last.to,
+        "mail_at": times.moment(last.last or last.at, today, page.zone, page.say),
+        "mail_words": last.words if last.status is not Status.SENT else "",
+        "mail_tried": last.tried,
+    }
 
 
 def _statement(page: Page, names: Names, row: IssuedStatement, fate: service.Fate | None) -> dict[str, Any]:

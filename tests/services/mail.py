@@ -25,8 +25,7 @@ class Mails:
         message = message_from_bytes(envelope.content, policy=policy.default)
         part = message.get_body(("plain", "html"))
         assert part is not None
-        files = {str(each.get_filename()): each.get_payload(decode=True) for each in message.iter_attachments()}
-        self.files.append(files)
+        self.files.append({str(each.get_filename()): each.get_content() for each in message.iter_attachments()})
         self.received.append((envelope.rcpt_tos, str(message["subject"]), part.get_content()))
         return "250 kept"
 
