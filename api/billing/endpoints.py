@@ -56,8 +56,6 @@ from shopfloor.periods import format_instant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.orm import Session
-
     from api.billing.statements import Statement
     from api.billing.tables import Budget, IssuedStatement, LineContest, MonthClosing, PriceEntry
     from api.deps import Services
@@ -500,7 +498,7 @@ def _statement(row: IssuedStatement, fate: service.Fate | None) -> dict[str, Any
     }
 
 
-def _whole(session: Session, row: IssuedStatement) -> dict[str, Any]:
+def _whole(session: Any, row: IssuedStatement) -> dict[str, Any]:
     return _statement(row, service.fates(session, [row.number]).get(row.number)) | {
         "digest": row.digest,
         "body": json.loads(row.body),
