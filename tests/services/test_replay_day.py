@@ -56,6 +56,8 @@ INVENTED_LINES = 6_000
 PLAY_SECONDS, STORE_SECONDS = (900, 120) if LONG else (300, 60)
 SETTLED_SECONDS = 5
 """How long nothing may come after the last proof, when what is missing lies in holes."""
+MERGED_SECONDS = 25
+"""After so long of watching no hole comes any more: a fault that began before the last one was over shares its hole."""
 MACHINE = "integrex"
 SETTINGS = """
 security = "none"
@@ -237,8 +239,8 @@ async def watched_when_over(address: str, count: int, after: int) -> tuple[list[
 
     Args:
         address: of the store.
-        count: how many holes to wait for, with the watching going on after them; 0 waits for nothing, because the
-            recording ends with a machine that is not watched.
+        count: how many holes to wait for, with the watching going on after them, a while longer where there are fewer;
+            0 waits for nothing, because the recording ends with a machine that is not watched.
         after: when it is over.
     """
     store = open_store(address)
@@ -248,7 +250,8 @@ async def watched_when_over(address: str, count: int, after: int) -> tuple[list[
             found = store.read([MACHINE], ["hole", "observed"], Period(0, clock.now() + DAY), limit=100_000)
             holes = [Hole.decode(MACHINE, str(each.value)) for each in found if each.signal == "hole"]
             proven = max((each.stamp for each in found if each.signal == "observed"), default=0)
-            if not count or (len(holes) >= count and proven > after):
+            is_settled = len(holes) >= count or (holes and proven > after + MERGED_SECONDS * SECOND)
+            if not count or (is_settled and proven > after):
                 return holes, proven
             assert clock.monotonic_seconds() < deadline, (
                 f"of {count} holes there are {holes}; it is over since {format_instant(after)}, and watched until "
