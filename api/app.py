@@ -146,7 +146,7 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
         )  # fmt: skip
         pages = Pages(house=settings.house, time_zone=settings.time_zone)
         machines = Machines(live, store, sessions, attending)
-        ledger = Ledger(records, usage, review_days=settings.review_days)
+        ledger = Ledger(records, usage, review_days=settings.review_days, mails=settings.mail is not None)
         app.state.services = Services(
             settings, records, access, sign_in, store, live, machines, metrics, pages,
             Today(store, pages.zone), edges, letters, usage, ledger,

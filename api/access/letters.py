@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from sqlalchemy import select
@@ -78,7 +78,7 @@ class Letters:
 
     def __init__(self, records: Records, settings: MailSettings, *, house: str) -> None:
         self._records = records
-        self._server = _server(settings.server_file)
+        self._server = mail_server(settings.server_file)
         self._house = f" ({house})" if house else ""
         self.pages = _pages(settings.pages)
         self._spent = Spent()
@@ -100,9 +100,10 @@ class Letters:
         """
         subject, body = _TEXTS[language, is_first]
         words = Words(subject, body.format(house=self._house, address=f"{self.pages}{link.path}"))
-        channel = Channel(f"{self._server}{'&' if '?' in self._server else '?'}{urlencode({'to': email})}")
         try:
-            reply = Channels({_CHANNEL: channel}, timeout_seconds=SECONDS_MAX).send(_CHANNEL, words, key=link.id)
+            reply = Channels({_CHANNEL: self._server.to(email)}, timeout_seconds=SECONDS_MAX).send(
+                _CHANNEL, words, key=link.id
+            )
         except ChannelError:
             log.warning("letters.not_sent", link=link.id, said="the address cannot be written to")
             return False
@@ -155,20 +156,26 @@ class Letters:
         self.send(person.email, person.language, link, is_first=is_first)
 
 
-def _server(file: Path) -> str:
+def mail_server(file: Path) -> Channel:
+    """Return the house's mail server, which a secret file names.
+
+    Raises:
+        SettingsError: the file cannot be read, or holds something else.
+    """
     address = read_secret(file)
     parts = urlsplit(address)
     if not parts.scheme.startswith("mailto") or "to" in parse_qs(parts.query) or parts.path.strip("/"):
         raise SettingsError(
             f"{file} is to hold the mail server as mailtos://user:password@host?from=address, and nobody to write to"
         )
+    server = Channel(address, is_ours=True)
     try:
-        Channels({_CHANNEL: Channel(address)})
+        Channels({_CHANNEL: server})
     except ChannelError as error:
         raise SettingsError(
             f"the mail server in {file} cannot be read: write mailtos://user:password@host?from=address"
         ) from error
-    return address
+    return server
 
 
 def _pages(address: str) -> str:

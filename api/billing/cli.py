@@ -98,6 +98,33 @@ def close(
     typer.echo(f"{month} {state}: {done.statements} statements.")
 
 
+@app.command("send")
+def send(
+    month: Month,
+    config: Config,
+    *,
+    member: Annotated[str | None, typer.Option(help="Only this member's.")] = None,
+) -> None:
+    """Send the statements of a closed month to their members by e-mail, again if need be; the watch does it."""
+    from api.audit.service import CONSOLE
+    from api.billing import posting
+    from shopfloor.runtime import clock
+
+    with open_ledger(config) as ledger:
+        if not ledger.mails:
+            typer.echo(f"{config} names no mail server: give it a section [mail].", err=True)
+            raise typer.Exit(1)
+        with ledger.records.writing() as session:
+            rows = posting.rows_of(session, month, member)
+            done = posting.queue(session, CONSOLE, rows, now=clock.now())
+    if not rows:
+        typer.echo(f"{month} has no such statement.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{len(done.sent)} statements are on their way, {len(done.waiting)} were so already.")
+    for each in done.without:
+        typer.echo(f"{each} has no e-mail address.", err=True)
+
+
 @app.command("verify")
 def verify(
     config: Config,
@@ -181,7 +208,8 @@ def open_ledger(config: Path) -> Iterator[Ledger]:
     records = open_records(settings.records)
     store = open_store(settings.store)
     try:
-        yield Ledger(records, UsageDays(records, store, settings.policy, settled), review_days=settings.review_days)
+        usage = UsageDays(records, store, settings.policy, settled)
+        yield Ledger(records, usage, review_days=settings.review_days, mails=settings.mail is not None)
     finally:
         store.close()
         records.close()

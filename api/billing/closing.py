@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import func, insert, select, update
 
 from api.audit.service import record
+from api.billing import posting
 from api.billing.calendars import civil_month, day_of, next_month
 from api.billing.statements import to_data
 from api.billing.stating import MachineUse, state_month
@@ -363,6 +364,8 @@ def _keep(ledger: Ledger, actor: Actor, order: Order, found: _Calculated, *, now
         pinned = select(RatedSegments.digest).where(RatedSegments.closing == month)
         session.execute(update(UsagePart).where(UsagePart.digest.in_(pinned)).values(is_pinned=True))
         _number(session, month, issued, found.statements)
+        if ledger.mails:
+            posting.queue(session, actor, posting.rows_of(session, month), now=now)
         record(session, actor, "close", f"closings/{month}", now=now,
                after={"statements": len(found.statements), "accepted": accepted})  # fmt: skip
     return True

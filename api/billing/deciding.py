@@ -114,8 +114,7 @@ def _by_job(period: Period, works: Iterable[Work]) -> Iterator[tuple[Period, str
     clipped = ((each.period.clip(period), each.job) for each in works if each.job)
     shown = [(part, job) for part, job in clipped if part is not None and part.seconds]
     yield from shown
-    for part in subtract(period, [part for part, _ in shown]):
-        yield part, ""
+    yield from ((part, "") for part in subtract(period, [part for part, _ in shown]) if part.seconds)
 
 
 def _joined(whiles: Iterable[While]) -> list[While]:

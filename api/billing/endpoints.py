@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from api.access.scope import Role, Scope
-from api.billing import closing, service
+from api.billing import closing, posting, service
 from api.billing.calendars import day_of, month_of
 from api.billing.handing import MEDIA_TYPES, handed
 from api.billing.previews import decisions, differences, forecast
@@ -32,6 +32,8 @@ from api.billing.schemas import (
     EntryList,
     EntryOut,
     EventIn,
+    MailIn,
+    MailsOut,
     Month,
     PreviewList,
     Reference,
@@ -44,6 +46,7 @@ from api.billing.statements import to_data
 from api.billing.stating import Contested
 from api.deps import NowDep, ScopeDep, ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.paging import page
+from api.maintenance.alarms import ActionRefusedError
 from api.records.endpoints import Cursor, Limit, MemberId, WriterDep  # noqa: TC001 - read when routes are made
 from api.records.rules import InvalidRecordError, Problem
 from api.records.service import UnknownRecordError
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from api.billing.statements import Statement
-    from api.billing.tables import Budget, IssuedStatement, LineContest, MonthClosing, PriceEntry, StatementEvent
+    from api.billing.tables import Budget, IssuedStatement, LineContest, MonthClosing, PriceEntry
     from api.deps import Services
     from api.pages.words import Language
     from api.usage.segments import Segment
@@ -413,13 +416,12 @@ async def get_xml(found: ServicesDep, scope: ScopeDep, statement_id: StatementId
 async def get_statement(found: ServicesDep, scope: ScopeDep, statement_id: StatementId) -> Any:
     """One closed statement, as it is chained, and what became of it."""
 
-    def read() -> tuple[IssuedStatement, list[StatementEvent], service.Fate | None]:
+    def read() -> dict[str, Any]:
         with found.records.reading() as session:
             row = service.statement(session, scope, statement_id)
-            return row, service.events(session, row.number), service.fates(session, [row.number]).get(row.number)
+            return _whole(session, row)
 
-    row, events, fate = await asyncio.to_thread(read)
-    return _whole(row, events, fate)
+    return await asyncio.to_thread(read)
 
 
 @router.get("/statements/{statement_id}/segments", tags=["statements"], response_model=SegmentList)
@@ -455,9 +457,29 @@ async def add_event(writer: WriterDep, scope: ScopeDep, statement_id: StatementI
         row = service.statement(session, scope, statement_id)
         service.add_event(session, writer.actor, row.number, given.kind, day=day, note=given.note, now=writer.now)
         session.flush()
-        return _whole(row, service.events(session, row.number), service.fates(session, [row.number])[row.number])
+        return _whole(session, row)
 
     return await write(writer, change)
+
+
+@router.post("/statements/mails", tags=["statements"], status_code=HTTPStatus.ACCEPTED, response_model=MailsOut)
+async def send_mails(writer: WriterDep, given: MailIn) -> Any:
+    """Send the statements of a closed month to their members' offices by e-mail, also when they were sent before."""
+    if not writer.found.ledger.mails:
+        raise ActionRefusedError("there is no mail server: the API's file names one in [mail]")
+
+    def change(session: Any) -> posting.Queued:
+        rows = posting.rows_of(session, given.month, given.member)
+        if not rows:
+            raise InvalidRecordError([Problem("month", f"{given.month} has no such statement")])
+        return posting.queue(session, writer.actor, rows, now=writer.now)
+
+    done = await write(writer, change)
+    return {
+        "sent": [str(each) for each in done.sent],
+        "waiting": [str(each) for each in done.waiting],
+        "without": list(done.without),
+    }
 
 
 def _statement(row: IssuedStatement, fate: service.Fate | None) -> dict[str, Any]:
@@ -476,8 +498,8 @@ def _statement(row: IssuedStatement, fate: service.Fate | None) -> dict[str, Any
     }
 
 
-def _whole(row: IssuedStatement, events: Sequence[StatementEvent], fate: service.Fate | None) -> dict[str, Any]:
-    return _statement(row, fate) | {
+def _whole(session: Any, row: IssuedStatement) -> dict[str, Any]:
+    return _statement(row, service.fates(session, [row.number]).get(row.number)) | {
         "digest": row.digest,
         "body": json.loads(row.body),
         "events": [
@@ -488,7 +510,11 @@ def _whole(row: IssuedStatement, events: Sequence[StatementEvent], fate: service
                 "by": each.by,
                 "entered": format_instant(each.entered),
             }
-            for each in events
+            for each in service.events(session, row.number)
+        ],
+        "mails": [
+            each._asdict() | {"at": format_instant(each.at), "last": format_instant(each.last) if each.last else None}
+            for each in posting.mailings(session, row.number)
         ],
     }
 

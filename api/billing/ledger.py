@@ -46,10 +46,11 @@ class Ledger:
         records: where everything is kept.
         usage: the kept day segments.
         review_days: how long after its end a month stays open for members to contest lines.
+        mails: statements go to their members by e-mail when a month is closed: there is a mail server.
     """
 
-    def __init__(self, records: Records, usage: UsageDays, *, review_days: int = 0) -> None:
-        self.records, self.usage, self.review_days = records, usage, review_days
+    def __init__(self, records: Records, usage: UsageDays, *, review_days: int = 0, mails: bool = False) -> None:
+        self.records, self.usage, self.review_days, self.mails = records, usage, review_days, mails
         self.zone = usage.zone
 
     # What a month is charged by.

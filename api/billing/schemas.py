@@ -138,12 +138,41 @@ class EventOut(BaseModel):
     entered: str
 
 
+class MailOut(BaseModel):
+    """One time that a statement was sent by e-mail."""
+
+    at: str
+    to: str
+    status: str = Field(description="queued, sent, unknown (no answer came), dead (given up) or cancelled.")
+    tried: int = Field(description="How often.")
+    last: str | None = Field(description="When it was tried last.")
+    words: str = Field(description="The mail server's.")
+
+
 class StatementOut(StatementRow):
     """A closed statement with everything in it."""
 
     digest: str = Field(description="Of this statement and all before it.")
     body: dict[str, Any] = Field(description="What is chained.")
     events: list[EventOut]
+    mails: list[MailOut] = Field(description="Each time that it was sent by e-mail, the oldest first.")
+
+
+class MailIn(Closed):
+    """Which statements are sent by e-mail, though they were before."""
+
+    month: Month
+    member: Annotated[str | None, Field(max_length=63)] = Field(
+        default=None, description="Every member, when it is not given."
+    )
+
+
+class MailsOut(BaseModel):
+    """What was queued; the watch sends it within seconds."""
+
+    sent: list[str] = Field(description="Statements that are on their way.")
+    waiting: list[str] = Field(description="Statements that were on their way already, and are not sent twice.")
+    without: list[str] = Field(description="Members without an e-mail address.")
 
 
 class EventIn(Closed):

@@ -31,6 +31,7 @@ from api.bookings.service import Wish
 from api.deps import ActorDep, GuardDep, NowDep, ScopeDep, Services, ServicesDep, tagged
 from api.errors import may_add
 from api.machines.paging import page
+from api.maintenance import agenda_records
 from api.pages.words import choose_language
 from shopfloor.periods import DAY, INSTANT_MAX, Period, format_instant, parse_instant
 
@@ -255,18 +256,20 @@ async def get_machine_calendar(desk: DeskDep, request: Request, machine_id: Mach
 
 @router.get("/feeds/{token}", response_class=Response, include_in_schema=False)
 async def get_feed(found: ServicesDep, now: NowDep, request: Request, token: str) -> Response:
-    """The bookings that an unguessable address shows, as iCalendar."""
+    """The bookings or the maintenance plan that an unguessable address shows, as iCalendar."""
 
     def ask() -> feeds.Feed:
         with found.records.reading() as session:
-            return feeds.by_token(session, token, now=now)
+            feed = feeds.by_token(session, token, now=now)
+            return feed._replace(due=agenda_records.due(session, feed.plan_of)) if feed.plan_of else feed
 
     return _calendar(found, request, await asyncio.to_thread(ask))
 
 
 def _calendar(found: Services, request: Request, feed: feeds.Feed) -> Response:
     language = choose_language(None, request.headers.get("accept-language", ""), found.settings.language)
-    return Response(ical.render(feed, house=found.settings.house, language=language), media_type=ical.MEDIA_TYPE)
+    text = ical.render(feed, house=found.settings.house, language=language, zone=found.settings.time_zone)
+    return Response(text, media_type=ical.MEDIA_TYPE)
 
 
 @router.get("/api/v1/calendars", response_model=CalendarList)

@@ -17,6 +17,8 @@ from api.records.tables import Machine, Site
 from shopfloor.periods import DAY, Period
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from api.access.scope import Scope
@@ -60,16 +62,38 @@ class Event(NamedTuple):
     is_over: bool
 
 
+class Due(NamedTuple):
+    """Something that is due on a day.
+
+    Attributes:
+        id: the same as long as it is the same work.
+        at: an instant of the day.
+        machine: its name.
+        what: in words.
+    """
+
+    id: str
+    at: int
+    machine: str
+    what: str
+
+
 class Feed(NamedTuple):
     """What an address shows.
 
     Attributes:
-        title: name of the calendar.
-        events: by their start.
+        title: name of the calendar; empty for the maintenance plan.
+        events: bookings by their start.
+        plan_of: whose eyes see the maintenance plan; None where bookings are shown.
+        due: the plan, the next first.
+        now: when it was asked for.
     """
 
     title: str
     events: list[Event]
+    plan_of: Scope | None = None
+    due: Sequence[Due] = ()
+    now: int = 0
 
 
 def add_feed(session: Session, actor: Actor, scope: Scope, machine: str | None, *, now: int) -> tuple[BookingFeed, str]:
@@ -79,7 +103,7 @@ def add_feed(session: Session, actor: Actor, scope: Scope, machine: str | None, 
         session: from `Records.writing`.
         actor: who makes it.
         scope: a member's shows its own bookings in full and others as busy; who looks after machines sees firms.
-        machine: whose bookings; None for all of the member's.
+        machine: whose bookings; None for all of the member's, and the maintenance plan for who looks after machines.
         now: when.
 
     Returns:
@@ -91,7 +115,7 @@ def add_feed(session: Session, actor: Actor, scope: Scope, machine: str | None, 
     """
     if machine is not None:
         _visible(session, scope, machine)
-    if machine is None and scope.role is not Role.MEMBER:
+    if machine is None and scope.role is not Role.MEMBER and not scope.sees_work:
         raise UnknownRecordError("member")
     member = scope.member if scope.role is Role.MEMBER else None
     same = select(func.count()).select_from(BookingFeed)
@@ -142,8 +166,12 @@ def by_token(session: Session, token: str, *, now: int) -> Feed:
     """
     wanted = select(BookingFeed).where(BookingFeed.sha256 == digest(token[:TOKEN_MAX]), BookingFeed.revoked.is_(None))
     feed = session.scalar(wanted)
-    if feed is None or not any(_may(session, scope, feed) for scope in scopes_of(session, feed.who, now=now)):
+    scopes = scopes_of(session, feed.who, now=now) if feed is not None else ()
+    eyes = next((scope for scope in scopes if feed is not None and _may(session, scope, feed)), None)
+    if feed is None or eyes is None:
         raise UnknownRecordError("feed")
+    if feed.machine_id is None and feed.member_id is None:
+        return Feed("", [], eyes, now=now)
     return _feed(session, feed.machine_id, feed.member_id, now=now, sees_all=feed.member_id is None)
 
 

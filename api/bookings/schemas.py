@@ -162,7 +162,10 @@ class NoticeList(Page):
 class FeedPost(Closed):
     """An address for a calendar program."""
 
-    machine: Id | None = Field(None, description="Whose bookings; all of the caller's firm when it is left out.")
+    machine: Id | None = Field(
+        None,
+        description="Whose bookings; when it is left out all of the caller's firm, and for staff the maintenance plan.",
+    )
 
 
 class FeedOut(BaseModel):

@@ -140,13 +140,12 @@ class BookingFeed(Base):
     Attributes:
         sha256: of its token, in hexadecimal.
         member_id: through whose eyes it looks; None for who looks after machines.
-        machine_id: whose bookings it shows; None for all of the member's.
+        machine_id: whose bookings it shows; None for all of the member's, and without one for the maintenance plan.
         who: who made it.
         revoked: from then on it shows nothing.
     """
 
     __tablename__ = "booking_feeds"
-    __table_args__ = (CheckConstraint("member_id IS NOT NULL OR machine_id IS NOT NULL", name="subject"),)
 
     id: Mapped[str] = mapped_column(String(RANDOM_ID_MAX), primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)

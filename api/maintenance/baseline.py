@@ -60,6 +60,8 @@ class BaselineEvaluator(Evaluator):
         self._learn = int(how.learn_days * DAY)
         self._relearn = int(max(how.learn_days, RELEARN_DAYS) * DAY)
         self._reference = int(how.reference_days * DAY)
+        self._spacing = min(self._window // POINTS_MAX, self._learn // (2 * how.learn_steps))
+        self._bands = tuple(how.bands.items())
 
     def take(self, sample: Sample, facts: Facts) -> Sequence[Judgement]:
         """Add the value to its step; where work was done, what is usual from then on is learnt."""
@@ -91,10 +93,12 @@ class BaselineEvaluator(Evaluator):
             self.distances.clear()
             return self.say(stamp, Verdict.UNKNOWN, {}) if self.verdict else ()
         self.deadline = self.ends = self.ends + self._step
-        means = {state: total / n for state, (total, n) in self.sums.items()}
-        apart = {
-            state: (mean - level[0]) / level[1] for state, mean in means.items() if (level := self.levels.get(state))
-        }
+        means: dict[str, float] = {}
+        apart: dict[str, float] = {}
+        for name, (total, n) in self.sums.items():
+            means[name] = mean = total / n
+            if level := self.levels.get(name):
+                apart[name] = (mean - level[0]) / level[1]
         smooth, state = self._judge_apart(stamp, apart) if self.how.apart else self._judge_all(apart)
         distances = apart if self.how.apart else dict.fromkeys(means, self.distances[-1] if apart else 0.0)
         self.sums = {}
@@ -129,8 +133,10 @@ class BaselineEvaluator(Evaluator):
             weights = {each: self.sums[each][1] for each in apart}
             distance = sum(apart[each] * n for each, n in weights.items()) / sum(weights.values())
             state = max(weights, key=lambda each: weights[each])
-        self.distances = [*self.distances, distance][-self.how.smooth_steps :]
-        return _middle(sorted(self.distances)), state
+        distances = self.distances
+        distances.append(distance)
+        del distances[: -self.how.smooth_steps]
+        return _middle(sorted(distances)), state
 
     def _judge_apart(self, stamp: int, apart: dict[str, float]) -> tuple[float | None, str]:
         """Return the smoothed distance of the worst state of the last day, None when none is known well enough."""
@@ -149,12 +155,15 @@ class BaselineEvaluator(Evaluator):
 
     def _state(self, facts: Facts) -> str:
         parts = []
-        for signal, width in self.how.bands.items():
-            value = facts.values.get(signal)
-            if width and isinstance(value, int | float):
+        values = facts.values
+        for signal, width in self._bands:
+            value = values.get(signal)
+            if value is None:
+                parts.append("")
+            elif width and isinstance(value, int | float):
                 parts.append(str(floor(value / width)))
             else:
-                parts.append("" if value is None else str(value))
+                parts.append(str(value))
         return "|".join(parts)
 
     def _evidence(self, state: str, means: dict[str, float]) -> dict[str, Value]:
@@ -195,7 +204,7 @@ class BaselineEvaluator(Evaluator):
             self._learn_one(stamp, state, mean)
 
     def _learn_one(self, stamp: int, state: str, mean: float) -> None:
-        history = self.history.pop(state, None)
+        history = self.history.get(state)
         if history is None:
             history = []
             while len(self.history) >= STATES_MAX:
@@ -203,9 +212,10 @@ class BaselineEvaluator(Evaluator):
                 del self.history[forgotten]
                 self.levels.pop(forgotten, None)
                 self.abnormal_since.pop(forgotten, None)
-        self.history[state] = history  # the last place is the one met last
-        spacing = min(self._window // POINTS_MAX, self._learn // (2 * self.how.learn_steps))
-        if history and stamp - history[-1][0] < spacing:
+            self.history[state] = history
+        elif next(reversed(self.history)) != state:
+            self.history[state] = self.history.pop(state)  # the last place is the one met last
+        if history and stamp - history[-1][0] < self._spacing:
             return
         history.append([stamp, mean])
         if len(history) > POINTS_MAX or history[0][0] < stamp - self._window:

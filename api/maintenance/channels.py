@@ -11,7 +11,7 @@ import logging
 import re
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from api.maintenance.outbox import Answer
 from shopfloor.errors import ExpectedError
@@ -52,10 +52,30 @@ class Channel(NamedTuple):
         address: in apprise's form, for example `mailtos://user:password@host?to=...`; a secret.
         drops_repeats: the receiver keeps one delivery of each `Idempotency-Key`, so that it can be tried again when no
             answer came. No mail server and no messenger does; an own webhook can.
+        is_ours: settings name it, not people: it may be inside our own network.
     """
 
     address: str
     drops_repeats: bool = False
+    is_ours: bool = False
+
+    def to(self, email: str) -> Channel:
+        """Return a mail server's channel to somebody, by e-mail address."""
+        return self._replace(address=f"{self.address}{'&' if '?' in self.address else '?'}{urlencode({'to': email})}")
+
+
+class Attachment(NamedTuple):
+    """A file that goes with a message.
+
+    Attributes:
+        name: of the file.
+        media_type: of its content.
+        content: the file.
+    """
+
+    name: str
+    media_type: str
+    content: bytes
 
 
 class Reply(NamedTuple):
@@ -96,8 +116,8 @@ class Channels:
         self._timeout = timeout_seconds
         self._inside = inside
         self._asset = _library().AppriseAsset(app_id="Officina", app_desc="Officina", async_mode=False)
-        for name in self._channels:
-            self._open(name)
+        for name, channel in self._channels.items():
+            self._open(name, channel)
 
     def renew(self, channels: Mapping[str, Channel]) -> None:
         """Take other channels, which may be under way in other threads; one whose address cannot be read refuses."""
@@ -109,20 +129,23 @@ class Channels:
         channel = self._channels.get(name)
         return channel is not None and channel.drops_repeats
 
-    def send(self, name: str, words: Words, *, key: str, plot: str = "") -> Reply:
+    def send(self, name: str, words: Words, *, key: str, attachments: Iterable[Attachment] = (), to: str = "") -> Reply:
         """Give a message to a channel and wait for its answer.
 
         Args:
             name: of the channel; one that is unknown refuses.
             words: what is said.
             key: of the delivery.
-            plot: SVG, attached where the channel takes attachments.
+            attachments: left out where the channel takes none.
+            to: e-mail address of the reader, where the channel is a mail server and nobody's own.
         """
-        if name not in self._channels:
+        channel = self._channels.get(name)
+        if channel is None:
             return Reply(Answer.REFUSED, "there is no such channel any more")
+        channel = channel.to(to) if to else channel
         try:
-            service = self._open(name)
-            self._check_host(self._channels[name].address, service)
+            service = self._open(name, channel)
+            self._check_host(channel, service)
         except ChannelError as error:
             return Reply(Answer.REFUSED, str(error))
         if isinstance(getattr(service, "headers", None), dict):
@@ -130,22 +153,21 @@ class Channels:
         apprise = _library()
         sender = apprise.Apprise(asset=self._asset)
         sender.add(service)
-        attach = None
-        if plot and service.attachment_support:
-            attach = apprise.attachment.memory.AttachMemory(plot, name="evidence.svg", mimetype="image/svg+xml")
+        memory = apprise.attachment.memory.AttachMemory
+        files = attachments if service.attachment_support else ()
+        attach = [memory(each.content, name=each.name, mimetype=each.media_type) for each in files]
         result = sender.notify(
             words.body,
             title=words.subject,
             body_format=apprise.NotifyFormat.TEXT,
-            attach=attach,
+            attach=attach or None,
             timeout=self._timeout + CONNECT_SECONDS,
             log_level=logging.DEBUG,
         )
         lines = [entry.message for entry in result.logs()]
-        return Reply(_answer(result, lines), self._blot(name, _said(result, lines)))
+        return Reply(_answer(result, lines), _blot(channel, _said(result, lines)))
 
-    def _open(self, name: str) -> Any:
-        channel = self._channels[name]
+    def _open(self, name: str, channel: Channel) -> Any:
         service = _library().Apprise.instantiate(channel.address, asset=self._asset)
         if service is None:
             raise ChannelError(f"the address of channel {name} cannot be read: write it in the form of its service")
@@ -155,17 +177,12 @@ class Channels:
         service.redirects = False  # whoever answers does not choose where we call next
         return service
 
-    def _check_host(self, address: str, service: Any) -> None:
-        host = _host(address, service)
-        if self._inside is None or not host or host in self._inside:
+    def _check_host(self, channel: Channel, service: Any) -> None:
+        host = _host(channel.address, service)
+        if self._inside is None or channel.is_ours or not host or host in self._inside:
             return
         if not _is_public(host):
             raise ChannelError("this host is inside our own network: an administrator may name it in message_hosts")
-
-    def _blot(self, name: str, text: str) -> str:
-        for secret in _secrets(self._channels[name].address):
-            text = text.replace(secret, "***")
-        return text[:WORDS_MAX]
 
 
 _OWN_HOST = frozenset(
@@ -239,6 +256,12 @@ def _said(result: apprise.AppriseResult, lines: Iterable[str]) -> str:
     told = [line for line in lines if "Socket Exception" in line or "refused" in line or "error" in line.lower()
             or "failed" in line.lower()]  # fmt: skip
     return "; ".join(dict.fromkeys(told)) or result.status.name.lower()
+
+
+def _blot(channel: Channel, text: str) -> str:
+    for secret in _secrets(channel.address):
+        text = text.replace(secret, "***")
+    return text[:WORDS_MAX]
 
 
 def _secrets(address: str) -> list[str]:

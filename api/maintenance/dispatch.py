@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from api.maintenance import journal, links, outbox_records, rulebook
-from api.maintenance.channels import Channel, Channels
-from api.maintenance.outbox import Answer
+from api.maintenance.channels import Attachment, Channel, Channels
+from api.maintenance.outbox import MAIL, Answer
 from api.maintenance.outbox_records import RecordsOutbox, short
 from api.maintenance.plot import draw
 from api.maintenance.postman import Letter, Postman
@@ -54,6 +54,8 @@ class Dispatch:
         url: how people reach the pages; empty leaves links out.
         secret: signs one-tap links.
         inside: hosts of one's own network that channels may call.
+        mail: the house's mail server, None where there is none.
+        writers: what writes messages of other subjects, by their kind.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class Dispatch:
         url: str,
         secret: bytes,
         inside: Collection[str] = (),
+        mail: Channel | None = None,
+        writers: Mapping[str, Callable[[Message], Letter]] | None = None,
     ) -> None:
         self._store = store
         self._records = records
@@ -75,6 +79,8 @@ class Dispatch:
         self._secret = secret
         self._languages: Mapping[str, str] = {}
         self._inside = inside
+        self._house = {} if mail is None else {MAIL: mail}
+        self._writers = dict(writers or {})
         self._channels = Channels({}, inside=inside)
         self._postman: Postman | None = None
         self._pinged = 0
@@ -87,7 +93,7 @@ class Dispatch:
             RecordsUnavailableError: the database does not answer.
         """
         self._languages = roster.languages
-        self._channels.renew(roster.channels)
+        self._channels.renew({**roster.channels, **self._house})
         if self._postman is None:
             outbox = RecordsOutbox(self._records, self._writing)
             self._postman = Postman(outbox, self._channels, self.compose)
@@ -100,6 +106,8 @@ class Dispatch:
 
     def compose(self, message: Message) -> Letter:
         """Write a message for its reader; called from several threads."""
+        if message.kind in self._writers:
+            return self._writers[message.kind](message)
         language = self._languages.get(message.person, "it")
         if message.key.startswith(TEST):
             return Letter(_test_words(language))
@@ -109,7 +117,8 @@ class Dispatch:
             machine = _called(session, first.machine)
         rules = {rule.id: rule for rule in book.every(first.machine)}
         words = write(message, rules, machine=machine, zone=self._zone, links=self._links(message), language=language)
-        return Letter(words, self._plot(first, message.at))
+        plot = self._plot(first, message.at).encode()
+        return Letter(words, (Attachment("evidence.svg", "image/svg+xml", plot),) if plot else ())
 
     def _links(self, message: Message) -> Links:
         """Return where a message leads; the one-tap links carry in whose name they act, and until when."""

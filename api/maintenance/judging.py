@@ -172,7 +172,9 @@ class Evaluator(ABC):
     def is_open(self, stamp: int, facts: Facts) -> bool:
         """Tell whether all gates are open and have been for long enough."""
         for gate in self.rule.when:
-            if not gate.admits(facts.values.get(gate.signal)):
+            value = facts.values.get(gate.signal)
+            is_lost = value is None and gate.signal in facts.stamps  # it was told before: a gate is not open for that
+            if is_lost or not gate.admits(value):
                 self.open_since = 0
                 return False
         if not self.open_since:

@@ -22,6 +22,8 @@ ATTEMPTS_MAX = 8
 """Then a message is dead, and counted."""
 FIRST_RETRY_SECONDS = 15
 LONGEST_RETRY_SECONDS = 3600
+MAIL = "mail"
+"""The house's own mail server: the channel of what goes to firms, not to a person's own channels."""
 
 
 class Status(StrEnum):

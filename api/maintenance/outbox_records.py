@@ -55,6 +55,12 @@ def add(session: Session, messages: Iterable[Message]) -> int:
     return count
 
 
+def of_incident(session: Session, incident: str) -> list[Delivery]:
+    """Return every delivery of an incident, by its id, with its attempts, in the order in which they were due."""
+    wanted = select(DeliveryRow).where(DeliveryRow.incident == incident).order_by(DeliveryRow.due, DeliveryRow.name)
+    return [_delivery(session, row) for row in session.scalars(wanted)]
+
+
 def cancel(session: Session, incident: str) -> int:
     """Cancel what is still queued of an incident, by its id, in a transaction. Returns how many."""
     found = session.execute(
@@ -146,10 +152,9 @@ class RecordsOutbox:
             return cancel(session, short(incident))
 
     def of_incident(self, incident: str) -> list[Delivery]:
-        """Return every delivery of an incident, by its id, with its attempts, in the order in which they were due."""
-        wanted = select(DeliveryRow).where(DeliveryRow.incident == incident).order_by(DeliveryRow.due, DeliveryRow.name)
+        """Return every delivery of an incident; see `of_incident`."""
         with self._records.reading() as session:
-            return [_delivery(session, row) for row in session.scalars(wanted)]
+            return of_incident(session, incident)
 
     def counts(self) -> dict[str, int]:
         """Count deliveries by status."""

@@ -14,7 +14,7 @@ from api.maintenance.outbox import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from api.maintenance.channels import Channels
+    from api.maintenance.channels import Attachment, Channels
     from api.maintenance.notifications import Message
     from api.maintenance.outbox import Delivery, Outbox
     from api.maintenance.wording import Words
@@ -28,11 +28,13 @@ class Letter(NamedTuple):
 
     Attributes:
         words: see `Words`.
-        plot: SVG of the evidence, empty for none.
+        attachments: files that go with it, such as the evidence.
+        to: its reader's e-mail address, where it goes by the house's own mail server.
     """
 
     words: Words
-    plot: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    to: str = ""
 
 
 class Postman:
@@ -109,6 +111,8 @@ class Postman:
         except Exception as error:  # noqa: BLE001 - one message that cannot be written must not stop the others
             return Answer.REFUSED, f"the message cannot be written: {type(error).__name__}"
         try:
-            return self._channels.send(delivery.channel, letter.words, key=delivery.key, plot=letter.plot)
+            return self._channels.send(
+                delivery.channel, letter.words, key=delivery.key, attachments=letter.attachments, to=letter.to
+            )
         except Exception as error:  # noqa: BLE001 - a channel's own mistake; whether it was sent is not known
             return Answer.NO_ANSWER, type(error).__name__

@@ -433,13 +433,14 @@ async def _calendars(desk: View, *, address: str = "", message: str = "") -> Res
     def ask(session: Any) -> dict[str, Any]:
         places = views.places(session, page.scope, on=Period(page.now, page.now + 1))
         names = {each.id: each.name for each in places}
-        own = [("", page.say("all bookings of my firm"))] if page.scope.role is Role.MEMBER else []
+        is_firm = page.scope.role is Role.MEMBER
+        own = [("", page.say("all bookings of my firm") if is_firm else page.say("Maintenance plan"))]
         return {
             "choices": [*own, *((each.id, f"{each.name}, {each.site_name}") for each in places)],
             "feeds": [
                 {
                     "id": each.id,
-                    "of": names.get(each.machine_id or "", each.machine_id or page.say("all bookings of my firm")),
+                    "of": names.get(each.machine_id or "", each.machine_id or own[0][1]),
                     "eyes": each.member_id or page.say("with the names of the firms"),
                     "created": desk.clock.moment(each.created),
                 }

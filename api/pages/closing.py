@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from api.billing import service
+from api.billing import posting, service
 from api.billing.calendars import civil_month, day_of, next_month
 from api.billing.closing import ClosingRefusedError, Hours, Order, close, stand
 from api.billing.tariffs import UnpricedError
@@ -21,6 +21,7 @@ from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.errors import NotYoursError
 from api.formats import money
 from api.formats import month as month_named
+from api.maintenance.outbox import Status
 from api.pages import times
 from api.pages.deciding import Names, hours
 from api.pages.figures import MINUS
@@ -28,11 +29,13 @@ from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are m
 from api.pages.words import mark
 from api.records.rules import InvalidRecordError
 from api.records.service import UnknownRecordError
+from api.records.tables import Member
 from api.usage.evidence import REASON_LENGTH_MIN
 from shopfloor.periods import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
     from api.billing.closing import Standing
     from api.billing.tables import IssuedStatement, MonthClosing
@@ -90,6 +93,23 @@ async def add_event(page: PageDep, found: ServicesDep) -> Response:
     except InvalidRecordError:
         return await _shown(page, found, month, {"all": page.say(_UNFIT)})
     return page.go(f"/closing?month={_checked(month)}&done={kind}")
+
+
+@router.post("/mails")
+async def send_mails(page: PageDep, found: ServicesDep) -> Response:
+    """Send statements to their firms by e-mail: those of the form, however often they were sent before."""
+    form = await page.form()
+    month, numbers = _checked(form.text("month", 7)), set(form.many("number")[:1_000])
+    if not found.ledger.mails:
+        raise NotYoursError
+
+    def change() -> None:
+        with found.records.writing() as session:
+            rows = [each for each in posting.rows_of(session, month) if str(each.number) in numbers]
+            posting.queue(session, page.actor, rows, now=page.now)
+
+    await asyncio.to_thread(change)
+    return page.go(f"/closing?month={month}&done=mailed")
 
 
 @router.post("/verify")
@@ -235,10 +255,17 @@ def _closed(page: Page, found: Services, row: MonthClosing) -> dict[str, Any]:
     names = Names(page)
     with found.records.reading() as session:
         fates = service.fates(session, [each.number for each in rows])
+        mails = {each.number: posting.mailings(session, each.number) for each in rows}
     today = times.local(page.now, page.zone).date()
     is_invoice = bool(rows) and json.loads(rows[0].body)["issuer"].get("invoices", False)
+    stated = [
+        _statement(page, names, each, fates.get(each.number)) | _mail(page, found, today, each, mails[each.number])
+        for each in rows
+    ]
     return {
-        "statements": [_statement(page, names, each, fates.get(each.number)) for each in rows],
+        "statements": stated,
+        "mails": found.ledger.mails,
+        "unsent": [each["id"] for each in stated if each["mail"] in {Status.DEAD, Status.UNKNOWN, "never"}],
         "net": _sum(page, (each.net for each in rows)),
         "total": _sum(page, (each.total for each in rows)),
         "unpaid": sum(each.number not in fates or not fates[each.number].is_paid for each in rows),
@@ -247,6 +274,25 @@ def _closed(page: Page, found: Services, row: MonthClosing) -> dict[str, Any]:
         "issued": times.full_day(row.issued, page.say),
         "accepted": [(names.machine(each), why) for each, why in row.accepted.items()],
         "is_invoice": is_invoice,
+    }
+
+
+def _mail(
+    page: Page, found: Services, today: date, row: IssuedStatement, mailings: Sequence[posting.Mailing]
+) -> dict[str, Any]:
+    """Return how the last e-mail with a statement fared: `never`, `nowhere` without an address, or its status."""
+    nothing = {"mail": "nowhere", "mail_to": "", "mail_at": "", "mail_words": "", "mail_tried": 0}
+    if not mailings:
+        with found.records.reading() as session:
+            member = session.get(Member, row.member_id)
+            return nothing | ({"mail": "never"} if member is not None and member.email else {})
+    last = mailings[-1]
+    return nothing | {
+        "mail": str(last.status),
+        "mail_to": last.to,
+        "mail_at": times.moment(last.last or last.at, today, page.zone, page.say),
+        "mail_words": last.words if last.status is not Status.SENT else "",
+        "mail_tried": last.tried,
     }
 
 

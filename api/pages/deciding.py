@@ -43,7 +43,7 @@ DECIDED_SHOWN = 20
 IN_TRUTH = (State.OFF, State.IDLE, State.SETUP, State.PROCESSING)
 """What a machine can have done in time of which nothing is known."""
 
-_EVIDENCE: Mapping[str, str] = {
+EVIDENCE: Mapping[str, str] = {
     "job": mark("a job on the control"),
     "badge": mark("a badge"),
     "booking": mark("a booking"),
@@ -52,7 +52,9 @@ _EVIDENCE: Mapping[str, str] = {
     "cutting": mark("cutting time went on"),
     "energy": mark("energy was used"),
     "parts": mark("parts were made"),
+    "cycles": mark("cycles were made"),
 }
+"""What speaks of use, in words: every meter, and every claim that unknown time can have."""
 _WHO = mark("Say who pays.")
 _WHY = mark("Say why in ten characters or more.")
 _GONE = mark("This was decided meanwhile; the list is up to date again.")
@@ -237,7 +239,7 @@ def hours(seconds: int) -> str:
 
 
 def _question(page: Page, names: Names, asked: Question) -> dict[str, Any]:
-    evidence = [STATES[State(each)] if each in set(State) else _EVIDENCE.get(each, each) for each in asked.evidence]
+    evidence = [STATES[State(each)] if each in set(State) else EVIDENCE[each] for each in asked.evidence]
     machines = list(dict.fromkeys(each.machine for each in asked.whiles))
     first, last = asked.whiles[0].period.start, asked.whiles[-1].period.end
     return {

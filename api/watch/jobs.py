@@ -6,7 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from api.access import people
+from api.access.letters import mail_server
 from api.access.service import shared_secret
+from api.billing import posting
 from api.billing.ledger import settled
 from api.maintenance import dispatch
 from api.maintenance.watching import EVERY_SECONDS, Watching
@@ -35,9 +37,12 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Listed)
             dispatch.tidy(session, now)
 
     usage = UsageDays(records, store, settings.policy, settled, writing=leader.writing)
+    mail = settings.mail
     send = dispatch.Dispatch(
         store, records, leader.writing, zone=settings.time_zone, url=settings.url,
         secret=shared_secret(records, "links"), inside=settings.message_hosts,
+        mail=None if mail is None else mail_server(mail.server_file),
+        writers={posting.KIND: posting.StatementWriter(records, url=mail.pages if mail is not None else settings.url)},
     )  # fmt: skip
     maintenance = Watching(
         store, records, leader.writing, zone=settings.time_zone, payer_of=partial(_payer, usage), deliver=send

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 DEADLINE_SECONDS = 15.0
+START_SECONDS = 60.0
+"""How long a program may take until it serves, with other tests beside it."""
 EDGE, EPOCH = "north-1", "ab"
 _numbers = itertools.count(1)
 
@@ -51,9 +53,9 @@ HOLDERS: dict[str, Holder] = {
 }
 
 
-def until(condition: Callable[[], Any], what: str = "it") -> Any:
+def until(condition: Callable[[], Any], what: str = "it", *, seconds: float = DEADLINE_SECONDS) -> Any:
     """Wait until a condition holds, and return what it returned."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what} never came"
         time.sleep(0.05)
@@ -166,7 +168,7 @@ def mosquitto(folder: Path) -> Iterator[mqtt.Broker]:
         [program, "-c", str(folder / "mosquitto.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        until(lambda: _accepts(port), "the broker")
+        until(lambda: _accepts(port), "the broker", seconds=START_SECONDS)
         yield mqtt.Broker("127.0.0.1", port)
     finally:
         process.terminate()
@@ -209,7 +211,7 @@ def world(folder: Path, *, live: str = "", more: str = "", records: str = "") ->
         try:
             with api(folder) as (process, url, log):
                 it = World(folder, broker, store, keys, process, url, log, records)
-                until(lambda: it.get("/readyz", None).status_code == 200, "readiness")
+                until(lambda: it.get("/readyz", None).status_code == 200, "readiness", seconds=START_SECONDS)
                 yield it
         finally:
             store.close()
@@ -225,7 +227,7 @@ def api(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes]
     with log.open("ab") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file, env=os.environ | {"PYTHONWARNINGS": "default"})
     try:
-        yield process, until(lambda: _url(process, log, before), "the ready line"), log
+        yield process, until(lambda: _url(process, log, before), "the ready line", seconds=START_SECONDS), log
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -134,6 +134,27 @@ def test_closing_a_work_order_closes_its_alert(beside: Beside) -> None:
     assert beside.it.send("POST", f"/api/v1/work-orders/{number}/close", "maintenance", json={}).status_code == 409
 
 
+def test_the_plan_is_a_calendar_for_who_knows_its_address_until_it_is_revoked(beside: Beside) -> None:
+    it = beside.it
+    day = {"machine": "mill-1", "title": "Change the belt", "due": "2027-03-01T09:00:00Z"}
+    number = it.send("POST", "/api/v1/work-orders", "maintenance", json=day).json()["number"]
+    answer = it.send("POST", "/api/v1/booking-feeds", "maintenance", json={})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+
+    shown = httpx.get(f"{it.url}{made['path']}", headers={"Accept-Language": "en"})
+
+    lines = shown.text.replace("\r\n ", "").splitlines()
+    assert f"UID:work-order-{number}@officina" in lines
+    assert {"DTSTART;VALUE=DATE:20270301", f"SUMMARY:M 1 · Change the belt ({number})"} <= set(lines)
+    assert any("Maintenance plan" in line for line in lines)
+    planned = it.get("/api/v1/maintenance/plan", "maintenance").json()["items"]
+    assert sum(line.startswith("UID:plan-") for line in lines) == len(planned)
+    assert it.send("DELETE", f"/api/v1/booking-feeds/{made['id']}", "member").status_code == 404
+    assert it.send("DELETE", f"/api/v1/booking-feeds/{made['id']}", "maintenance").status_code == 204
+    assert httpx.get(f"{it.url}{made['path']}").status_code == 404
+
+
 def test_a_rule_is_changed_for_one_machine_as_a_version_and_tried_over_the_past(beside: Beside) -> None:
     it = beside.it
     put = it.send("PUT", "/api/v1/rules/spindle-hot", "maintenance",

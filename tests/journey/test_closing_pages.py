@@ -15,9 +15,11 @@ from api.billing.calendars import civil_month, day_of
 from api.billing.pricelist import Entry
 from api.records.database import open_records
 from api.records.service import put_consortium
+from api.records.tables import Member
 from shopfloor.periods import DAY, HOUR, Period, format_instant
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample, slices
+from shopfloor.settings import write_secret
 from tests.journey.api_world import World, world
 from tests.services.records import partita_iva
 
@@ -66,7 +68,8 @@ def _since(machine: str, stamp: int, month: Period) -> int:
 @pytest.fixture(scope="module")
 def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("closing")
-    with world(folder) as made:
+    write_secret(folder / "server", "mailto://127.0.0.1:9?from=officina@example.it")
+    with world(folder, more='[mail]\nserver_file = "server"\npages = "https://officina.example"') as made:
         furnish(made)
         yield made
 
@@ -79,6 +82,8 @@ def furnish(made: World) -> None:
             values = {"legal_name": "Consorzio Pontalto", "legal_form": "consorzio", "partita_iva": partita_iva(9)}
             put_consortium(session, CONSOLE, values, now=now)
             billing.put_entry(session, CONSOLE, ROME, Entry("", "tariffs", TARIFF), now=now)
+            session.get_one(Member, "firm-a").email = "ufficio@firm-a.example"
+            session.get_one(Member, "firm-b").email = ""
     finally:
         records.close()
     made.store.write(slices(used(civil_month(last_month(), ROME))), now=now)
@@ -135,6 +140,17 @@ def test_a_month_is_decided_accepted_closed_and_proven_on_pages(it: World) -> No
     assert "2 statements are proven" in it.send("POST", "/closing/verify?lang=en", data={"month": month}).text
     assert press(it, "/closing", month=month) == page(it, f"/closing?month={month}&done=closed")
     assert it.get("/api/v1/statements/1.pdf").content == pdf
+
+    assert "ufficio@firm-a.example" in after
+    assert "nessun indirizzo" in after
+    assert "Le e-mail sono in partenza" in press(it, "/closing/mails", month=month, number=["1", "2"])
+    order = {"month": month}
+    assert it.send("POST", "/api/v1/statements/mails", json=order).json() == {
+        "sent": [], "waiting": ["1"], "without": ["firm-b"],
+    }  # fmt: skip
+    assert it.send("POST", "/api/v1/statements/mails", json={"month": "2001-01"}).status_code == 422
+    [mailing] = it.get("/api/v1/statements/1").json()["mails"]
+    assert (mailing["to"], mailing["status"], mailing["last"]) == ("ufficio@firm-a.example", "queued", None)
 
     assert "Annotato come pagato" in press(it, "/closing/events", month=month, number="1", kind="paid")
     assert [row["paid"] for row in it.get("/api/v1/statements").json()["items"]] == [True, False]

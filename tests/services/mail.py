@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 
 class Mails:
-    """What a mail server took in: to whom, subject and text of each letter."""
+    """What a mail server took in: to whom, subject and text of each letter, and the files that went with it."""
 
     def __init__(self) -> None:
         self.received: list[tuple[list[str], str, str]] = []
+        self.files: list[dict[str, bytes]] = []
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         message = message_from_bytes(envelope.content, policy=policy.default)
         part = message.get_body(("plain", "html"))
         assert part is not None
+        self.files.append({str(each.get_filename()): each.get_content() for each in message.iter_attachments()})
         self.received.append((envelope.rcpt_tos, str(message["subject"]), part.get_content()))
         return "250 kept"
 

@@ -16,7 +16,7 @@ from aiosmtpd.controller import Controller
 
 from api.maintenance import outbox_records
 from api.maintenance.alarms import Change, What
-from api.maintenance.channels import Channel, ChannelError, Channels, check_address
+from api.maintenance.channels import Attachment, Channel, ChannelError, Channels, check_address
 from api.maintenance.notifications import Message
 from api.maintenance.outbox import Answer, Status
 from api.maintenance.outbox_records import RecordsOutbox, short
@@ -42,7 +42,8 @@ def message(key: str, *channels: str, incident: str = "incident") -> Message:
 
 
 def letter(told: Message) -> Letter:
-    return Letter(Words(f"subject of {told.key}", f"body of {told.key}"), "<svg xmlns='http://www.w3.org/2000/svg'/>")
+    plot = Attachment("evidence.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    return Letter(Words(f"subject of {told.key}", f"body of {told.key}"), (plot,))
 
 
 class Mails:

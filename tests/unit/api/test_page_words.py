@@ -10,7 +10,9 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 
 from api import pages
+from api.pages.deciding import EVIDENCE
 from api.pages.words import words_of
+from api.usage.segments import Claim, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,3 +101,9 @@ def test_texts_are_said_in_both_languages_with_their_values() -> None:
     assert words_of("en")("since %(time)s", time="14:08") == "since 14:08"
     assert words_of("it").plural("%(n)s day", "%(n)s days", 1) == "1 giorno"
     assert words_of("en").plural("%(n)s day", "%(n)s days", 3) == "3 days"
+
+
+def test_everything_that_can_speak_of_use_has_words() -> None:
+    claims = {Claim.JOB, Claim.BADGE, Claim.BOOKING}  # what unknown time can have; see doubts
+
+    assert {*map(str, Meter), *claims} <= EVIDENCE.keys()

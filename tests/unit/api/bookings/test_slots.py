@@ -125,7 +125,7 @@ def event(**more: object) -> Event:
 
 def test_a_calendar_program_reads_bookings_in_utc_with_what_became_of_them() -> None:
     feed = Feed("M 1", [event(), event(id="b2", member="", note="", is_over=True)])
-    read = Calendar.from_ical(ical.render(feed, house="Consorzio Prova", language="it"))
+    read = Calendar.from_ical(ical.render(feed, house="Consorzio Prova", language="it", zone="UTC"))
     first, second = read.events
 
     assert read["X-WR-CALNAME"] == "M 1 · Consorzio Prova"
@@ -140,4 +140,6 @@ def test_a_calendar_program_reads_bookings_in_utc_with_what_became_of_them() -> 
 
 def test_a_calendar_is_the_same_bytes_each_time() -> None:
     feed = Feed("M 1", [event(note="a, b; c\\d\n" + "è" * 80)])
-    assert ical.render(feed, house="", language="en") == ical.render(feed, house="", language="en")
+    assert ical.render(feed, house="", language="en", zone="UTC") == ical.render(
+        feed, house="", language="en", zone="UTC"
+    )

@@ -298,3 +298,10 @@ def test_an_expired_minute_in_which_the_spindle_stood_and_turned_tells_of_neithe
     found = list(read_stored(store, "m1", ["spindle_speed"], Period(START, START + HOUR)))
     store.close()
     assert [each.value for each in found] == [None, 3000.0]
+
+
+def test_a_gate_that_a_machine_need_not_tell_is_closed_while_what_it_told_is_not_known() -> None:
+    text = 'signal = "power_watts"\nunit = "W"\nwhen = [{ signal = "spindle_speed", below = 1.0, required = false }]\n[rule.limit]\nhigh = 100'  # noqa: E501
+    high = told("power_watts", (10, 500.0), (20, 500.0))
+    assert changes(fold(text), high, 25) == [("raised", 10, "power_watts")]
+    assert changes(fold(text), [*told("spindle_speed", (0, 900.0), (5, None)), *high], 25) == []
