@@ -14,7 +14,7 @@ from api.access.scope import Role, Scope
 from api.billing import closing, posting, service
 from api.billing.calendars import day_of, month_of
 from api.billing.handing import MEDIA_TYPES, handed
-from api.billing.previews import decisions, differences, forecast
+from api.billing.previews import decisions, differences, forecast, forecast_range
 from api.billing.pricelist import Entry
 from api.billing.schemas import (
     BudgetIn,
@@ -55,6 +55,7 @@ from shopfloor.periods import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from api.billing.statements import Statement
     from api.billing.tables import Budget, IssuedStatement, LineContest, MonthClosing, PriceEntry
@@ -189,13 +190,15 @@ async def list_previews(
 
     stated, budgets = await asyncio.to_thread(read)
     items, following = page(stated, lambda each: each.member, after=cursor, limit=limit)
+    today = day_of(now, found.ledger.zone)
     return {
-        "items": [_preview(each, budgets[each.member], now) for each in items],
+        "items": [_preview(each, budgets[each.member], now, today) for each in items],
         "next_cursor": following,
     }
 
 
-def _preview(stated: Statement, budget: Budget | None, now: int) -> dict[str, Any]:
+def _preview(stated: Statement, budget: Budget | None, now: int, today: date) -> dict[str, Any]:
+    between = forecast_range(stated, now=now, today=today)
     return {
         "month": stated.month,
         "member": stated.member,
@@ -205,6 +208,8 @@ def _preview(stated: Statement, budget: Budget | None, now: int) -> dict[str, An
         "tax": str(stated.tax),
         "total": str(stated.total),
         "forecast_net": str(forecast(stated, now=now)),
+        "forecast_low": None if between is None else str(between[0]),
+        "forecast_high": None if between is None else str(between[1]),
         "budget": None if budget is None else _status(budget, stated.net),
         "statement": to_data(stated),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from api.usage.service import corrections
 from shopfloor.periods import SECOND, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
     from decimal import Decimal
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 OPEN_DAYS = 62
 """How far back doubts are listed while no month is closed."""
 _ONE_DAY = timedelta(days=1)
+_ENOUGH_DAYS = 7
+"""A range needs so many whole days: any week has five workdays and two days off."""
+_SATURDAY = 5
 
 
 def differences(
@@ -71,6 +75,53 @@ def forecast(stated: Statement, *, now: int) -> Decimal:
         return stated.net
     whole = stated.period.end - stated.period.start
     return (stated.net - used + used * whole / passed).quantize(CENT)
+
+
+def forecast_range(stated: Statement, *, now: int, today: date) -> tuple[Decimal, Decimal] | None:
+    """Return between what an open month may come to: every day to come like a quiet day so far, or like a busy one.
+
+    Args:
+        stated: the month as if it ended now.
+        now: the present.
+        today: the civil day of the present.
+
+    Returns:
+        None when the month is not open, while less than a week has passed, and where the forecast is not between the
+        two: then few days make the month, and quartiles of days say nothing about them.
+    """
+    if not stated.period.start <= now < stated.period.end:
+        return None
+    days = [today.replace(day=each) for each in range(1, monthrange(today.year, today.month)[1] + 1)]
+    spent = dict.fromkeys(days, ZERO)
+    for line in stated.lines:
+        if _is_use(line.basis, line.corrects):
+            for part in line.parts:
+                if part.day in spent:
+                    spent[part.day] += part.amount
+    found = _spread(stated.net, spent, today)
+    return found if found and found[0] <= forecast(stated, now=now) <= found[1] else None
+
+
+def _spread(net: Decimal, spent: Mapping[date, Decimal], today: date) -> tuple[Decimal, Decimal] | None:
+    """Add to a net the quartiles of the whole days so far, workdays and days off told apart, for the days to come."""
+    if len([day for day in spent if day < today]) < _ENOUGH_DAYS:
+        return None
+    low = high = net
+    for off in (False, True):
+        same = [day for day in spent if (day.weekday() >= _SATURDAY) == off]
+        past = sorted(spent[day] for day in same if day < today)
+        quiet, busy = _quartile(past, 1), _quartile(past, 3)
+        for day in same:
+            if day >= today:  # what today has cost already is in the net
+                low += max(ZERO, quiet - spent[day])
+                high += max(ZERO, busy - spent[day])
+    return low.quantize(CENT), high.quantize(CENT)
+
+
+def _quartile(values: Sequence[Decimal], quarter: int) -> Decimal:
+    whole, rest = divmod((len(values) - 1) * quarter, 4)
+    following = values[min(whole + 1, len(values) - 1)]
+    return values[whole] + (following - values[whole]) * rest / 4
 
 
 def _is_use(basis: object, corrects: object) -> bool:

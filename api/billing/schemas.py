@@ -97,6 +97,8 @@ class Preview(BaseModel):
     tax: str
     total: str
     forecast_net: str = Field(description="What the month comes to when it goes on like this.")
+    forecast_low: str | None = Field(description="With quiet days to come; null when there is too little to say.")
+    forecast_high: str | None = Field(description="With busy days to come; null when there is too little to say.")
     budget: BudgetStatus | None
     statement: dict[str, Any] = Field(description="All lines down to days and sessions, as a closed one has them.")
 

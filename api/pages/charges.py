@@ -23,7 +23,7 @@ from api.billing.documents.document import Document, Issuer
 from api.billing.endpoints import put_budget, whose
 from api.billing.handing import document_of
 from api.billing.money import ZERO
-from api.billing.previews import forecast, used
+from api.billing.previews import forecast, forecast_range, used
 from api.billing.reports import By
 from api.billing.schemas import BudgetIn
 from api.billing.statements import compose
@@ -232,6 +232,7 @@ def _month(page: Page, found: Services, month: str, member: str) -> dict[str, An
     difference = stated.net - same_day
     percent = difference * 100 / same_day if same_day else None
     expected = forecast(stated, now=page.now)
+    between = forecast_range(stated, now=page.now, today=today)
     amount = None if budget is None else budget.amount
     return {
         "told": told,
@@ -244,6 +245,7 @@ def _month(page: Page, found: Services, month: str, member: str) -> dict[str, An
         "total": money(stated.total, language),
         "until": times.day(today, page.say),
         "forecast": money(expected, language),
+        "between": None if between is None else [money(each, language) for each in between],
         "same_day": money(same_day, language),
         "difference": ("+" if difference > 0 else "") + money(difference, language),
         "percent": "" if percent is None else f"{formats.number(percent, language, most=1)}\N{NO-BREAK SPACE}%",

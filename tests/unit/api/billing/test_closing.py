@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from api.billing.common import TRUED_UP
 from api.billing.documents.document import NoInvoiceError
 from api.billing.handing import document_of, handed
 from api.billing.ledger import Ledger, settled
-from api.billing.previews import decisions, differences, forecast, used
+from api.billing.previews import decisions, differences, forecast, forecast_range, used
 from api.billing.pricelist import BadPriceError, Entry
 from api.billing.reports import By
 from api.billing.scenarios.values import BadScenarioError
@@ -146,6 +148,25 @@ def test_a_forecast_goes_on_as_until_now_with_what_is_fixed(it: Money) -> None:
 
     assert forecast(alfa, now=half) == fixed + 2 * (alfa.net - fixed)
     assert forecast(alfa, now=alfa.period.end) == alfa.net
+
+
+def test_a_range_is_between_quiet_and_busy_days_and_needs_a_week(it: Money) -> None:
+    [alfa] = it.ledger.preview(OCTOBER, now=at(CLOSED), member="alfa")
+    line = next(each for each in alfa.lines if each.basis is Basis.TIME)
+    costs = {1: 10, 2: 20, 5: 30, 6: 40, 7: 50, 3: 0, 4: 8}  # the 3rd and the 4th are a weekend
+    parts = tuple(line.parts[0]._replace(day=date(2026, 10, day), amount=Decimal(cost)) for day, cost in costs.items())
+    total = Decimal(158)
+    stated = replace(alfa, lines=(replace(line, amount=total, parts=parts),))
+    now, today = at("2026-10-08T09:00"), date(2026, 10, 8)
+
+    # Workdays 10 to 50 have the quartiles 20 and 40, days off 0 and 8 have 2 and 6; 17 and 7 days are to come.
+    low, high = stated.net + 17 * 20 + 7 * 2, stated.net + 17 * 40 + 7 * 6
+    assert forecast_range(stated, now=now, today=today) == (low, high)
+    assert low <= forecast(stated, now=now) <= high
+    assert forecast_range(stated, now=at("2026-10-07T09:00"), today=date(2026, 10, 7)) is None
+    assert forecast_range(stated, now=at(CLOSED), today=date(2026, 11, 5)) is None
+    rare = replace(stated, lines=(replace(line, amount=total, parts=(parts[0]._replace(amount=total),)),))
+    assert forecast_range(rare, now=now, today=today) is None
 
 
 def test_a_month_is_closed_once_and_stays_as_it_is(it: Money) -> None:
