@@ -40,8 +40,8 @@ async def explained(endpoint: str, awaitable: Awaitable[_Result]) -> _Result:
     try:
         return await awaitable
     except NoAnswerError as error:
-        code = _cause(error.__cause__)
-        raise NoAnswerError(_no_answer(endpoint, error), own_side=error.own_side, code=code) from error.__cause__
+        cause = _cause(error.__cause__)
+        raise NoAnswerError(_no_answer(endpoint, error), own_side=error.own_side, code=cause) from error.__cause__
     except RefusedError as error:
         code, reason = _refusal(endpoint, error)
         raise RefusedError(reason, code=code) from error.__cause__
