@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from api.access import people
 from api.access.letters import mail_server
 from api.access.service import shared_secret
-from api.billing import posting
-from api.billing.ledger import settled
+from api.billing import budgets, posting
+from api.billing.ledger import Ledger, settled
 from api.maintenance import dispatch
 from api.maintenance.watching import EVERY_SECONDS, Watching
 from api.usage.kept import UsageDays
@@ -38,20 +38,27 @@ def jobs_of(leader: Leader, settings: Settings, records: Records, store: Listed)
 
     usage = UsageDays(records, store, settings.policy, settled, writing=leader.writing)
     mail = settings.mail
+    ledger = Ledger(records, usage, review_days=settings.review_days)
+    pages = mail.pages if mail is not None else settings.url
     send = dispatch.Dispatch(
         store, records, leader.writing, zone=settings.time_zone, url=settings.url,
         secret=shared_secret(records, "links"), inside=settings.message_hosts,
         mail=None if mail is None else mail_server(mail.server_file),
-        writers={posting.KIND: posting.StatementWriter(records, url=mail.pages if mail is not None else settings.url)},
+        writers={
+            posting.KIND: posting.StatementWriter(records, url=pages),
+            budgets.KIND: budgets.WarningWriter(records, url=pages),
+        },
     )  # fmt: skip
     maintenance = Watching(
         store, records, leader.writing, zone=settings.time_zone, payer_of=partial(_payer, usage), deliver=send
     )
+    warn = budgets.Warnings(ledger, leader.writing)
     return [
         Job("access", TIDY_SECONDS, tidy),
         Job("usage", USAGE_SECONDS, usage.run),
         Job("maintenance", EVERY_SECONDS, maintenance.run),
         Job(minutes.NAME, minutes.EVERY_SECONDS, minutes.Minutes(records, store).run),
+        *([Job("budgets", budgets.EVERY_SECONDS, warn.run)] if mail is not None else []),  # else nobody is written to
     ]
 
 

@@ -69,6 +69,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/billing/deciding.py",
         "api/billing/handing.py",
         "api/billing/ledger.py",
+        "api/billing/budgets.py",
         "api/billing/posting.py",
         "api/billing/previews.py",
         "api/billing/verifying.py",

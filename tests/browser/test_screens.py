@@ -119,6 +119,7 @@ def test_an_operator_opens_a_machine_with_one_click_and_a_curve_with_one_more(it
 
 
 def test_who_pays_changes_in_two_taps_and_a_stop_has_its_reason_after_one(it: World, browser: Browser) -> None:
+    say(it, 2)
     with screen(browser, it, "operator", "tablet") as shown:
         shown.open("/tablet/mill-1?lang=it")
         assert "Perché è ferma?" in shown.texts()

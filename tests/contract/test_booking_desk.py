@@ -282,7 +282,7 @@ def test_an_address_is_made_for_what_its_owner_may_see_and_there_are_not_too_man
     with records.writing() as session:
         for scope, machine in (
             (FIRM_A, "none"),
-            (STAFF, None),
+            (Scope(Role.KIOSK), None),
             (Scope(Role.MEMBER, "firm-a", frozenset({"sud"})), "mill-1"),
         ):
             with pytest.raises(UnknownRecordError):

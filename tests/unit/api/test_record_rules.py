@@ -92,6 +92,6 @@ def test_the_consortium_has_its_own_codes() -> None:
 
 
 def test_a_signal_that_does_not_exist_is_told_by_name() -> None:
-    (found,) = machine_problems({"id": "m", "signals": ["parts", "no_such_signal"]})
+    (found,) = machine_problems({"id": "m", "agent_id": "north-1", "signals": ["parts", "no_such_signal"]})
 
     assert "no_such_signal" in found.detail
