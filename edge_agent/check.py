@@ -23,6 +23,7 @@ from edge_agent.overheard import overhear
 from edge_agent.resolve import Walker
 from shopfloor.periods import SECOND
 from shopfloor.signals import SIGNALS
+from shopfloor.wire.edge import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -76,6 +77,7 @@ class MachineSeen:
         identification: what it says it is.
         signals: what it delivers.
         refused: reason by signal.
+        code: stable word of the cause of `error`, empty where there is none.
     """
 
     machine: str
@@ -85,6 +87,7 @@ class MachineSeen:
     identification: dict[str, str] = field(default_factory=dict)
     signals: list[SignalSeen] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ async def _look_at(server: ServerConfig, clock: Callable[[], int]) -> list[Machi
         session = await open_session(server, clock())
     except (NoAnswerError, RefusedError, CertificateUnusableError) as error:
         for each in seen:
-            each.error = str(error)
+            each.error, each.code = str(error), error.code
         return seen
     try:
         walker = Walker(session, await session.namespaces())
@@ -192,7 +195,8 @@ async def _look_at(server: ServerConfig, clock: Callable[[], int]) -> list[Machi
             await _look_at_machine(walker, machine, each, clock() + offset.offset)
     except (NoAnswerError, RefusedError) as error:
         for each in seen:
-            each.error = each.error or str(error)
+            if not each.error:
+                each.error, each.code = str(error), error.code
     finally:
         await session.close()
     return seen
@@ -202,7 +206,7 @@ async def _look_at_machine(walker: Walker, machine: MachineConfig, seen: Machine
     try:
         found = await walker.machine(machine, parse_node_id(machine.root) if machine.root else None)
     except RefusedError as error:
-        seen.error = str(error)
+        seen.error, seen.code = str(error), error.code
         return
     seen.identification = dict(found.identification)
     jobs = await walker.jobs(found.node)
@@ -267,7 +271,7 @@ async def init(endpoint: str, clock: Callable[[], int], identity: Identity | Non
     """
     wrong = endpoint_mistake(endpoint)
     if wrong:
-        raise RefusedError(wrong)
+        raise RefusedError(wrong, code=Cause.ADDRESS)
     ways = sorted(await offers(endpoint), key=_rank)
     known = [way for way in ways if way.policy in PREFERENCE]
     if not known:

@@ -68,8 +68,8 @@ class NoAnswerError(ExpectedError):
         own_side: the fault is the agent's own network, so that nothing is known of the server.
     """
 
-    def __init__(self, reason: str, *, own_side: bool = False) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, *, own_side: bool = False, code: str = "") -> None:
+        super().__init__(reason, code=code)
         self.own_side = own_side
 
 

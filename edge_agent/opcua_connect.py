@@ -29,6 +29,7 @@ from edge_agent.trust import (
 )
 from shopfloor.periods import format_instant, from_datetime
 from shopfloor.settings import SettingsError, read_secret
+from shopfloor.wire.edge import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +160,7 @@ async def _connect_plain(client: Client, config: ServerConfig) -> Session:
     try:
         await explained(config.endpoint, answered(client.connect()))
     except RefusedError as error:
-        raise RefusedError(login_refused(config, str(error)) or str(error)) from error
+        raise _login(config, error) or error from error.__cause__
     return Session(client)
 
 
@@ -178,7 +179,8 @@ async def _log_in_with(client: Client, config: ServerConfig) -> None:
 def _closed(config: ServerConfig, own: OwnCertificate, error: Exception) -> RefusedError:
     reason = str(error.__cause__ or error) or "it closed the connection"
     return OwnCertificateRefusedError(f"{config.endpoint} answers, but opens no secure channel ({reason}): let it "
-                                      f"trust the agent's certificate {own.certificate}")  # fmt: skip
+                                      f"trust the agent's certificate {own.certificate}",
+                                      code=Cause.OWN_CERTIFICATE)  # fmt: skip
 
 
 def _refused(config: ServerConfig, own: OwnCertificate, error: RefusedError) -> RefusedError:
@@ -186,8 +188,15 @@ def _refused(config: ServerConfig, own: OwnCertificate, error: RefusedError) -> 
         return _closed(config, own, error)
     if blames_own_certificate(str(error)):
         return OwnCertificateRefusedError(f"{config.endpoint} does not trust the agent ({error}): let the machine "
-                                          f"trust its certificate {own.certificate}")  # fmt: skip
-    return RefusedError(login_refused(config, str(error)) or f"{config.endpoint}: the server refuses ({error})")
+                                          f"trust its certificate {own.certificate}",
+                                          code=Cause.OWN_CERTIFICATE)  # fmt: skip
+    return _login(config, error) or RefusedError(f"{config.endpoint}: the server refuses ({error})")
+
+
+def _login(config: ServerConfig, error: RefusedError) -> RefusedError | None:
+    """Explain a refusal that is of the login; None when it is of something else."""
+    reason = login_refused(config, str(error))
+    return RefusedError(reason, code=Cause.LOGIN) if reason else None
 
 
 async def _secure(client: Client, config: ServerConfig, own: OwnCertificate, now: int) -> Peer:
@@ -272,11 +281,14 @@ def _untrusted(config: ServerConfig, certificate: x509.Certificate) -> RefusedEr
     else:
         mend = f"run: officina edge trust accept {config.file or 'FILE'} {shown}"
     return _not_accepted(config, certificate, f"is not trusted{where}: compare it with what the machine shows; if it "
-                         f"is the right one, {mend}")  # fmt: skip
+                         f"is the right one, {mend}", Cause.UNTRUSTED)  # fmt: skip
 
 
-def _not_accepted(config: ServerConfig, certificate: x509.Certificate, why: str) -> RefusedError:
-    return RefusedError(f"the certificate {thumbprint(certificate)} of {config.endpoint} is not accepted, it {why}")
+def _not_accepted(
+    config: ServerConfig, certificate: x509.Certificate, why: str, cause: Cause = Cause.CERTIFICATE
+) -> RefusedError:
+    shown = thumbprint(certificate)
+    return RefusedError(f"the certificate {shown} of {config.endpoint} is not accepted, it {why}", code=cause)
 
 
 def _validator(trust: _Trust) -> CertificateValidator:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from edge_agent.opcua_client import REQUEST_SECONDS, NoAnswerError, RefusedError
+from shopfloor.wire.edge import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -39,9 +40,11 @@ async def explained(endpoint: str, awaitable: Awaitable[_Result]) -> _Result:
     try:
         return await awaitable
     except NoAnswerError as error:
-        raise NoAnswerError(_no_answer(endpoint, error), own_side=error.own_side) from error.__cause__
+        cause = _cause(error.__cause__)
+        raise NoAnswerError(_no_answer(endpoint, error), own_side=error.own_side, code=cause) from error.__cause__
     except RefusedError as error:
-        raise RefusedError(_refusal(endpoint, error)) from error.__cause__
+        code, reason = _refusal(endpoint, error)
+        raise RefusedError(reason, code=code) from error.__cause__
 
 
 def login_refused(config: ServerConfig, reason: str) -> str:
@@ -87,15 +90,28 @@ def _no_answer(endpoint: str, error: NoAnswerError) -> str:
     return f"{place} ({endpoint}) does not answer ({error}): correct the address, or look at the machine"
 
 
-def _refusal(endpoint: str, error: RefusedError) -> str:
+def _cause(cause: BaseException | None) -> Cause:
+    """Name what `_no_answer` says, for programs."""
+    number = _number(cause)
+    if isinstance(cause, socket.gaierror):
+        return Cause.NAME
+    if number == errno.ECONNREFUSED:
+        return Cause.CLOSED
+    if number in _NO_WAY:
+        return Cause.NO_WAY
+    is_closed = isinstance(cause, ConnectionError) and not isinstance(cause, TimeoutError)
+    return Cause.NOT_OPCUA if is_closed else Cause.NO_ANSWER
+
+
+def _refusal(endpoint: str, error: RefusedError) -> tuple[str, str]:
     reason = str(error)
     if any(name in reason for name in _WRONG_PATH):
         path = urlsplit(endpoint).path or "/"
-        return (f"the server at {_place(endpoint)} has no endpoint with the path {path} ({reason}): write the endpoint "
-                f"as the machine shows it")  # fmt: skip
+        return Cause.PATH, (f"the server at {_place(endpoint)} has no endpoint with the path {path} ({reason}): write "
+                            f"the endpoint as the machine shows it")  # fmt: skip
     if "Bad" in reason:
-        return f"{endpoint}: the server refuses ({reason})"
-    return _no_server(endpoint, reason)
+        return "", f"{endpoint}: the server refuses ({reason})"
+    return Cause.NOT_OPCUA, _no_server(endpoint, reason)
 
 
 def _no_server(endpoint: str, reason: str) -> str:

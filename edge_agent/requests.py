@@ -94,7 +94,7 @@ class Desk:
             what = "the configuration cannot be used: see problems"
             return edge.Reply(request.id, self._clock(), what, problems=[str(each) for each in error.problems])
         except ExpectedError as error:
-            return edge.Reply(request.id, self._clock(), str(error))
+            return edge.Reply(request.id, self._clock(), str(error), code=error.code)
         except TimeoutError:
             what = f"it took longer than {REQUEST_SECONDS:g} s: ask for fewer machines"
             return edge.Reply(request.id, self._clock(), what)

@@ -12,6 +12,7 @@ from edge_agent.nodemap import NAMESPACES, Address, Candidate, Named, OfType, Pa
 from edge_agent.notifications import NodeIdentity
 from edge_agent.opcua_client import RefusedError, status_name
 from edge_agent.units import factor
+from shopfloor.wire.edge import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -200,7 +201,8 @@ class Walker:
         folder, kind = index_of(_MACHINES, self.table), index_of(_MACHINE_TOOL, self.table)
         control = index_of(_CNC, self.table)
         if folder is None and control is None:
-            raise RefusedError("the server knows no machine tools (OPC 40501-1): name the machine's node in root")
+            why = "the server knows no machine tools (OPC 40501-1): name the machine's node in root"
+            raise RefusedError(why, code=Cause.NO_MACHINE)
         there = [each for each in await self.children(folder) if each.is_object] if folder is not None else []
         found = (await self.kinds(there, kind) if kind is not None else []) or there
         if not found and control is not None:
@@ -241,7 +243,8 @@ class Walker:
         fitting = [each for each in machines if not wanted or each.product_instance_uri == wanted]
         there = ", ".join(each.product_instance_uri or each.name for each in machines) or "none"
         if not fitting:
-            raise RefusedError(f"the machine {wanted or config.id} is not there; the server has: {there}")
+            why = f"the machine {wanted or config.id} is not there; the server has: {there}"
+            raise RefusedError(why, code=Cause.NO_MACHINE)
         if len(fitting) > 1:
             raise RefusedError(
                 f"the server has several machines, so product_instance_uri must say which; it has: {there}"

@@ -85,7 +85,8 @@ class Asking:
         if self.is_silent(publisher, now=now):
             health = self._health.get(publisher)
             since = "has never been heard" if health is None else f"is silent since {format_instant(health.timestamp)}"
-            raise AgentSilentError(f"the agent {publisher} {since}: look at its computer and network, then ask again")
+            why = f"the agent {publisher} {since}: look at its computer and network, then ask again"
+            raise AgentSilentError(why, code=edge.Cause.NEVER_HEARD if health is None else edge.Cause.SILENT)
         if len(self._pending) >= PENDING_MAX:
             raise AgentSilentError(f"{PENDING_MAX} requests wait for agents' answers: ask again when they are answered")
         request.id = secrets.token_hex(8)
@@ -102,7 +103,8 @@ class Asking:
                         return waiting.result()
         except TimeoutError:
             raise AgentSilentError(
-                f"the agent {publisher} did not answer within {ANSWER_SECONDS:g} s: it may still be at it, ask again"
+                f"the agent {publisher} did not answer within {ANSWER_SECONDS:g} s: it may still be at it, ask again",
+                code=edge.Cause.LATE,
             ) from None
         finally:
             del self._pending[key]

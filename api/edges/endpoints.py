@@ -140,7 +140,7 @@ async def ask_agent(writer: WriterDep, scope: ScopeDep, edge_id: EdgeId, wanted:
     """
     reply = await request_of(writer, scope, edge_id, edge.Request("", **wanted.model_dump()))
     answer = msgspec.to_builtins(reply)
-    shown = {name: answer.get(name, "") for name in ("error", "configuration")}
+    shown = {name: answer.get(name, "") for name in ("error", "code", "configuration")}
     listed = {name: answer.get(name, []) for name in ("problems", "machines", "touched")}
     return shown | listed | {"done": reply.is_done, "at": format_instant(reply.timestamp)}
 

@@ -103,6 +103,7 @@ class ReplyOut(BaseModel):
     done: bool
     at: str
     error: str = Field(description="What is wrong and how to mend it; empty when it was done.")
+    code: str = Field(description="Stable word of the cause of `error`; empty where there is none.")
     problems: list[str] = Field(description="Every mistake of the configuration, with its line.")
     configuration: str = Field(description="Of `discover`: to be corrected and applied; of `check`: what is in force.")
     machines: list[dict[str, Any]] = Field(description="Of `check`: what was seen of each machine.")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from api.edges.asking import AgentSilentError
 from api.edges.endpoints import request_of
+from api.pages.causes import Refusal, refusal
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.records_form import ID_HINT
 from api.records import service
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SIGNALS_SHOWN = 12
 """Signals of a found machine that are listed; the others are counted."""
 _FIELDS = ("name", "kind", "site_id", "tariff_group", "maker", "model", "serial_number")
+_NOTHING = Refusal()
 _TABLE = "[[machine]]"
 _THUMBPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _ID_LINE = re.compile(r'^id = "(.*)"$', re.MULTILINE)
@@ -80,9 +82,12 @@ async def look(page: PageDep, writer: WriterDep) -> Response:
             writer, page.scope, said["agent"], edge.Request("", "check", configuration="".join(tables))
         )
     except AgentSilentError as error:
-        return await _show(page, said, message=str(error))
+        return await _show(page, said, refused=refusal(page.say, error.code, str(error)))
     if not checked.is_done:
         return await _refused(page, said, checked)
+    nothing = next((each for each in checked.machines if each.get("code") == edge.Cause.NO_MACHINE), None)
+    if nothing is not None and len(checked.machines) == 1:  # what stands for a machine where the server shows none
+        return await _show(page, said, refused=refusal(page.say, nothing["code"], nothing["error"]))
     found = [_found(each) for each in checked.machines]
     return await _show(page, said, found=found)
 
@@ -93,23 +98,23 @@ async def save(page: PageDep, writer: WriterDep) -> Response:
     form = await page.form()
     said = {"agent": form.text("agent", 63), "address": form.text("address"), "id": form.text("id", 63)}
     if not is_identifier(said["id"]):
-        return await _show(page, said, message=page.say(ID_HINT))
+        return await _show(page, said, refused=Refusal(page.say(ID_HINT)))
     try:
         fields = MachinePut.model_validate({"agent_id": said["agent"]} | {name: form.text(name) for name in _FIELDS})
         await put_record(writer, Guard(is_new=True), ("machines", said["id"]), fields, Response())
     except (ValidationError, InvalidRecordError) as error:
-        return await _show(page, said, message=_why(page, error))
+        return await _show(page, said, refused=Refusal(_why(page, error)))
     except ChangedMeanwhileError:
-        return await _show(page, said, message=page.say("This identifier is taken: choose another."))
-    message = await _applied(page, writer, said, form.text("found", 63))
-    if message:
+        return await _show(page, said, refused=Refusal(page.say("This identifier is taken: choose another.")))
+    refused = await _applied(page, writer, said, form.text("found", 63))
+    if refused.message:
         await remove_record(writer, ANYHOW, "machines", said["id"])
-        return await _show(page, said, message=message)
+        return await _show(page, said, refused=refused)
     return page.go(f"/fleet?added={said['id']}")
 
 
-async def _applied(page: Page, writer: Writer, said: Mapping[str, str], found: str) -> str:
-    """Let the agent read one machine more; return why it does not, empty when it does."""
+async def _applied(page: Page, writer: Writer, said: Mapping[str, str], found: str) -> Refusal:
+    """Let the agent read one machine more; return why it does not, an empty refusal when it does."""
     agent = said["agent"]
     health = page.found.live.asking.health(agent)
     one = [each.machine for each in health.machines[:1]] if health is not None else []
@@ -117,17 +122,23 @@ async def _applied(page: Page, writer: Writer, said: Mapping[str, str], found: s
         discovered = await request_of(writer, page.scope, agent, edge.Request("", "discover", said["address"]))
         tables = {match[1]: each for each in _tables(discovered.configuration) if (match := _ID_LINE.search(each))}
         if found not in tables:
-            return discovered.error or page.say("The machine is not at this address any more: look again.")
+            if not discovered.is_done:
+                return _refusal(page, discovered)
+            return Refusal(page.say("The machine is not at this address any more: look again."))
         table = _ID_LINE.sub(f'id = "{said["id"]}"', tables[found], count=1)
         present = await request_of(writer, page.scope, agent, edge.Request("", "check", machines=one))
         if not present.is_done:
-            return present.error
+            return _refusal(page, present)
         reply = await request_of(
             writer, page.scope, agent, edge.Request("", "apply", configuration=f"{present.configuration}\n{table}")
         )
     except AgentSilentError as error:
-        return str(error)
-    return " ".join([reply.error, *reply.problems]) if not reply.is_done else ""
+        return refusal(page.say, error.code, str(error))
+    return Refusal() if reply.is_done else _refusal(page, reply)
+
+
+def _refusal(page: Page, reply: edge.Reply) -> Refusal:
+    return refusal(page.say, reply.code, " ".join([reply.error, *reply.problems]))
 
 
 def _tables(configuration: str) -> list[str]:
@@ -156,10 +167,10 @@ def _found(seen: Mapping[str, Any]) -> Found:
 
 
 async def _refused(page: Page, said: Mapping[str, str], reply: edge.Reply) -> Response:
-    """Show why the agent could not look: its own sentence, and the thumbprint where trust is what is missing."""
-    thumbprint = _THUMBPRINT.search(reply.error)
-    message = " ".join([reply.error, *reply.problems])
-    return await _show(page, said, message=message, thumbprint=thumbprint[0] if thumbprint else "")
+    """Show why the agent could not look: the cause with its mend, and the thumbprint where trust is what is missing."""
+    may_be_trust = reply.code in {"", edge.Cause.UNTRUSTED}  # agents of earlier versions say no code
+    thumbprint = _THUMBPRINT.search(reply.error) if may_be_trust else None
+    return await _show(page, said, refused=_refusal(page, reply), thumbprint=thumbprint[0] if thumbprint else "")
 
 
 def _why(page: Page, error: ValidationError | InvalidRecordError) -> str:
@@ -173,7 +184,12 @@ def _why(page: Page, error: ValidationError | InvalidRecordError) -> str:
 
 
 async def _show(
-    page: Page, said: Mapping[str, str], *, message: str = "", thumbprint: str = "", found: list[Found] | None = None
+    page: Page,
+    said: Mapping[str, str],
+    *,
+    refused: Refusal = _NOTHING,
+    thumbprint: str = "",
+    found: list[Found] | None = None,
 ) -> Response:
     def read() -> tuple[list[tuple[str, str]], list[tuple[str, str]], dict[str, str]]:
         agents = service.visible(page.found.records, page.scope, "edges")
@@ -192,13 +208,14 @@ async def _show(
     ]
     return page.show(
         "fleet/add.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if message else HTTPStatus.OK,
+        HTTPStatus.UNPROCESSABLE_ENTITY if refused.message else HTTPStatus.OK,
         agents=speaking,
         sites=sites,
         site=at.get(said.get("agent", ""), ""),
         agent=said.get("agent", ""),
         address=said.get("address", ""),
-        message=message,
+        message=refused.message,
+        detail=refused.detail,
         thumbprint=thumbprint,
         command=f"officina edge trust accept edge.toml {thumbprint}",
         machines=found,

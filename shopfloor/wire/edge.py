@@ -5,6 +5,7 @@ A request names itself; the reply carries that name. One that arrives twice is c
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -19,6 +20,41 @@ CONFIGURATION_MAX = 200_000
 """Longest configuration in a request, characters."""
 
 Kind: TypeAlias = Literal["discover", "check", "apply"]
+
+
+class Cause(StrEnum):
+    """Why a machine could not be looked at: a stable word beside the sentence, which may be worded anew at any time."""
+
+    NAME = "name"
+    """The name in the address cannot be resolved."""
+    CLOSED = "closed"
+    """The computer is there, and nothing listens at the port."""
+    NO_WAY = "no_way"
+    """The network has no way to the address."""
+    NO_ANSWER = "no_answer"
+    """Nothing came back."""
+    NOT_OPCUA = "not_opcua"
+    """What listens does not speak OPC UA."""
+    PATH = "path"
+    """The server has no endpoint with this path."""
+    ADDRESS = "address"
+    """It is no address of a server."""
+    LOGIN = "login"
+    """The server wants a login, or refuses the one it was given."""
+    UNTRUSTED = "untrusted"
+    """Nobody accepted the server's certificate yet."""
+    CERTIFICATE = "certificate"
+    """The server's certificate cannot be accepted: it ended, was revoked or is another's."""
+    OWN_CERTIFICATE = "own_certificate"
+    """The server does not trust the agent's certificate."""
+    NO_MACHINE = "no_machine"
+    """The server shows no machine."""
+    NEVER_HEARD = "never_heard"
+    """The agent was never heard. This and the two below are said in the agent's place."""
+    SILENT = "silent"
+    """The agent is silent."""
+    LATE = "late"
+    """The agent did not answer in time."""
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -53,6 +89,8 @@ class Reply(msgspec.Struct, omit_defaults=True):
         configuration: of `discover`: a configuration to correct and apply; of `check` without one: what is in force.
         machines: of `check`: what was seen of each machine, as `officina edge check --json` writes it.
         touched: of `apply`: the machines whose watching began anew or ended; the others' went on.
+        code: why it was not carried out, a `Cause` where there is one for it; an older agent says none, and a newer one
+            may say one that is not known here.
     """
 
     id: str
@@ -62,6 +100,7 @@ class Reply(msgspec.Struct, omit_defaults=True):
     configuration: str = ""
     machines: list[dict[str, Any]] = []
     touched: list[str] = []
+    code: str = ""
 
     @property
     def is_done(self) -> bool:

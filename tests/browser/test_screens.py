@@ -28,7 +28,7 @@ pytestmark = pytest.mark.services
 OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall",
             "/tablet/mill-1", "/tablet/mill-1/payer", "/tablet/mill-1/card", "/fleet")  # fmt: skip
 OF_ADMINISTRATORS = (
-    "/administration/members", "/administration/members/new", "/administration/members/firm-a",
+    "/", "/administration/members", "/administration/members/new", "/administration/members/firm-a",
     "/administration/sites", "/administration/agents", "/administration/agents/north-1",
     "/administration/machines/mill-1", "/administration/audit", "/administration/people",
     "/administration/people/new", "/administration/keys", "/administration/consortium",

@@ -106,10 +106,10 @@ def test_only_administrators_ask_agents(beside: Beside) -> None:
 def test_a_machine_is_discovered_trusted_checked_and_applied_without_a_restart(beside: Beside) -> None:
     nowhere = beside.ask(kind="discover", endpoint="opc.tcp://127.0.0.1:1/").json()
     assert not nowhere["done"]
-    assert "nothing listens" in nowhere["error"]
+    assert ("nothing listens" in nowhere["error"], nowhere["code"]) == (True, "closed")
 
     stranger = beside.ask(kind="discover", endpoint=beside.endpoint).json()
-    assert "sha256:" in stranger["error"]
+    assert ("sha256:" in stranger["error"], stranger["code"]) == (True, "untrusted")
     beside.trust.accept(beside.trust.known()[-1].thumbprint)
 
     found = beside.ask(kind="discover", endpoint=beside.endpoint).json()
@@ -148,6 +148,26 @@ def test_a_machine_is_added_by_its_address_with_two_forms_and_read_without_a_res
         assert beside.it.get("/api/v1/machines/nuova-9").json()["name"] == "F 9"
 
 
+@pytest.mark.parametrize(
+    ("agent", "address", "mend", "detail"),
+    [
+        (EDGE, "opc.tcp://127.0.0.1:1/", "nessun server ascolta su questa porta", "nothing listens at 127.0.0.1"),
+        (EDGE, "127.0.0.1", "Scriverlo come opc.tcp://192.0.2.10:4840", "is no endpoint"),
+        ("south-1", "opc.tcp://127.0.0.1:1/", "non è mai stato sentito", "has never been heard"),
+    ],
+)
+def test_why_nothing_was_found_is_said_in_the_reader_s_language_and_in_the_agent_s_words_below(
+    beside: Beside, agent: str, address: str, mend: str, detail: str
+) -> None:
+    with signed_in(beside.it.url, "administrator@example.it") as client:
+        token = client.get("/fleet/add?lang=it").text.split('name="csrf" value="')[1].split('"')[0]
+
+        shown = client.post("/fleet/add", data={"csrf": token, "agent": agent, "address": address}, timeout=60)
+
+    assert shown.status_code == 422
+    assert 0 < shown.text.find(mend) < shown.text.find(detail)
+
+
 def test_what_its_agent_cannot_read_is_not_kept(beside: Beside) -> None:
     with signed_in(beside.it.url, "administrator@example.it") as client:
         token = client.get("/fleet/add?lang=it").text.split('name="csrf" value="')[1].split('"')[0]
@@ -157,4 +177,5 @@ def test_what_its_agent_cannot_read_is_not_kept(beside: Beside) -> None:
         refused = client.post("/fleet/add/save", data=own, timeout=60)
 
         assert (refused.status_code, "Non è stato salvato nulla" in refused.text) == (422, True)
+        assert "nessun server ascolta su questa porta" in refused.text
         assert beside.it.get("/api/v1/machines/fantasma/record").status_code == 404

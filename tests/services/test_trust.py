@@ -18,6 +18,7 @@ from edge_agent.trust import TrustList, thumbprint
 from shopfloor.periods import DAY
 from shopfloor.runtime import clock
 from shopfloor.settings import write_secret
+from shopfloor.wire.edge import Cause
 from tests.services.secured import POLICIES, Issued, Logins, SecuredServer, issue, secured
 
 if TYPE_CHECKING:
@@ -145,7 +146,9 @@ async def test_users_log_in_with_a_password_or_a_certificate_and_a_wrong_one_is_
         said = await refusal(reach(server, tmp_path, **(by_password | {"password_file": tmp_path / "wrong"})))
         assert "refuses the login of user 'officina'" in said
         assert str(tmp_path / "wrong") in said
-        assert "wants a login" in await refusal(reach(server, tmp_path))
+        with pytest.raises(RefusedError, match="wants a login") as nobody:
+            await open_session(reach(server, tmp_path), clock.now())
+        assert nobody.value.code == Cause.LOGIN
         await peer_of(reach(server, tmp_path, user_certificate=user.file, user_key=user.key_file))
         said = await refusal(reach(server, tmp_path, user_certificate=stranger.file, user_key=stranger.key_file))
         assert f"refuses the login with {stranger.file}" in said
