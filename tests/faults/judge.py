@@ -31,11 +31,13 @@ class Verdict(NamedTuple):
     Attributes:
         stored: what is stored.
         missing: what was served between the first and the last stored value, and is not stored.
+        unsaid: what was served around that, and is not stored: much of it no agent has ever read.
         holes: what is known to be missing.
     """
 
     stored: Said
     missing: set[tuple[str, int]]
+    unsaid: set[tuple[str, int]]
     holes: list[Hole]
 
     def within(self, keys: Iterable[tuple[str, int]], *causes: str) -> set[tuple[str, int]]:
@@ -120,8 +122,9 @@ def judge(store: Store, say: Callable[[], Said], spooled: Iterable[tuple[str, st
     assert {key: value for key, value in stored.items() if served.get(key) != value} == {}, "invented"
     lost = {(signal, stamp) for _, signal, stamp in spooled if signal in counters} - stored.keys()
     assert lost == set(), "spooled and not stored"
-    missing = {key for key in served.keys() - stored.keys() if first <= key[1] < last - MARGIN_SECONDS * SECOND}
-    verdict = Verdict(stored, missing, holes)
+    absent = served.keys() - stored.keys()
+    missing = {key for key in absent if first <= key[1] < last - MARGIN_SECONDS * SECOND}
+    verdict = Verdict(stored, missing, absent - missing, holes)
     outside = missing - verdict.within(missing)
     assert outside == set(), f"{len(outside)} of {len(missing)} missing values lie in none of {len(holes)} holes"
     print(f"{len(stored)} stored, {len(missing)} missing inside {len(holes)} holes")
