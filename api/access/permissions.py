@@ -314,6 +314,7 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("POST", "/decide/contests"): Rule.CHANGES,
         ("GET", "/closing"): Rule.CHANGES,
         ("POST", "/closing"): Rule.CHANGES,
+        ("POST", "/closing/look"): Rule.CHANGES,
         ("POST", "/closing/events"): Rule.CHANGES,
         ("POST", "/closing/mails"): Rule.CHANGES,
         ("POST", "/closing/verify"): Rule.CHANGES,

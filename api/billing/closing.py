@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, insert, select, update
@@ -18,7 +19,7 @@ from api.billing import posting
 from api.billing.calendars import civil_month, day_of, next_month
 from api.billing.statements import to_data
 from api.billing.stating import MachineUse, state_month
-from api.billing.tables import IssuedStatement, MonthClosing, RatedSegments
+from api.billing.tables import IssuedStatement, LineContest, MonthClosing, PriceEntry, RatedSegments
 from api.records.service import values_of
 from api.records.tables import Change, Consortium, Machine, Member
 from api.usage.doubts import doubts
@@ -120,20 +121,32 @@ class Hours(NamedTuple):
     unknown: int
 
 
+class Amount(NamedTuple):
+    """What a statement of an open month comes to."""
+
+    member: str
+    seconds: int
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+
+
 class Standing(NamedTuple):
     """How far an open month is from its closing.
 
     Attributes:
         refusal: why it is too early to ask, empty when it is not.
-        statements: as the closing would issue them.
-        doubts: use that somebody has to decide on first.
+        amounts: of the statements that the closing would issue.
+        doubts: how many times of use somebody has to decide on first.
+        doubt_seconds: how long they are together.
         hours: of each machine.
         unsent: the machines of which nothing has come since the end of the month, with the instant of the last.
     """
 
     refusal: str
-    statements: list[Statement]
-    doubts: list[Doubt]
+    amounts: list[Amount]
+    doubts: int
+    doubt_seconds: int
     hours: dict[str, Hours]
     unsent: list[tuple[str, int]]
 
@@ -146,6 +159,19 @@ class Standing(NamedTuple):
     def is_ready(self) -> bool:
         """Tell whether nothing but the acceptance of unknown time stands in the way."""
         return not (self.refusal or self.doubts or self.unsent)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        amounts = [[*each[:2], *map(str, each[2:])] for each in self.amounts]
+        return self._asdict() | {"amounts": amounts, "hours": {name: list(each) for name, each in self.hours.items()}}
+
+    @classmethod
+    def of_data(cls, data: Mapping[str, Any]) -> Standing:
+        """Return it from what `to_data` wrote."""
+        amounts = [Amount(*each[:2], *map(Decimal, each[2:])) for each in data["amounts"]]
+        hours = {name: Hours(*each) for name, each in data["hours"].items()}
+        unsent = [(machine, stamp) for machine, stamp in data["unsent"]]
+        return cls(data["refusal"], amounts, data["doubts"], data["doubt_seconds"], hours, unsent)
 
 
 def close(
@@ -193,13 +219,20 @@ def close(
     raise ClosingRefusedError(month, [("", "samples or evidence go on changing while it is calculated: try again")])
 
 
-def stand(ledger: Ledger, month: str, *, now: int) -> Standing:
+def stand(
+    ledger: Ledger,
+    month: str,
+    *,
+    now: int,
+    tell: Callable[[str, int, int], None] = lambda _step, _done, _all: None,
+) -> Standing:
     """Look at what a closing would do, and at what stands in its way; nothing is kept but current segments.
 
     Args:
         ledger: of the house.
         month: as `2026-10`, not closed.
         now: the present.
+        tell: told of progress: what is done, how many of how many machines.
 
     Raises:
         UnpricedError: there is use that no tariff covers.
@@ -214,11 +247,16 @@ def stand(ledger: Ledger, month: str, *, now: int) -> Standing:
         except ClosingRefusedError as error:
             refusal = error.problems[0][1]
     machines = ledger.usage.machines()
-    _refresh(ledger, min(first, month), month, now)
+    _refresh(ledger, min(first, month), month, now, tell)
     with ledger.records.reading() as session:
-        found = _calculate(session, ledger, Order(month))
+        found = _calculate(session, ledger, Order(month), tell)
     unsent = list(_unsent(ledger, machines, period))
-    return Standing(refusal, found.statements, found.doubts, found.hours, unsent)
+    amounts = [
+        Amount(each.member, sum(spent.seconds for spent in each.spent), each.net, each.tax, each.total)
+        for each in found.statements
+    ]
+    doubtful = sum(each.period.seconds for each in found.doubts)
+    return Standing(refusal, amounts, len(found.doubts), doubtful, found.hours, unsent)
 
 
 def _refresh(
@@ -245,6 +283,19 @@ def _refuse_early(session: Session, ledger: Ledger, month: str, period: Period, 
         raise ClosingRefusedError(month, [("", f"members may contest its lines until {format_instant(until)}")])
     if session.get(Consortium, 1) is None:
         raise ClosingRefusedError(month, [("", "the consortium is not filled in: who issues the statements?")])
+
+
+def basis(session: Session) -> str:
+    """Return what a look at an open month began from: when it is another one, somebody has decided something since."""
+    numbers = (
+        session.scalar(select(Change.number).where(Change.name == CHANGED)),
+        session.scalar(select(func.count()).select_from(PriceEntry)),
+        session.scalar(select(func.max(PriceEntry.changed))),
+        session.scalar(select(func.count()).select_from(LineContest)),
+        session.scalar(select(func.max(LineContest.decided))),
+        session.scalar(select(func.count()).select_from(MonthClosing)),
+    )
+    return "/".join(str(each or 0) for each in numbers)
 
 
 def _unsent(ledger: Ledger, machines: Sequence[str], period: Period) -> Iterator[tuple[str, int]]:

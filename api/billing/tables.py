@@ -163,3 +163,37 @@ class Budget(Base):
     amount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     warn_percent: Mapped[int] = mapped_column(default=80)
     warned: Mapped[str] = mapped_column(String(MONTH), default="")
+
+
+class MonthRun(Base):
+    """A dry run or a closing of a month that goes on, or has ended, see `api.billing.runs`.
+
+    Attributes:
+        kind: `look` or `close`.
+        by: who began it.
+        basis: what it began from.
+        beat: when it was heard of last.
+        step: what it is at.
+        done: how many machines are.
+        machines: of how many.
+        ended: when; None while it goes on, or when its process has died.
+        outcome: how it ended.
+        result: what came of it.
+    """
+
+    __tablename__ = "month_runs"
+    __table_args__ = (Index("ix_month_runs_month_kind", "month", "kind"),)
+
+    id: Mapped[str] = mapped_column(String(RANDOM_ID_MAX), primary_key=True)
+    month: Mapped[str] = mapped_column(String(MONTH))
+    kind: Mapped[str] = mapped_column(String(8))
+    by: Mapped[str] = mapped_column(String(WHO_MAX))
+    basis: Mapped[str] = mapped_column(String(120))
+    begun: Mapped[Stamp]
+    beat: Mapped[Stamp]
+    step: Mapped[str] = mapped_column(String(16))
+    done: Mapped[int]
+    machines: Mapped[int]
+    ended: Mapped[Stamp | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from api.billing import posting, service
+from api.billing import posting, runs, service
 from api.billing.calendars import civil_month, day_of, next_month
-from api.billing.closing import ClosingRefusedError, Hours, Order, close, stand
-from api.billing.tariffs import UnpricedError
+from api.billing.closing import Hours, Order, Standing, basis, close, stand
+from api.billing.runs import Outcome, RunKind
 from api.billing.verifying import verify_all
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.errors import NotYoursError
@@ -31,22 +31,27 @@ from api.records.rules import InvalidRecordError
 from api.records.service import UnknownRecordError
 from api.records.tables import Member
 from api.usage.evidence import REASON_LENGTH_MIN
-from shopfloor.periods import DAY
+from shopfloor.periods import DAY, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-    from api.billing.closing import Standing
+    from api.billing.runs import Run, Tell, Work
     from api.billing.tables import IssuedStatement, MonthClosing
     from api.deps import Services
 
 router = APIRouter(prefix="/closing", include_in_schema=False, default_response_class=HTMLResponse)
 EVENTS = ("sent", "rejected", "accepted", "paid", "unpaid")
 NONE = "\N{EN DASH}"
+WAIT_SECONDS = 0.3
+"""So long a page waits for what it has begun, before it says how far that is."""
+LOOK_MINUTES_MAX = 10
+"""How old a look at an open month may be; a decision of somebody puts it out of date at once."""
 
 _WHY = mark("Say in ten characters or more why the time without data is accepted.")
 _REFUSED = mark("Nothing was closed: something has changed since the page was made. Look at it again.")
+_FAILED = mark("It was broken off, and nothing was kept: try again.")
 _UNFIT = mark("This does not follow from what became of the statement before.")
 _UNPRICED = mark("There is use that no tariff covers: complete the price list first.")
 
@@ -65,11 +70,20 @@ async def close_month(page: PageDep, found: ServicesDep) -> Response:
     if machines and len(why) < REASON_LENGTH_MIN:
         return await _shown(page, found, month, {"why": page.say(_WHY)})
     order = Order(_checked(month), accepted=dict.fromkeys(machines[:1_000], why))
-    try:
-        await asyncio.to_thread(close, found.ledger, page.actor, order, now=page.now)
-    except ClosingRefusedError:
-        return await _shown(page, found, month, {"all": page.say(_REFUSED)})
+
+    def work(tell: Tell) -> dict[str, Any]:
+        return close(found.ledger, page.actor, order, now=page.now, tell=tell)._asdict()
+
+    await _begin(page, RunKind.CLOSE, month, work)
     return page.go(f"/closing?month={month}&done=closed")
+
+
+@router.post("/look")
+async def look_again(page: PageDep, found: ServicesDep) -> Response:
+    """Look anew at what the closing of a month would do."""
+    month = _checked((await page.form()).text("month", 7))
+    await _look(page, found, month)
+    return page.go(f"/closing?month={month}")
 
 
 @router.post("/events")
@@ -149,12 +163,66 @@ async def _shown(
     if row is not None:
         values = await asyncio.to_thread(_closed, page, found, row)
         return page.show("closing/closed.html", status, **frame, **values)
-    try:
-        values = await asyncio.to_thread(_open, page, found, month)
-    except UnpricedError:
-        values = {}
-        frame["unpriced"] = page.say(_UNPRICED)
+    look, closing = await asyncio.to_thread(_current, page, found, month)
+    if look is None and not (closing is not None and closing.is_running):
+        await _look(page, found, month)
+        look, closing = await asyncio.to_thread(_current, page, found, month)
+    running = next((each for each in (closing, look) if each is not None and each.is_running), None)
+    if running is not None:
+        return page.show("closing/waiting.html", **frame, run=running, query=_query(page, month))
+    if not errors and page.asked("done", 10) == "closed":
+        frame["errors"] = {"all": page.say(_why_not(closing))}
+    if look is None or look.outcome is not Outcome.DONE:
+        frame["unpriced"] = page.say(_UNPRICED if look is not None and look.outcome is Outcome.UNPRICED else _FAILED)
+        return page.show("closing/open.html", status, **frame)
+    values = await asyncio.to_thread(_open, page, found, month, look)
     return page.show("closing/open.html", status, **frame, **values)
+
+
+def _query(page: Page, month: str) -> str:
+    """Return what the page is asked with until it has its answer: without an event that was told already."""
+    done = page.asked("done", 10)
+    return f"month={month}" + ("&done=closed" if done == "closed" else "")
+
+
+def _why_not(closing: Run | None) -> str:
+    """Return why a month that somebody closed is open."""
+    return _REFUSED if closing is not None and closing.outcome is Outcome.REFUSED else _FAILED
+
+
+async def _begin(page: Page, kind: RunKind, month: str, work: Work, since: str = "") -> None:
+    records = page.found.records
+    await asyncio.to_thread(
+        runs.start, records, page.actor, kind, month, work, now=page.now, basis=since, wait_seconds=WAIT_SECONDS
+    )
+
+
+async def _look(page: Page, found: Services, month: str) -> None:
+    """Begin to look at what the closing of a month would do, as far as nobody does already."""
+
+    def work(tell: Tell) -> dict[str, Any]:
+        return stand(found.ledger, month, now=page.now, tell=tell).to_data()
+
+    def since() -> str:
+        with found.records.reading() as session:
+            return basis(session)
+
+    await _begin(page, RunKind.LOOK, month, work, await asyncio.to_thread(since))
+
+
+def _current(page: Page, found: Services, month: str) -> tuple[Run | None, Run | None]:
+    """Return the look at a month, None when there is none that holds, and the last closing that was tried."""
+    with found.records.reading() as session:
+        look = runs.latest(session, month, RunKind.LOOK, now=page.now)
+        closing = runs.latest(session, month, RunKind.CLOSE, now=page.now)
+        holds = (
+            look is not None
+            and (look.is_running or look.outcome is not None)
+            and look.basis == basis(session)
+            and page.now - look.begun < LOOK_MINUTES_MAX * 60 * SECOND
+            and (closing is None or closing.begun <= look.begun)
+        )
+    return look if holds else None, closing
 
 
 def _ahead(page: Page, found: Services, last: str) -> str:
@@ -165,9 +233,9 @@ def _ahead(page: Page, found: Services, last: str) -> str:
     return f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
-def _open(page: Page, found: Services, month: str) -> dict[str, Any]:
+def _open(page: Page, found: Services, month: str, look: Run) -> dict[str, Any]:
     ledger = found.ledger
-    standing = stand(ledger, month, now=page.now)
+    standing = Standing.of_data(look.result)
     period = civil_month(month, ledger.zone)
     before = _nets_before(page, found, month)
     contested = service.contests(found.records, page.scope, only_open=True)
@@ -184,8 +252,9 @@ def _open(page: Page, found: Services, month: str) -> dict[str, Any]:
         "unsent": [
             (names.machine(each), times.moment(stamp, today, page.zone, page.say)) for each, stamp in standing.unsent
         ],
-        "doubts": len(standing.doubts),
-        "doubt_hours": hours(sum(each.period.seconds for each in standing.doubts)),
+        "looked": times.moment(look.begun, today, page.zone, page.say),
+        "doubts": standing.doubts,
+        "doubt_hours": hours(standing.doubt_seconds),
         "contests": len(contested),
         "unknown": sum(standing.unknown.values()) and hours(sum(standing.unknown.values())),
         "machines": [_machine(names, each, spent) for each, spent in standing.hours.items()],
@@ -214,20 +283,20 @@ def _amounts(page: Page, names: Names, standing: Standing, before: Mapping[str, 
         {
             "id": each.member,
             "name": names.payer(each.member),
-            "hours": hours(sum(spent.seconds for spent in each.spent)),
+            "hours": hours(each.seconds),
             "net": _money(page, each.net),
             "tax": _money(page, each.tax),
             "total": _money(page, each.total),
             "change": _change(page, each.net, before.get(each.member)),
         }
-        for each in standing.statements
+        for each in standing.amounts
     ]
-    stated = standing.statements
+    stated = standing.amounts
     return {
         "members": sorted(rows, key=lambda row: str(row["name"]).casefold()),
         "has_before": bool(before),
         "sums": {
-            "hours": hours(sum(spent.seconds for each in stated for spent in each.spent)),
+            "hours": hours(sum(each.seconds for each in stated)),
             "net": _sum(page, (each.net for each in stated)),
             "tax": _sum(page, (each.tax for each in stated)),
             "total": _sum(page, (each.total for each in stated)),

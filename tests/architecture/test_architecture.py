@@ -72,6 +72,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
         "api/billing/budgets.py",
         "api/billing/posting.py",
         "api/billing/previews.py",
+        "api/billing/runs.py",
         "api/billing/verifying.py",
         "api/usage/attending.py",
         "api/usage/kept.py",

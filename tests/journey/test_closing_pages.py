@@ -12,15 +12,18 @@ import pytest
 from api.audit.service import CONSOLE
 from api.billing import service as billing
 from api.billing.calendars import civil_month, day_of
+from api.billing.closing import basis
 from api.billing.pricelist import Entry
+from api.billing.runs import SILENT_SECONDS_MAX
+from api.billing.tables import MonthRun
 from api.records.database import open_records
 from api.records.service import put_consortium
 from api.records.tables import Member
-from shopfloor.periods import DAY, HOUR, Period, format_instant
+from shopfloor.periods import DAY, HOUR, SECOND, Period, format_instant
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample, slices
 from shopfloor.settings import write_secret
-from tests.journey.api_world import World, world
+from tests.journey.api_world import World, until, world
 from tests.services.records import partita_iva
 
 if TYPE_CHECKING:
@@ -90,10 +93,16 @@ def furnish(made: World) -> None:
 
 
 def page(it: World, path: str) -> str:
+    """Return a page; one that says how far its calculation is, when that has ended."""
     parts = urlsplit(path)
-    answer = it.get(parts.path, **dict(parse_qsl(parts.query)))
-    assert answer.status_code == 200, answer.text
-    return answer.text
+
+    def answered() -> str:
+        answer = it.get(parts.path, **dict(parse_qsl(parts.query)))
+        assert answer.status_code == 200, answer.text
+        return "" if "<progress" in answer.text else answer.text
+
+    found: str = until(answered, path)
+    return found
 
 
 def press(it: World, path: str, **values: str | list[str]) -> str:
@@ -110,6 +119,23 @@ def forms(text: str) -> list[tuple[str, str]]:
         for form in re.findall(r'<form class="question".*?</form>', text, re.DOTALL)
         if (found := re.search(r'name="key" value="(\w+)"', form))
     ]
+
+
+def test_a_calculation_says_how_far_it_is_and_one_whose_process_died_begins_anew(it: World) -> None:
+    month, now = last_month(), clock.now()
+    values = {"month": month, "kind": "look", "by": "console", "begun": now, "step": "rating", "done": 3, "machines": 7}
+    records = open_records(it.records)
+    try:
+        with records.writing() as session:
+            session.add(MonthRun(id="run", basis=basis(session), beat=now, **values))
+        shown = it.get("/closing", lang="en").text
+        with records.writing() as session:
+            session.get_one(MonthRun, "run").beat = now - (SILENT_SECONDS_MAX + 1) * SECOND
+    finally:
+        records.close()
+    assert "machine 3 of 7" in shown
+    assert f'http-equiv="refresh" content="1; url=/closing?month={month}"' in shown, "without script"
+    assert "Hours of each machine" in page(it, "/closing?lang=en")
 
 
 def test_a_month_is_decided_accepted_closed_and_proven_on_pages(it: World) -> None:
