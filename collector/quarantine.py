@@ -7,12 +7,15 @@ them.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import sqlite3
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from shopfloor.errors import ExpectedError
+from shopfloor.wire.messages import PutAside, QuarantineHeld
+from shopfloor.wire.topics import parse_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +25,8 @@ ENTRIES_MAX = 100_000
 BYTES_MAX = 512 * 1024 * 1024
 RAW_BYTES_MAX = 1024 * 1024
 """Of a larger payload only this much is kept."""
+TOLD_MAX = 100
+"""Most kinds of entries that are told."""
 RETRY_AT_ONCE = 200
 """Entries tried again in one go."""
 
@@ -30,6 +35,7 @@ CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, publisher TEXT NOT NULL, topic TEXT NOT NULL,
     reasons TEXT NOT NULL, details TEXT NOT NULL, samples INTEGER NOT NULL, size INTEGER NOT NULL, raw BLOB NOT NULL,
     digest BLOB NOT NULL, marks INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, digest));
+CREATE TABLE IF NOT EXISTS file (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS lost (entries INTEGER NOT NULL, samples INTEGER NOT NULL);
 """
 _SELECT = "SELECT id, at, publisher, topic, reasons, details, samples, size, raw, marks FROM entry"
@@ -83,6 +89,7 @@ class Quarantine:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+            self.id = self._identity()
             self._held, self._bytes = self._db.execute(
                 "SELECT count(*), coalesce(sum(length(raw)), 0) FROM entry",
             ).fetchone()
@@ -175,10 +182,29 @@ class Quarantine:
             lost = db.execute("SELECT coalesce(sum(entries), 0) FROM lost").fetchone()
         return int(held[0]), int(held[1]), int(lost[0])
 
+    def held(self, *, now: int) -> QuarantineHeld:
+        """Return what is in the file, gathered by topic and reasons."""
+        with self._using() as db:
+            rows = db.execute(
+                "SELECT publisher, topic, reasons, count(*), sum(samples), min(at), max(at) FROM entry "
+                "GROUP BY topic, reasons ORDER BY max(at) DESC, topic, reasons LIMIT ?",
+                (TOLD_MAX,),
+            ).fetchall()
+            (lost,) = db.execute("SELECT coalesce(sum(entries), 0) FROM lost").fetchone()
+        return QuarantineHeld(now, lost, [PutAside(row[0], _machine(row[1]), *row[2:]) for row in rows])
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+    def _identity(self) -> str:
+        """Return what names this file for as long as it is there: a collector has another name after each start."""
+        found = self._db.execute("SELECT id FROM file").fetchone()
+        if found is None:
+            found = (secrets.token_hex(8),)
+            self._db.execute("INSERT INTO file VALUES (?)", found)
+        return str(found[0])
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
@@ -200,3 +226,10 @@ class Quarantine:
             self._db.execute("INSERT INTO lost VALUES (1, ?)", (samples,))
             self._held -= 1
             self._bytes -= size
+
+
+def _machine(topic: str) -> str:
+    try:
+        return parse_data(topic).writer
+    except ValueError:  # a topic that names nobody is one of the reasons
+        return ""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from collector.metrics import Metrics
     from shopfloor.stores.port import Store
-    from shopfloor.wire.messages import RowId
+    from shopfloor.wire.messages import PutAside, RowId
 
 BATCH_MESSAGES_MAX = 512
 BATCH_BYTES_MAX = 3 * 1024 * 1024
@@ -39,6 +39,8 @@ RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 5.0
 """Wait between attempts to write while the store is away."""
 QUARANTINE_SECONDS = 2.0
 """How often entries marked for another try are looked for."""
+TELL_SECONDS = 300.0
+"""How often the broker is told again what is in quarantine; a change is told at once."""
 GATHER_SECONDS = 0.005
 """Messages that come within this time are taken together: waking up for each would cost more than reading it."""
 SHARED_GROUP = "officina"
@@ -98,6 +100,8 @@ class Collector:
         self._registered = False
         self._listening = False
         self._store_lost = False
+        self._told: list[PutAside] | None = None
+        self._told_at = 0.0
         metrics.ready.set_function(lambda: not self.problems)
 
     @property
@@ -161,6 +165,7 @@ class Collector:
         match event:
             case mqtt.Connected():
                 log.info("collector.connected")
+                self._told = None
                 self._heard_at = clock.monotonic_seconds()
                 self._registered = self._listening = False
                 self._data_mid = None
@@ -336,3 +341,13 @@ class Collector:
             committed = await self._commit([Raw(entry.topic, entry.raw)])
             self._metrics.samples.inc(committed.samples)
             self._quarantine.settle(entry, stored=not committed.put_aside[0])
+        self._tell_quarantine()
+
+    def _tell_quarantine(self) -> None:
+        """Tell what is put aside to whoever lists what somebody has to see to."""
+        seconds = clock.monotonic_seconds()
+        held = self._quarantine.held(now=clock.now())
+        if not self._client.is_connected or (held.held == self._told and seconds - self._told_at < TELL_SECONDS):
+            return
+        self._client.publish(topics.quarantine(self._quarantine.id), messages.encode_quarantine(held), retain=True)
+        self._told, self._told_at = held.held, seconds

@@ -99,6 +99,7 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/api/v1/machines/{machine_id}/states"): Rule.MACHINES,
         ("GET", "/api/v1/machines/{machine_id}/signals"): Rule.SIGNALS,
         ("GET", "/api/v1/live"): Rule.MACHINES,
+        ("GET", "/api/v1/quarantine"): Rule.CHANGES,
         ("GET", "/api/v1/me"): Rule.OWN,
         ("GET", "/api/v1/me/sessions"): Rule.OWN,
         ("DELETE", "/api/v1/me/sessions/{session_id}"): Rule.OWN,

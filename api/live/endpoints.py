@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.sse import EventSourceResponse
+from msgspec import structs
 
-from api.deps import CallerDep, ServicesDep  # noqa: TC001 - read when routes are made
+from api.deps import CallerDep, NowDep, ServicesDep  # noqa: TC001 - read when routes are made
+from api.live.schemas import PutAsideList
 from api.machines.service import NAMES_MAX, InvalidQueryError
+from shopfloor.periods import format_instant
 from shopfloor.signals import UnknownSignalError, find
 
 if TYPE_CHECKING:
@@ -54,6 +57,18 @@ async def follow(
     del last_event_id
     stream = found.live.streams.open(caller, _names(names))
     return LiveResponse(found.live, stream)
+
+
+@router.get("/quarantine", response_model=PutAsideList)
+async def quarantine(found: ServicesDep, now: NowDep) -> Any:
+    """What collectors could not store and hold with its reason, what came last first."""
+    held = found.live.put_aside(now=now)
+    return {
+        "items": [
+            structs.asdict(each) | {"first": format_instant(each.first), "last": format_instant(each.last)}
+            for each in held
+        ]
+    }
 
 
 def _names(text: str | None) -> frozenset[str] | None:

@@ -45,3 +45,21 @@ class HeartbeatEvent(BaseModel):
     """Event `heartbeat`: nothing else was sent for a while."""
 
     now: str
+
+
+class PutAsideOut(BaseModel):
+    """Messages that could not be stored and are alike."""
+
+    publisher: str = Field(description="Who sent them.")
+    machine: str = Field(description="By the topic; empty where that names none.")
+    reasons: str = Field(description="Names of the reasons, comma-separated.")
+    entries: int = Field(description="How many messages.")
+    samples: int = Field(description="How many values.")
+    first: str = Field(description="When the first was put aside, RFC 3339.")
+    last: str = Field(description="When the last was, RFC 3339.")
+
+
+class PutAsideList(BaseModel):
+    """What collectors hold in quarantine; a collector that has been silent for a day is left out."""
+
+    items: list[PutAsideOut]

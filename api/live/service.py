@@ -103,6 +103,7 @@ class Live:
         self._allowed = Allowed()
         self._changed: dict[str, set[str]] = {}
         self._foreign: dict[str, Counter[str]] = {}
+        self._quarantines: dict[str, messages.QuarantineHeld] = {}
         self._sessions = sessions
         self._sessions_at = 0.0
         self._attending = attending
@@ -178,8 +179,21 @@ class Live:
                 log.info("registry.cleared", publisher=publisher)
         elif topic.startswith(topics.EDGE):
             self.asking.hear(topic, message.payload)
+        elif topic.startswith(topics.QUARANTINE):
+            self._hear_quarantine(topics.last_level(topic), message.payload)
         elif topic == topics.echo(self._name):
             self._heard_at = clock.monotonic_seconds()
+
+    def _hear_quarantine(self, file: str, payload: bytes) -> None:
+        try:
+            self._quarantines[file] = messages.decode_quarantine(payload)
+        except messages.WireError as error:
+            log.warning("live.bad_quarantine", file=file, error=str(error))
+
+    def put_aside(self, *, now: int) -> list[messages.PutAside]:
+        """Return what collectors hold in quarantine, what came last first; none that has been silent for a day."""
+        found = [held for each in self._quarantines.values() if now - each.timestamp < DAY for held in each.held]
+        return sorted(found, key=lambda each: -each.last)
 
     def _hear(self, message: mqtt.Message) -> None:
         opened = open_message(message.topic, message.payload, self._allowed, now=clock.now())
@@ -210,6 +224,7 @@ class Live:
                 self._data_mid = self._client.subscribe(
                     topics.DATA_FILTER, topics.REGISTRY_FILTER, HEALTH_FILTER, REPLY_FILTER, topics.echo(self._name)
                 )
+                self._client.subscribe(topics.QUARANTINE_FILTER)  # alone: older rights do not allow it
             case mqtt.Subscribed(mid=mid, refused=refused) if mid == self._data_mid:
                 if refused:
                     log.error("live.refused", remedy="grant the API's login to read data, registry and echo")

@@ -26,6 +26,7 @@ from api.usage.evidence import REASON_LENGTH_MIN
 from api.usage.segments import CONSORTIUM, UNATTRIBUTED, payer_named
 from shopfloor.periods import Period, to_datetime
 from shopfloor.states import State
+from shopfloor.wire.reading import Reason as Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from api.billing.tables import LineContest
     from api.deps import Services
     from api.usage.tables import CorrectionRequest
+    from shopfloor.wire.messages import PutAside
 
 router = APIRouter(prefix="/decide", include_in_schema=False, default_response_class=HTMLResponse)
 WHILES_SHOWN = 50
@@ -43,6 +45,9 @@ DECIDED_SHOWN = 20
 IN_TRUTH = (State.OFF, State.IDLE, State.SETUP, State.PROCESSING)
 """What a machine can have done in time of which nothing is known."""
 
+_REGISTER = mark("Enter machine and agent in the records: what waits is then stored by itself.")
+_CONFIGURATION = mark("Correct the configuration of the agent, or find out who sends in its name.")
+_MAP = mark("Correct the node map of the machine, then try what waits again.")
 EVIDENCE: Mapping[str, str] = {
     "job": mark("a job on the control"),
     "badge": mark("a badge"),
@@ -55,6 +60,27 @@ EVIDENCE: Mapping[str, str] = {
     "cycles": mark("cycles were made"),
 }
 """What speaks of use, in words: every meter, and every claim that unknown time can have."""
+PUT_ASIDE: Mapping[Refused, tuple[str, str]] = {
+    Refused.TRUNCATED: (mark("the message cannot be read"), mark("Look at the network and the version of the sender.")),
+    Refused.OVERSIZE: (mark("the message is too large"), mark("Let the sender send smaller messages.")),
+    Refused.WRONG_PUBLISHER: (mark("the sender is not who the message says"), _CONFIGURATION),
+    Refused.UNKNOWN_PUBLISHER: (mark("nobody knows the sender"), _REGISTER),
+    Refused.UNKNOWN_MACHINE: (mark("nobody knows the machine"), _REGISTER),
+    Refused.FOREIGN_MACHINE: (mark("the machine belongs to another agent"), _CONFIGURATION),
+    Refused.UNKNOWN_SIGNAL: (
+        mark("nobody knows the signal"),
+        mark("Save the machine again, so that its signals are known."),
+    ),
+    Refused.WRONG_TYPE: (mark("a value is not of its signal's kind"), _MAP),
+    Refused.NO_TIME: (mark("a value has no time"), _MAP),
+    Refused.BAD_TIME: (mark("a time cannot be read"), _MAP),
+    Refused.FAR_FUTURE: (mark("a time is more than a day ahead"), mark("Set the clock of the machine.")),
+    Refused.BAD_STATUS: (mark("a status cannot be read"), _MAP),
+    Refused.NOT_A_NUMBER: (mark("a value is not a number"), _MAP),
+    Refused.STORE_REFUSED: (mark("the store refuses it"), mark("The collector's log and quarantine say why.")),
+    Refused.MOVED: (mark("it is of a time in which another agent had the machine"), _REGISTER),
+}
+"""Why a collector put something aside, and what mends it."""
 _WHO = mark("Say who pays.")
 _WHY = mark("Say why in ten characters or more.")
 _GONE = mark("This was decided meanwhile; the list is up to date again.")
@@ -171,8 +197,24 @@ def _values(page: Page, found: Services) -> dict[str, Any]:
             if row.is_approved is not None
         ],
         "contests": [_contest(page, names, row) for row in contested],
+        "aside": [_put_aside(page, names, each) for each in found.live.put_aside(now=page.now)],
+        "command": "officina collector quarantine",
         "payers": names.payers,
         "states": [("", page.say("choose")), *((each.value, page.say(STATES[each])) for each in IN_TRUTH)],
+    }
+
+
+def _put_aside(page: Page, names: Names, held: PutAside) -> dict[str, Any]:
+    known = [Refused(each) for each in held.reasons.split(",") if each in set(Refused)]
+    whys = [tuple(map(page.say, PUT_ASIDE[each])) for each in known]
+    return {
+        "machine": names.machine(held.machine),
+        "publisher": held.publisher,
+        "why": ", ".join(dict.fromkeys(why for why, _ in whys)) or held.reasons,
+        "mends": list(dict.fromkeys(mend for _, mend in whys)),
+        "entries": held.entries,
+        "samples": held.samples,
+        "span": span(page, held.first, held.last),
     }
 
 

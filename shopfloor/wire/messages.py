@@ -289,6 +289,62 @@ def decode_stored(payload: bytes) -> Stored:
         raise WireError(str(error)) from error
 
 
+class PutAside(msgspec.Struct, frozen=True):
+    """Messages in quarantine that are alike.
+
+    Attributes:
+        publisher: whose.
+        machine: by the topic, empty where that names none.
+        reasons: names of the reasons, comma-separated.
+        entries: how many messages.
+        samples: how many values.
+        first: when the first was put aside.
+        last: when the last was.
+    """
+
+    publisher: str
+    machine: str
+    reasons: str
+    entries: int
+    samples: int
+    first: int
+    last: int
+
+
+class QuarantineHeld(msgspec.Struct, frozen=True):
+    """What one quarantine file holds.
+
+    Attributes:
+        timestamp: when this was so.
+        lost: messages that had to go because the file is bounded.
+        held: what is in it, what came last first.
+    """
+
+    timestamp: int
+    lost: int
+    held: list[PutAside]
+
+
+_decode_quarantine = msgspec.json.Decoder(QuarantineHeld).decode
+
+
+def encode_quarantine(held: QuarantineHeld) -> bytes:
+    """Write what a quarantine file holds."""
+    return _encode(held)
+
+
+def decode_quarantine(payload: bytes) -> QuarantineHeld:
+    """Read what a quarantine file holds.
+
+    Raises:
+        WireError: it says nothing of the kind.
+    """
+    try:
+        return _decode_quarantine(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(str(error)) from error
+
+
 def ranges(rows: Iterable[int]) -> list[tuple[int, int]]:
     """Gather row numbers into inclusive ranges, sorted."""
     found: list[tuple[int, int]] = []

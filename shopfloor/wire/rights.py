@@ -99,10 +99,12 @@ def _rights(principal: Principal) -> Rights:
             return Rights((), (f"{topics.PREFIX}/#",), is_bound=True)
         case Kind.COLLECTOR:
             heard = (topics.DATA_FILTER, topics.REGISTRY_FILTER, f"{topics.ECHO}/+")
-            return Rights((f"{topics.STORED}/+", f"{topics.ECHO}/+"), heard, is_bound=False)
+            said = (f"{topics.STORED}/+", f"{topics.ECHO}/+", topics.QUARANTINE_FILTER)
+            return Rights(said, heard, is_bound=False)
         case Kind.API:
             said = (f"{topics.REGISTRY}/+", topics.request("+"), f"{topics.ECHO}/+")
-            all_heard = (f"{topics.PREFIX}/#", f"{topics.EDGE}/#", topics.REGISTRY_FILTER, f"{topics.ECHO}/+")
+            own = (topics.REGISTRY_FILTER, f"{topics.ECHO}/+", topics.QUARANTINE_FILTER)
+            all_heard = (f"{topics.PREFIX}/#", f"{topics.EDGE}/#", *own)
             return Rights(said, all_heard, is_bound=False)
 
 

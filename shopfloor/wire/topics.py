@@ -9,9 +9,11 @@ DATA = f"{PREFIX}/json/data"
 STORED = "officina/stored"
 REGISTRY = "officina/registry"
 ECHO = "officina/echo"
+QUARANTINE = "officina/quarantine"
 EDGE = "officina/edge"
 DATA_FILTER = f"{DATA}/#"
 REGISTRY_FILTER = f"{REGISTRY}/+"
+QUARANTINE_FILTER = f"{QUARANTINE}/+"
 
 _DATA_LEVELS_MIN = 4
 
@@ -70,6 +72,11 @@ def registry(publisher: str) -> str:
 def echo(collector: str) -> str:
     """Name the topic on which a collector hears itself."""
     return f"{ECHO}/{collector}"
+
+
+def quarantine(file: str) -> str:
+    """Name the retained topic on which a collector tells what its quarantine file holds."""
+    return f"{QUARANTINE}/{file}"
 
 
 def health(publisher: str) -> str:

@@ -105,6 +105,18 @@ class World(NamedTuple):
             self.store.write(slices(samples), now=clock.now())
         asyncio.run(self._publish(samples, publisher))
 
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Leave a message with the broker."""
+
+        async def leave() -> None:
+            async with mqtt.Client(self.broker, client_id=f"test-{next(_numbers)}") as client:
+                await _connected(client)
+                mid = client.publish(topic, payload, retain=True)
+                while mid not in {event.mid for event in await client.events() if isinstance(event, mqtt.Published)}:
+                    pass
+
+        asyncio.run(leave())
+
     async def _publish(self, samples: Sequence[Sample], publisher: str) -> None:
         async with mqtt.Client(self.broker, client_id=f"test-{next(_numbers)}") as client:
             await _connected(client)

@@ -23,6 +23,8 @@ from shopfloor.periods import DAY, HOUR, SECOND, Period, format_instant
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample, slices
 from shopfloor.settings import write_secret
+from shopfloor.wire import messages, topics
+from shopfloor.wire.messages import PutAside
 from tests.journey.api_world import World, until, world
 from tests.services.records import partita_iva
 
@@ -136,6 +138,20 @@ def test_a_calculation_says_how_far_it_is_and_one_whose_process_died_begins_anew
     assert "machine 3 of 7" in shown
     assert f'http-equiv="refresh" content="1; url=/closing?month={month}"' in shown, "without script"
     assert "Hours of each machine" in page(it, "/closing?lang=en")
+
+
+def test_what_a_collector_could_not_store_is_listed_with_its_reason_until_it_is_gone(it: World) -> None:
+    now = clock.now()
+    held = [PutAside("north-1", "mill-1", "far_future,unknown_signal", 2, 15, now - DAY, now)]
+    it.retain(topics.quarantine("a"), messages.encode_quarantine(messages.QuarantineHeld(now, 0, held)))
+    [item] = until(lambda: it.get("/api/v1/quarantine").json()["items"], "heard")
+    shown = page(it, "/decide?lang=en")
+    it.retain(topics.quarantine("a"), messages.encode_quarantine(messages.QuarantineHeld(now, 0, [])))
+    until(lambda: not it.get("/api/v1/quarantine").json()["items"], "gone")
+    assert (item["machine"], item["samples"], item["last"]) == ("mill-1", 15, format_instant(now))
+    assert "a time is more than a day ahead, nobody knows the signal" in shown
+    assert "Set the clock of the machine." in shown
+    assert "Data that could not be stored" not in page(it, "/decide?lang=en")
 
 
 def test_a_month_is_decided_accepted_closed_and_proven_on_pages(it: World) -> None:

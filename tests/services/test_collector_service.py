@@ -197,10 +197,16 @@ async def test_what_no_registry_names_waits_in_quarantine_until_one_does(
     server: Server, store: Store, tmp_path: Path
 ) -> None:
     await register(server, THIRD_PARTY)
-    async with agent(server) as it, collecting(server, store, tmp_path) as running:
+    async with (
+        agent(server) as it,
+        peer(server.broker("api"), "api-1") as api,
+        collecting(server, store, tmp_path) as running,
+    ):
         await running.is_listening()
+        assert await api.subscribe(topics.QUARANTINE_FILTER)
         await it.publish(DATA, row(1))
         await until(lambda: stored_rows(it) == {1}, "acknowledged: it is durable in quarantine")
+        await until(lambda: told(api) == [(AGENT, MACHINE, "unknown_publisher")], "told to who lists what is open")
         assert [entry.reasons for entry in running.quarantine.entries()] == ["unknown_publisher"]
         await register(server, AGENT, "program")
         await until(
@@ -209,7 +215,15 @@ async def test_what_no_registry_names_waits_in_quarantine_until_one_does(
         assert samples_in(store) == []
         await register(server, AGENT)
         await until(lambda: running.quarantine.counts()[0] == 0, "out of quarantine")
+        await until(lambda: told(api) == [], "told to be empty")
         assert samples_in(store) == [sample(1)]
+
+
+def told(api: Peer) -> list[tuple[str, str, str]]:
+    """Return publisher, machine and reasons of what the collector said last to hold in quarantine."""
+    said = [each.payload for each in api.heard if each.topic.startswith(topics.QUARANTINE)]
+    held = messages.decode_quarantine(said[-1]).held if said else []
+    return [(each.publisher, each.machine, each.reasons) for each in held]
 
 
 async def test_a_bad_message_is_counted_and_its_neighbours_flow_on(

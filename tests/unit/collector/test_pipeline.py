@@ -311,6 +311,26 @@ def put(quarantine: Quarantine, number: int, size: int = 10, samples: int = 2) -
     )
 
 
+def test_what_is_put_aside_is_told_by_topic_and_reason_and_the_file_keeps_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "quarantine.db"
+    first = Quarantine(path)
+    for number, (topic, reason) in enumerate(
+        [("a/record/m1", "no_time"), ("a/record/m1", "no_time"), ("a/gauge/m1", "wrong_type"), ("", "wrong_publisher")]
+    ):
+        whole = f"{topics.DATA}/{topic}" if topic else "elsewhere"
+        first.put(topic=whole, publisher="a", raw=b"%d" % number, reasons=[reason], details=[], samples=5, now=number)
+    held, name = first.held(now=9), first.id
+    first.close()
+    second = Quarantine(path)
+    again = second.id
+    second.close()
+    assert messages.decode_quarantine(messages.encode_quarantine(held)) == held
+    assert [(each.machine, each.reasons, each.entries, each.samples, each.first, each.last) for each in held.held] == [
+        ("", "wrong_publisher", 1, 5, 3, 3), ("m1", "wrong_type", 1, 5, 2, 2), ("m1", "no_time", 2, 10, 0, 1),
+    ]  # fmt: skip
+    assert again == name
+
+
 def test_the_oldest_entries_go_at_the_bound_and_are_counted(
     quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
