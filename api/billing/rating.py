@@ -278,10 +278,10 @@ class _Ledger:
 
     def _metered(self, segment: Segment, part: Period, version: Version) -> Iterator[_Piece]:
         for each in segment.metered:
-            basis = _METERS[each.meter]
-            price = version.price(basis)
+            basis = _METERS.get(each.meter)
+            price = None if basis is None else version.price(basis)
             start = each.period.start
-            if price is None or start not in part:
+            if basis is None or price is None or start not in part:
                 continue
             day, _, band = next(iter(self._cut(Period(start, start + SECOND), version, price)))
             key = _Key(segment.payer, basis, None, band, version.label)

@@ -84,7 +84,8 @@ def _midnight(day: str, zone: str) -> int:
 
 def _months(store: Store, machine: str, period: Period, zone: str) -> list[Month]:
     from api.machines.history import join
-    from api.usage.report import COUNTERS, TRACES, months, report
+    from api.usage.hidden import COUNTERS
+    from api.usage.report import TRACES, months, report
 
     stretches: list[Stretch] = []
     signals = (*COUNTERS, *TRACES)
@@ -120,7 +121,7 @@ def _json(found: list[Month]) -> str:
             "inferred_off_seconds": month.inferred_off_seconds,
             "gaps": month.gaps,
             "hiding_gaps": month.hiding_gaps,
-            "cases": month.cases,
+            "questions": month.questions,
         }
         for month in found
     ]

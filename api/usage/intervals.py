@@ -71,7 +71,7 @@ class Known:
     Attributes:
         samples: of the deciding signals, from those in force at the start of the period.
         counters: what they showed, also before and after the period.
-        traces: when a job, a badge or a check-in spoke of use.
+        traces: when a job, a badge, a check-in or a counter spoke of use.
     """
 
     samples: Sequence[Sample] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.billing.calendars import civil_day, civil_zone, day_of, days_of
@@ -17,6 +17,7 @@ from api.usage import attended
 from api.usage.attribution import attribute
 from api.usage.counters import ENERGY_COUNTER, PIECE_COUNTER, CounterRule, Reading, advances
 from api.usage.evidence import Badge, Evidence, Job, presences
+from api.usage.hidden import BLIND, COUNTERS, PART_COUNTERS, Gap, Track, hidden, witness
 from api.usage.intervals import Counters, Interval, Known, tile
 from api.usage.metering import place
 from api.usage.segments import DaySegments, Meter, Work, cut_day
@@ -47,8 +48,6 @@ _IDS = ("job", "order", "customer_order")
 _PART_NAMES = ("job_name", "program")
 _READ = (*DECIDING, *_IDS, *_PART_NAMES, "badge", "parts", "operation_cycles", _ENERGY)
 _OPERATING = ("operation_seconds", "cutting_seconds")
-_TIMERS = (_POWER, *_OPERATING)
-_BLIND = frozenset({State.UNKNOWN, State.UNREACHABLE})
 _METERS: tuple[tuple[str, Meter, CounterRule], ...] = (
     (_ENERGY, Meter.ENERGY, ENERGY_COUNTER),
     ("parts", Meter.PARTS, PIECE_COUNTER),
@@ -136,13 +135,18 @@ class Recorded:
     def __init__(self, store: Store, machine: str, period: Period, *, now: int) -> None:
         self.machine, self.now = machine, now
         self._store = store
-        self._timers = {signal for _, signal in store.last([machine], _TIMERS, INSTANT_MAX)}
+        self._counters = {signal for _, signal in store.last([machine], COUNTERS, INSTANT_MAX)}
         self._load(period)
 
     @property
     def counts_power(self) -> bool:
         """Whether it counts the time for which it is powered."""
-        return _POWER in self._timers
+        return _POWER in self._counters
+
+    @property
+    def counters(self) -> list[str]:
+        """The counters that it has of what tells what a gap hides."""
+        return [each for each in COUNTERS if each in self._counters]
 
     def _load(self, period: Period) -> None:
         self._span = period
@@ -177,6 +181,28 @@ class Recorded:
         )
         return timeline(period, last, changes, self.coverage, now=self.now), [*last.values(), *changes]
 
+    def seen_before(self, instant: int) -> int | None:
+        """Return when the gap began that goes on at an instant; None when that is out of reach."""
+        for days in range(REACH_DAYS):
+            part = Period(instant - (days + 1) * DAY, instant - days * DAY)
+            self.cover(part)
+            known = [each.period.end for each in self.stretches(part)[0] if each.state not in BLIND]
+            if known:
+                return known[-1]
+        return None
+
+    def seen_since(self, instant: int) -> int | None:
+        """Return when the gap ended that goes on at an instant; None when that is out of reach, or to come."""
+        for days in range(REACH_DAYS):
+            if instant + days * DAY >= self.now:
+                return None
+            part = Period(instant + days * DAY, min(self.now, instant + (days + 1) * DAY))
+            self.cover(part)
+            known = [each.period.start for each in self.stretches(part)[0] if each.state not in BLIND]
+            if known:
+                return known[0]
+        return None
+
     def reach(self, signal: str, period: Period) -> tuple[int | None, int | None]:
         """Return the stamps of the last sample before a period and of the first at its end or later, within reach."""
         series = self._series[signal]
@@ -190,8 +216,8 @@ class Recorded:
         return before.stamp, None if after is None else after.stamp
 
     def around(self, gaps: Iterable[Period], signals: Sequence[str]) -> list[Sample]:
-        """Return what the first of some counters of time that it has showed on the two sides of gaps."""
-        signal = next((each for each in signals if each in self._timers), None)
+        """Return what the first of some counters that it has showed on the two sides of gaps."""
+        signal = next((each for each in signals if each in self._counters), None)
         found: list[Sample] = []
         for gap in gaps if signal is not None else ():
             beyond = Period(gap.end, max(gap.end, min(self.now, gap.end + REACH_DAYS * DAY)))
@@ -267,12 +293,16 @@ class _Building:
         """Widen what is looked at until everything that decides the day is in it, then decide."""
         window, stretches, samples = self._window()
         evidence = self._evidence(window)
-        intervals = self._intervals(stretches, samples, evidence)
+        gaps = [(gap, hidden(gap, self._tracks(gap))) for gap in self._gaps(window, stretches)]
+        used = [gap.period for gap, found in gaps if found.is_use]
+        intervals = self._intervals(stretches, samples, evidence, used)
         grounds = self._grounds
         cuts = {self._period.start, self._period.end}
         segments = attribute(self._recorded.machine, intervals, evidence, grounds.rules, grounds.policy, cuts=cuts)
         for signal, meter, rule in _METERS:
             segments = place(segments, meter, advances(self._counted(signal, meter, window), rule))
+        for gap, found in gaps:
+            segments = witness(segments, gap, found)
         inside = cut_day(self._recorded.machine, self._day, self._period, segments)
         latest = max([window.end - 1, self._latest, *(sample.stamp for sample in self._readings)])
         last_utc_day = OPEN if self._is_open else latest // DAY
@@ -312,10 +342,38 @@ class _Building:
             stretches, samples = self._recorded.stretches(window)
         return window, stretches, samples
 
-    def _intervals(self, stretches: Sequence[Stretch], samples: Sequence[Sample], evidence: Evidence) -> list[Interval]:
+    def _gaps(self, window: Period, stretches: Sequence[Stretch]) -> Iterator[Gap]:
+        """Yield the gaps that touch the day, whole, where the machine has a counter that may tell of them."""
+        if not self._recorded.counters:
+            return
+        for blind, members in groupby(stretches, lambda each: each.state in BLIND):
+            run = [each.period for each in members] if blind else []
+            if not run or not Period(run[0].start, run[-1].end).overlaps(self._period):
+                continue
+            start, end = run[0].start, run[-1].end
+            earlier = self._recorded.seen_before(start) if start == window.start else start
+            later = self._recorded.seen_since(end) if end == window.end else end
+            whole = Period((earlier or start) // SECOND * SECOND, (later or end) // SECOND * SECOND)
+            if whole.overlaps(self._period):
+                yield Gap(whole, starts=earlier is not None, ends=later is not None)
+
+    def _tracks(self, gap: Gap) -> dict[str, Track]:
+        """Return what each counter showed on the two sides of a gap."""
+        tracks: dict[str, Track] = {}
+        for signal in self._recorded.counters:
+            units = 1 if signal in PART_COUNTERS else 1000
+            readings = self._around([gap.period], (signal,), units)
+            if not any(each.stamp >= gap.period.end for each in readings):
+                self._is_open |= self._recorded.now < self._period.end + REACH_DAYS * DAY
+            tracks[signal] = Track(readings)
+        return tracks
+
+    def _intervals(
+        self, stretches: Sequence[Stretch], samples: Sequence[Sample], evidence: Evidence, used: Sequence[Period]
+    ) -> list[Interval]:
         """Tile the window; what is known is cut at midnights, so that no day names the samples of another."""
         zone, policy = self._grounds.zone, self._grounds.policy
-        pieces = [piece for each in stretches for piece in (_cut(each, zone) if each.state not in _BLIND else (each,))]
+        pieces = [piece for each in stretches for piece in (_cut(each, zone) if each.state not in BLIND else (each,))]
         parts = [
             Reading(sample.stamp, sample.value)
             for sample in self._recorded.within("parts", Period(pieces[0].period.start, pieces[-1].period.end))
@@ -324,29 +382,30 @@ class _Building:
         traces = [
             *(job.period for job in evidence.jobs),
             *(each.period for each in presences(evidence.badges, (), policy)),
+            *used,
         ]
         intervals = tile(pieces, Known(samples, self._counters(stretches, parts), traces), policy)
-        undecided = _BLIND if policy.estimate_gaps else {State.UNREACHABLE}
+        undecided = BLIND if policy.estimate_gaps else {State.UNREACHABLE}
         if any(each.state in undecided and each.period.overlaps(self._period) for each in intervals):
             self._is_open |= self._recorded.now < self._period.end + REACH_DAYS * DAY
-        if intervals and intervals[-1].state in _BLIND:
+        if intervals and intervals[-1].state in BLIND:
             self._latest = max(self._latest, self._period.end + HOUR)
         return [piece for each in intervals for piece in _cut_interval(each, zone)]
 
     def _counters(self, stretches: Iterable[Stretch], parts: Sequence[Reading]) -> Counters:
         """Return what the counters of time showed around the gaps that they may tell of."""
         estimates = self._grounds.policy.estimate_gaps
-        told = _BLIND if estimates else {State.UNREACHABLE}
+        told = BLIND if estimates else {State.UNREACHABLE}
         gaps = [each.period for each in stretches if each.state in told]
         operating = self._around(gaps, _OPERATING) if estimates else []
         return Counters(powered=self._around(gaps, (_POWER,)), operating=operating, parts=parts)
 
-    def _around(self, gaps: Sequence[Period], signals: Sequence[str]) -> list[Reading]:
+    def _around(self, gaps: Sequence[Period], signals: Sequence[str], units: int = 1000) -> list[Reading]:
         samples = self._recorded.around(gaps, signals)
         self._readings += samples
         return sorted(
             {
-                Reading(sample.stamp, round(sample.value * 1000))
+                Reading(sample.stamp, round(sample.value * units))
                 for sample in samples
                 if isinstance(sample.value, int | float)
             }

@@ -59,11 +59,17 @@ class Claim(StrEnum):
 
 
 class Meter(StrEnum):
-    """What is counted beside time, each in whole units: milliwatt-hours, pieces, cycles."""
+    """What is counted beside time, each in whole units: milliwatt-hours, pieces, cycles.
+
+    The last three are milliseconds that a counter ran in a gap: evidence of use, never charged.
+    """
 
     ENERGY = "energy"
     PARTS = "parts"
     CYCLES = "cycles"
+    POWERED = "powered"
+    OPERATING = "operating"
+    CUTTING = "cutting"
 
 
 class Source(NamedTuple):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from api.usage.report import Case, find_cases, find_gaps, months, render, report
+from api.usage.report import Found, find_gaps, months, render, report
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period, parse_instant
 from shopfloor.samples import Sample, Value
 from shopfloor.states import State, Stretch
@@ -26,8 +26,8 @@ def tiled(start: int, *parts: tuple[State, int]) -> list[Stretch]:
 NIGHT = tiled(0, (State.IDLE, HOUR), (State.UNREACHABLE, 13 * HOUR), (State.IDLE, DAY))
 
 
-def cases(stretches: list[Stretch], counters: list[Sample]) -> list[Case]:
-    return find_cases(find_gaps(stretches, counters))
+def hiding(stretches: list[Stretch], counters: list[Sample]) -> list[Found]:
+    return [each for each in find_gaps(stretches, counters) if each.hidden.is_use]
 
 
 def test_a_night_in_which_the_powered_time_stood_still_is_inferred_off() -> None:
@@ -37,7 +37,7 @@ def test_a_night_in_which_the_powered_time_stood_still_is_inferred_off() -> None
 
     assert month.inferred_off_seconds == 12 * 3600
     assert month.share(State.UNREACHABLE) == 0.0
-    assert (month.inferred_off_share, month.cases) == (0.5, 0)
+    assert (month.inferred_off_share, month.questions) == (0.5, 0)
 
 
 def test_a_night_of_a_machine_without_a_counter_of_power_is_off_unless_a_job_was_in_hand() -> None:
@@ -54,13 +54,13 @@ def test_a_night_in_which_it_was_powered_and_not_used_stays_unreachable_and_asks
 
     (month,) = report(MACHINE, NIGHT, counters, Period(MARCH, MARCH + DAY), ROME)
 
-    assert (month.inferred_off_seconds, month.hiding_gaps, month.cases) == (0, 0, 0)
+    assert (month.inferred_off_seconds, month.hiding_gaps, month.questions) == (0, 0, 0)
 
 
 def test_a_night_in_which_it_worked_is_put_to_a_person() -> None:
     counters = said("cutting_seconds", (HOUR, 0.0), (13 * HOUR, 300.0))
 
-    ((gap,),) = (case.gaps for case in cases(NIGHT, counters))
+    (gap,) = hiding(NIGHT, counters)
 
     assert gap.period == Period(MARCH + HOUR, MARCH + 13 * HOUR)
     assert gap.hidden.used_seconds == 300.0
@@ -80,8 +80,8 @@ def test_parts_tell_of_use_only_on_a_machine_that_counts_no_time() -> None:
     parts = said("parts", (HOUR, 10), (13 * HOUR, 11))
     time = said("operation_seconds", (HOUR, 10.0), (13 * HOUR, 10.0))
 
-    assert len(cases(NIGHT, parts)) == 1
-    assert cases(NIGHT, parts + time) == []
+    assert len(hiding(NIGHT, parts)) == 1
+    assert hiding(NIGHT, parts + time) == []
 
 
 def test_a_counter_that_was_set_back_counts_from_nothing() -> None:
@@ -93,19 +93,31 @@ def test_a_counter_that_was_set_back_counts_from_nothing() -> None:
 def test_without_counters_on_both_sides_nothing_is_inferred() -> None:
     (gap,) = find_gaps(NIGHT, said("power_on_seconds", (HOUR, 0.0)))
 
-    assert set(gap.hidden) == {None}
+    assert set(gap.hidden) == {None, ""}
     assert not gap.hidden.is_use
 
 
-def test_gaps_that_follow_each_other_within_a_week_are_one_case() -> None:
+def test_the_gaps_of_a_machine_in_a_month_are_one_question() -> None:
     parts: list[tuple[State, int]] = []
     counters: list[tuple[int, Value]] = []
     for number, day in enumerate((1, 2, 11)):
         parts += [(State.IDLE, day * DAY), (State.UNKNOWN, day * DAY + HOUR)]
         counters += [(day * DAY, number * 1000.0), (day * DAY + HOUR, number * 1000.0 + 900.0)]
-    found = cases(tiled(0, *parts), said("cutting_seconds", *counters))
 
-    assert [len(case.gaps) for case in found] == [2, 1]
+    (month,) = report(
+        MACHINE, tiled(0, *parts), said("cutting_seconds", *counters), Period(MARCH, MARCH + 12 * DAY), ROME
+    )
+
+    assert (month.gaps, month.hiding_gaps, month.questions) == (3, 3, 1)
+
+
+def test_a_counter_that_dips_and_comes_back_has_not_run_longer_than_the_gap() -> None:
+    blink = tiled(0, (State.IDLE, HOUR), (State.UNKNOWN, HOUR + 19 * MINUTE), (State.IDLE, DAY))
+    counters = said("cutting_seconds", (0, 7_028_104.0), (HOUR, 0.0), (HOUR + 19 * MINUTE, 7_028_104.0))
+
+    (gap,) = find_gaps(blink, counters)
+
+    assert gap.hidden.used_seconds == 0.0
 
 
 def test_months_are_civil_and_states_add_to_their_seconds() -> None:
