@@ -356,7 +356,9 @@ def groups_of(session: Session, period: Period, zone: Any) -> dict[str, str]:
 
 def policy_of(data: Mapping[str, Any]) -> Policy:
     """Return settings as a closing has recorded them."""
-    return Policy(**{**data, "payer_precedence": tuple(Claim(each) for each in data["payer_precedence"])})
+    return Policy(
+        **{"gap_evidence": False, **data, "payer_precedence": tuple(Claim(each) for each in data["payer_precedence"])}
+    )
 
 
 def settled(session: Session) -> dict[str, Policy]:
