@@ -63,7 +63,7 @@ def preview(
     from shopfloor.runtime import clock
 
     with open_ledger(config) as ledger:
-        stated = ledger.preview(month, now=clock.now(), member=member)
+        stated = ledger.preview(month, now=clock.now(), member=member, tell=_tell)
     if as_json:
         typer.echo(json.dumps([to_data(each) for each in stated], ensure_ascii=False, indent=2, sort_keys=True))
         return

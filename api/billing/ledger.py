@@ -23,7 +23,7 @@ from api.usage.segments import Claim
 from api.usage.tables import UsagePart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -72,25 +72,41 @@ class Ledger:
 
     # Open months.
 
-    def preview(self, month: str, *, now: int, member: str | None = None) -> list[Statement]:
+    def preview(
+        self,
+        month: str,
+        *,
+        now: int,
+        member: str | None = None,
+        tell: Callable[[str, int, int], None] = lambda _step, _done, _all: None,
+    ) -> list[Statement]:
         """State an open month as if it ended now.
 
         Args:
             month: as `2026-10`.
             now: the present.
             member: only this member's, which is quick; None for the whole house.
+            tell: told of progress: what is done, how many of how many machines.
 
         Raises:
             UnpricedError: there is use that no tariff covers.
             StoreUnavailableError: the store did not answer.
         """
         first, last = self.days(month)
-        self.usage.refresh(self.usage.machines(), first - _ONE_DAY, last + _ONE_DAY, now=now)
+        machines = self.usage.machines()
+        begin, end = first - _ONE_DAY, last + _ONE_DAY
+        self.usage.refresh(machines, begin, end, now=now, tell=lambda done, of: tell("segments", done, of))
         with self.records.reading() as session:
-            return self.preview_with(session, month, member=member)
+            return self.preview_with(session, month, member=member, tell=tell)
 
     def preview_with(
-        self, session: Session, month: str, *, member: str | None = None, prices: PriceList | None = None
+        self,
+        session: Session,
+        month: str,
+        *,
+        member: str | None = None,
+        prices: PriceList | None = None,
+        tell: Callable[[str, int, int], None] = lambda _step, _done, _all: None,
     ) -> list[Statement]:
         """State an open month from what is kept, with other prices where they are given."""
         ground, listed = self.ground(session, month, prices)
@@ -98,17 +114,20 @@ class Ledger:
         alone = member if member is not None and not is_shared else None
         use = MachineUse()
         terms = ground.terms()
-        for machine, segments in self._of_month(session, month, alone):
+        machines = list(session.scalars(select(Machine.id).order_by(Machine.id)))
+        for done, (machine, segments) in enumerate(self._of_month(session, month, machines, alone), 1):
             use.take(machine, segments, terms)
+            tell("rating", done, len(machines))
         again = self.again(session, month, listed) if session.get(MonthClosing, month) is None else {}
         held = self.contested(session)
         members = None if member is None else [member]
         return state_month(ground, use, again, held, versions=listed.versions, members=members)
 
-    def _of_month(self, session: Session, month: str, member: str | None) -> Iterator[tuple[str, list[Segment]]]:
-        """Yield every machine with its segments in a month, as far as the sessions at its ends reach."""
+    def _of_month(
+        self, session: Session, month: str, machines: Sequence[str], member: str | None
+    ) -> Iterator[tuple[str, list[Segment]]]:
+        """Yield machines with their segments in a month, as far as the sessions at its ends reach."""
         first, last = self.days(month)
-        machines = list(session.scalars(select(Machine.id).order_by(Machine.id)))
         if member is None:
             for machine in machines:
                 yield machine, self.kept(session, month, machine)[1]
@@ -337,7 +356,9 @@ def groups_of(session: Session, period: Period, zone: Any) -> dict[str, str]:
 
 def policy_of(data: Mapping[str, Any]) -> Policy:
     """Return settings as a closing has recorded them."""
-    return Policy(**{**data, "payer_precedence": tuple(Claim(each) for each in data["payer_precedence"])})
+    return Policy(
+        **{"gap_evidence": False, **data, "payer_precedence": tuple(Claim(each) for each in data["payer_precedence"])}
+    )
 
 
 def settled(session: Session) -> dict[str, Policy]:

@@ -23,6 +23,8 @@ class Policy:
         inferred_off_seconds_max: an unreachable machine was off when powered time advanced by less than this.
         estimate_gaps: charge gaps by what the counters say, flagged to the document.
         estimate_seconds_max: no longer gap is estimated.
+        gap_evidence: what counters advanced by across a gap is evidence of use; False where a month was closed by a
+            version that did not know of it. It decides what is asked about, never a price, and is not printed.
     """
 
     zone: str = "Europe/Rome"
@@ -33,6 +35,7 @@ class Policy:
     inferred_off_seconds_max: int = 60
     estimate_gaps: bool = False
     estimate_seconds_max: int = 24 * 3600
+    gap_evidence: bool = True
 
     def printed(self) -> dict[str, str]:
         """Return each setting by name as text, as a statement shows it."""

@@ -344,7 +344,7 @@ class _Building:
 
     def _gaps(self, window: Period, stretches: Sequence[Stretch]) -> Iterator[Gap]:
         """Yield the gaps that touch the day, whole, where the machine has a counter that may tell of them."""
-        if not self._recorded.counters:
+        if not (self._recorded.counters and self._grounds.policy.gap_evidence):
             return
         for blind, members in groupby(stretches, lambda each: each.state in BLIND):
             run = [each.period for each in members] if blind else []

@@ -225,7 +225,7 @@ def _calendars(root: Node) -> Iterator[Calendar]:
 def _policy(node: Node | None) -> Policy:
     if node is None:
         return Policy()
-    names = tuple(each.name for each in fields(Policy))
+    names = tuple(each.name for each in fields(Policy) if each.name != "gap_evidence")  # a scenario says its evidence
     node.table(*names)
     claims = {claim.value: claim for claim in Claim if claim is not Claim.NONE}
     chosen: dict[str, Any] = {}

@@ -391,6 +391,16 @@ def test_every_line_opens_down_to_its_samples(it: Money) -> None:
     assert all(each.sources for each in found)
 
 
+def test_a_preview_tells_how_many_machines_are_brought_up_to_date_and_priced(it: Money) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    it.ledger.preview(OCTOBER, now=at(CLOSED), tell=lambda *each: told.append(each))
+
+    both = [(1, len(MILLS)), (2, len(MILLS))]
+    assert [each[1:] for each in told if each[0] == "segments"] == both
+    assert [each[1:] for each in told if each[0] == "rating"] == both
+
+
 def test_a_used_price_is_frozen_and_others_may_follow_it(it: Money) -> None:
     with it.records.reading() as session:
         tariff = next(each.id for each in service.entries(session) if each.kind == "tariffs")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import asdict
 from datetime import date
 
+from api.billing.ledger import policy_of
 from api.usage.counters import Reading
 from api.usage.doubts import Doubt, Reason, doubts
 from api.usage.hidden import Gap, Track, hidden, witness
+from api.usage.kept import UsageDays
+from api.usage.policy import Policy
 from api.usage.segments import UNATTRIBUTED, Claim, Meter, Quality, Segment
 from shopfloor.periods import HOUR, SECOND, Period
 from shopfloor.states import State
@@ -85,6 +89,14 @@ def test_a_machine_that_cut_while_it_did_not_answer_was_not_off() -> None:
 def test_a_night_in_which_no_counter_moved_asks_nobody() -> None:
     with house() as it:
         tell_night(it, "cutting_seconds", 1000.0, 1100.0)
+        assert asked(it) == []
+
+
+def test_a_month_that_was_closed_before_there_was_this_evidence_is_built_as_it_was() -> None:
+    old = {name: value for name, value in asdict(Policy()).items() if name != "gap_evidence"}
+    with house() as it:
+        it.usage = UsageDays(it.records, it.store, Policy(), lambda _: {"2026-10": policy_of(old)})
+        tell_night(it, "cutting_seconds", 1000.0, 1900.0)
         assert asked(it) == []
 
 

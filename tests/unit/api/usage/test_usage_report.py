@@ -130,6 +130,10 @@ def test_months_are_civil_and_states_add_to_their_seconds() -> None:
     assert [sum(month.seconds.values()) for month in found] == [11 * 3600, (31 * 24 - 1) * 3600, 30 * 24 * 3600]
 
 
+def test_a_period_without_any_time_has_no_months() -> None:
+    assert list(months(Period(MARCH, MARCH), ROME)) == []
+
+
 def test_months_before_anything_was_known_are_left_out() -> None:
     known = parse_instant("2026-03-15T00:00:00Z")
     period = Period(parse_instant("2025-12-31T23:00:00Z"), known + DAY)
