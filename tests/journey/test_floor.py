@@ -107,7 +107,7 @@ def test_a_call_becomes_an_alert_and_its_answer_is_seen_and_it_can_be_taken_back
 
     [alert] = [each for each in it.get("/api/v1/alerts", "maintenance").json()["items"] if each["rule"] == "call"]
     assert (alert["machine"], alert["severity"]) == ("mill-1", "high")
-    assert "chiamano la manutenzione" in alert["title"]
+    assert alert["title"] == "Dalla macchina chiamano la manutenzione"
     wall = it.get("/wall", "operator", lang="it").text
     assert alert["title"] in wall
     assert "Nessun responsabile" in wall
