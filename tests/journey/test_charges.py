@@ -13,6 +13,7 @@ from shopfloor.runtime import clock
 from shopfloor.samples import Sample
 from tests.journey.api_world import World, world
 from tests.journey.people import add_people, signed_in
+from tests.services.records import firm as invented
 from tests.services.records import partita_iva
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ energy = { F1 = 0.30, F2 = 0.25, F3 = 0.20 }
 monthly_cap = 900.00
 vat = { default = 22, energy = 10 }
 """
+PAGES = {
+    "/charges/budget": "/charges",
+    "/closing/events": "/closing?month=2026-01",
+    "/decide/contests": "/decide",
+}
+"""Where the forms stand that go to an address without a page of its own."""
 QUOTA = 'item = "Quota"\nfirst = "2025-01"\namount = 120.00\n'
 
 
@@ -57,6 +64,23 @@ def administrator(it: World) -> Iterator[httpx.Client]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def statement(it: World) -> str:
+    """The statement of firm-a in a closed month, of a consortium that invoices."""
+    seat = {"street": "Via dell'Artigiano 12", "postal_code": "41012", "town": "Carpi", "province": "MO"}
+    firm = {"legal_name": "Consorzio", "legal_form": "consorzio", "partita_iva": partita_iva(9), **seat,
+            "invoices": True, "rea_office": "MO", "rea_number": "123456"}  # fmt: skip
+    assert it.send("PUT", "/api/v1/consortium", json=firm).status_code in {200, 201}
+    customer = {name: value for name, value in invented("firm-a", 1, **seat).items() if name != "id"}
+    answer = it.send("PUT", "/api/v1/members/firm-a", json=customer | {"active_from": "2020-01-01"})
+    assert answer.status_code == 200, answer.text
+    order = {"month": "2026-01", "accepted": {"*": "nothing was shared yet"}}
+    closed = it.send("POST", "/api/v1/closings", json=order)
+    assert closed.status_code == 201, closed.text
+    [row] = it.get("/api/v1/statements", "member").json()["items"]
+    return str(row["id"])
+
+
 def csrf(browser: httpx.Client, path: str) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', browser.get(path).text)
     assert found is not None
@@ -64,7 +88,7 @@ def csrf(browser: httpx.Client, path: str) -> str:
 
 
 def send(browser: httpx.Client, path: str, **fields: str) -> httpx.Response:
-    form = {"csrf": csrf(browser, path.replace("/charges/budget", "/charges")), **fields}
+    form = {"csrf": csrf(browser, PAGES.get(path.partition("?")[0], path)), **fields}
     return browser.post(path, data=form)
 
 
@@ -160,14 +184,10 @@ def test_statements_are_listed_or_said_to_be_still_to_come(member: httpx.Client)
 
 
 def test_a_closed_month_is_read_down_to_its_days_with_its_files_and_its_digest(
-    it: World, member: httpx.Client, administrator: httpx.Client
+    it: World, member: httpx.Client, administrator: httpx.Client, statement: str
 ) -> None:
-    firm = {"legal_name": "Consorzio", "legal_form": "consorzio", "partita_iva": partita_iva(9)}
-    assert it.send("PUT", "/api/v1/consortium", json=firm).status_code in {200, 201}
-    order = {"month": "2026-01", "accepted": {"*": "nothing was shared yet"}}
-    closed = it.send("POST", "/api/v1/closings", json=order)
-    assert closed.status_code == 201, closed.text
     [row] = it.get("/api/v1/statements", "member").json()["items"]
+    assert row["id"] == statement
 
     listed = member.get("/statements").text
     page = member.get(f"/statements/{row['id']}", params={"part": "common"})
@@ -182,6 +202,88 @@ def test_a_closed_month_is_read_down_to_its_days_with_its_files_and_its_digest(
     assert "Gennaio 2026" in page.text
     assert "gennaio 2026" in member.get("/charges?month=2026-02").text
     assert "bloccata" in administrator.get("/prices").text
+
+
+def happens(administrator: httpx.Client, statement: str, kind: str, note: str = "") -> httpx.Response:
+    """Note on the page of the closed month what became of its statement."""
+    return send(administrator, "/closing/events?lang=en", month="2026-01", number=statement, kind=kind, note=note)
+
+
+def offered(page: str, statement: str) -> list[str]:
+    """What may be noted of a statement, as its buttons have it."""
+    forms = re.findall(r'<form class="fate".*?</form>', page, re.DOTALL)
+    own = "".join(each for each in forms if f'name="number" value="{statement}"' in each)
+    return re.findall(r'name="kind" value="(\w+)"', own)
+
+
+def test_an_invoice_that_sdi_rejects_is_sent_again_under_its_number_in_a_file_of_another_name(
+    it: World, member: httpx.Client, administrator: httpx.Client, statement: str
+) -> None:
+    before = it.get(f"/api/v1/statements/{statement}.xml")
+    seen = []
+    for kind, note in (("sent", ""), ("rejected", "00417: recapito"), ("sent", ""), ("accepted", "")):
+        seen.append(offered(administrator.get("/closing?month=2026-01").text, statement)[:-1])
+        noted = happens(administrator, statement, kind, note)
+        assert noted.headers["location"] == f"/closing?month=2026-01&done={kind}"
+    told = administrator.get("/closing?month=2026-01&done=rejected&lang=it").text
+    late = happens(administrator, statement, "rejected", "too late")
+    after = it.get(f"/api/v1/statements/{statement}.xml")
+
+    assert seen == [["sent"], ["rejected", "accepted"], ["sent"], ["rejected", "accepted"]]
+    assert "invialo con lo stesso numero" in told
+    assert offered(told, statement) == ["paid"]
+    assert late.status_code == 422
+    assert "does not follow from what became of the statement" in late.text
+    files = [each.headers["content-disposition"] for each in (before, after)]
+    numbers = [re.findall(r"<Numero>([^<]+)</Numero>", each.text) for each in (before, after)]
+    assert files[0] != files[1]
+    assert numbers[0] == numbers[1] != []
+    own = member.get(f"/statements/{statement}?lang=it").text
+    assert "scartato dal Sistema di Interscambio: 00417: recapito" in re.sub(r"\s+", " ", own)
+
+
+def test_a_payment_is_noted_and_taken_back_and_its_member_sees_it(
+    member: httpx.Client, administrator: httpx.Client, statement: str
+) -> None:
+    def shown() -> tuple[str, bool]:
+        closed = administrator.get("/closing?month=2026-01&lang=en").text
+        return offered(closed, statement)[-1], "da pagare" in member.get("/statements?lang=it").text
+
+    was = shown()
+    paid = happens(administrator, statement, "paid")
+    then = shown()
+    twice = happens(administrator, statement, "paid")
+    happens(administrator, statement, "unpaid")
+
+    assert paid.headers["location"] == "/closing?month=2026-01&done=paid"
+    assert (was, then, shown()) == (("paid", True), ("unpaid", False), ("paid", True))
+    assert twice.status_code == 422
+    assert happens(administrator, statement, "burnt").status_code == 404
+
+
+def test_a_contest_is_decided_with_a_reason_by_another_person_and_the_member_reads_it(
+    member: httpx.Client, administrator: httpx.Client
+) -> None:
+    path = "/charges/contest?month={}&member={}&reference=quota/Quota"
+    send(member, path.format(MONTH, "firm-a"), reason="La quota di questo mese è già pagata")
+    send(administrator, path.format(MONTH, "firm-b"), reason="Il socio lo ha detto a voce")
+    page = administrator.get("/decide?lang=en").text
+    forms = re.findall(r'<form class="question" method="post" action="/decide/contests">.*?</form>', page, re.DOTALL)
+    [theirs] = [each for each in forms if "già pagata" in each]
+    [own] = [each for each in forms if "a voce" in each]
+    id_, own_id = (re.search(r'name="id" value="(\w+)"', each)[1] for each in (theirs, own))  # type: ignore[index]
+
+    assert ("<button" in theirs, "<button" in own) == (True, False)
+    assert "another person decides" in own
+    short = send(administrator, "/decide/contests?lang=en", id=id_, why="no")
+    assert (short.status_code, "Say why in ten characters" in short.text) == (422, True)
+    assert send(administrator, "/decide/contests", id=own_id, why="I say so myself").status_code == 422
+    done = send(administrator, "/decide/contests", id=id_, why="Non risulta alcun pagamento")
+    again = send(administrator, "/decide/contests", id=id_, why="Non risulta alcun pagamento")
+    assert (done.status_code, done.headers["location"]) == (303, "/decide?done=1")
+    assert again.status_code == 422
+    assert "già pagata" not in administrator.get("/decide").text
+    assert "Non risulta alcun pagamento" in member.get(f"/charges/month?month={MONTH}&part=common").text
 
 
 def test_use_is_exported_as_a_file(it: World) -> None:
