@@ -244,7 +244,18 @@ class SignIn:
                 return self.new_factor(person)
             person.password_hash = new_hash or person.password_hash
             opened = _open_session(session, person, grant, visitor, now)
-            return opened._replace(device=str(self._devices.dumps([person.id, _tag(person)])))
+            return opened._replace(device=self._device(person))
+
+    def device_of(self, email: str) -> str:
+        """Return what marks the browser of who has just chosen a password by a link as one of theirs; empty for nobody.
+
+        Who has read the mail has shown enough to be tried apart from all strangers, however many there are.
+        """
+        person = self._find(email)
+        return "" if person is None else self._device(person)
+
+    def _device(self, person: Person) -> str:
+        return str(self._devices.dumps([person.id, _tag(person)]))
 
     def _note_failure(self, person: Person | None, visitor: Visitor, now: int) -> None:
         """Keep that a password was wrong; what was typed as address is not kept, it may be the password."""

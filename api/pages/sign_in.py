@@ -152,7 +152,10 @@ async def take_up_invitation(
         except InvalidRecordError:
             problem = "bad_email"
         else:
-            return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
+            response = Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
+            device = await asyncio.to_thread(found.sign_in.device_of, email)
+            _set(request, response, _device_name(request), device, DEVICE_DAYS * 86_400)
+            return response
     return await _invitation(page, token, problem=problem, typed=(email, name))
 
 

@@ -54,10 +54,17 @@ def test_who_is_invited_and_who_has_forgotten_are_written_to_and_nobody_else(mai
     (path,) = re.findall(rf"{PAGES}(/invitation/[A-Za-z0-9_-]+)", body)
     new = "tre torni e una pressa"
     form = {"password": new, "again": new}
-    for expected in (303, 404):
-        answer = httpx.post(f"{it.url}{path}", data=form, headers={"Origin": it.url})
-        assert answer.status_code == expected
+    with httpx.Client(base_url=it.url, headers={"Origin": it.url}) as mine:
+        for expected in (303, 404):
+            assert mine.post(path, data=form).status_code == expected
+        device = dict(mine.cookies)
     assert sign_in(it.url, "member@example.it", PASSWORD).status_code == 422
     assert sign_in(it.url, "member@example.it", new).status_code == 303
     waits = [ask(it, f"n{number}@example.it").status_code for number in range(10)]
     assert 429 in waits
+
+    until(lambda: sign_in(it.url, "member@example.it", "a wrong password").status_code == 429, "strangers have to wait")
+    assert sign_in(it.url, "member@example.it", new).status_code == 429
+    with httpx.Client(base_url=it.url, headers={"Origin": it.url}, cookies=device) as mine:
+        came = mine.post("/sign-in", data={"email": "member@example.it", "password": new})
+    assert came.status_code == 303, "the browser in which the link was opened is tried apart"
