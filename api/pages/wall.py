@@ -11,6 +11,8 @@ from api.access.sign_in import KIOSK_DAYS
 from api.access.tokens import TOKEN_MAX, key_id
 from api.deps import ServicesDep, caller_if_known, cookie_name, is_secure
 from api.errors import NotYoursError
+from api.pages.alert_rows import PRIORITIES
+from api.pages.beside import open_alerts
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.plant import facts_of
 from api.pages.rows import table
@@ -27,6 +29,8 @@ NEEDS_MAX = 5
 """Machines that need somebody, at the same time; more take turns."""
 CALM_MAX = 14
 """Machines in order, at the same time; more take turns."""
+CALLS_MAX = 4
+"""Open alerts in the pane beside, at the same time; how many more there are is said."""
 TURN_SECONDS = 15
 LEGEND = (State.PROCESSING, State.SETUP, State.IDLE, State.INTERRUPTED, State.MAINTENANCE, State.OFF, State.UNKNOWN)
 
@@ -85,6 +89,7 @@ async def _wall(page: Page, found: Services) -> dict[str, Any]:
     site = page.asked("site")
     visible = [each for each in found.live.park.visible(page.scope) if not site or each.site == site]
     shown = table(await facts_of(page, found, visible), now=page.now, zone=page.zone, say=page.say)
+    calls = await open_alerts(page, found, sites=[site] if site else (), most=CALLS_MAX)
     turn = page.now // (TURN_SECONDS * SECOND)
     needs, needs_turn = _turn(shown.needs, NEEDS_MAX, turn)
     calm, calm_turn = _turn(shown.fine, CALM_MAX, turn)
@@ -101,8 +106,23 @@ async def _wall(page: Page, found: Services) -> dict[str, Any]:
         "fresh": shown.fresh,
         "clock": shown.clock,
         "day": long_day(local(page.now, page.zone), page.say),
-        "legend": [(each.value, page.say(STATES[each])) for each in LEGEND],
+        "calls": calls,
+        "legend": _legend(page, with_alerts=calls is not None),
     }
+
+
+def _legend(page: Page, *, with_alerts: bool) -> list[tuple[str, str]]:
+    """Return the marks that the wall may show, with their words: those of alerts where it shows alerts."""
+    states = [(each.value, page.say(STATES[each])) for each in LEGEND]
+    if not with_alerts:
+        return states
+    priorities = [(name, page.say(word)) for name, word in PRIORITIES.items() if name != "critical"]
+    return [  # an octagon stands for both: each mark is named once
+        ("critical", page.say("Critical, interrupted")),
+        *priorities,
+        ("critical-owned", page.say("Outline: somebody has it")),
+        *(each for each in states if each[0] != State.INTERRUPTED.value),
+    ]
 
 
 def _turn(items: list[Row], most: int, turn: int) -> tuple[list[Row], str]:

@@ -108,11 +108,17 @@ def test_a_call_becomes_an_alert_and_its_answer_is_seen_and_it_can_be_taken_back
     [alert] = [each for each in it.get("/api/v1/alerts", "maintenance").json()["items"] if each["rule"] == "call"]
     assert (alert["machine"], alert["severity"]) == ("mill-1", "high")
     assert "chiamano la manutenzione" in alert["title"]
+    wall = it.get("/wall", "operator", lang="it").text
+    assert alert["title"] in wall
+    assert "Nessun responsabile" in wall
+    for reader in ("kiosk", "member", "operator of Sud"):
+        assert alert["title"] not in it.get("/wall", reader, lang="it").text, reader
     taken = {"kind": "take", "note": "cinque minuti"}
     assert it.send("POST", f"/api/v1/alerts/{alert['id']}/actions", "maintenance", json=taken).status_code == 200
 
     [answered] = it.get("/api/v1/machines/mill-1/calls", "operator").json()["items"]
     assert (answered["taken_by"], answered["note"], answered["alert"]) == ("maintenance", "cinque minuti", alert["id"])
+    assert "In carico a " in it.get("/wall", "operator", lang="it").text
     assert "Arriva maintenance" in it.get("/tablet/mill-1", "operator", lang="it").text
 
     assert it.send("DELETE", "/api/v1/machines/mill-1/calls", "operator").status_code == 204

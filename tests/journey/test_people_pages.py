@@ -177,6 +177,7 @@ def test_a_wall_link_shows_states_alone_on_a_screen_until_it_is_removed(it: Worl
     with httpx.Client(base_url=it.url, cookies=dict(opened.cookies), headers={"Origin": it.url}, timeout=20) as wall:
         assert "M 1" in wall.get("/wall").text
         assert "L 1" not in wall.get("/wall").text
+        assert "calls-head" not in wall.get("/wall").text
         assert wall.get("/api/v1/machines").json()["items"][0]["work"] is None
         for path in ("/api/v1/members", "/administration", "/bookings", "/api/v1/machines/mill-1/signals", "/account"):
             assert wall.get(path).status_code == 404, path
