@@ -4,10 +4,6 @@ What is in it survives a power cut. A row is one encoded NetworkMessage of one m
 collector has stored it. Bodies of more than a sample or two are kept compressed, full ones to a tenth of what they are
 sent as. In the same transaction the last value of each signal is kept, so that after a restart an initial value that is
 already known is not taken for a new one.
-
-The file carries the number of its format, and rows are kept in `spooled`. They were in `row` once, uncompressed; an
-agent of that time would send compressed bodies as they are, and lose them. `row` is a view now, which it cannot index:
-it ends as it opens the spool, with everything still in it.
 """
 
 from __future__ import annotations
@@ -22,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.packing import unpacked
+from edge_agent.spool_format import FORMAT, upgrade
 from edge_agent.stamps import Known
 from edge_agent.window import SpoolRow
 from shopfloor.errors import ExpectedError
@@ -50,32 +47,7 @@ HISTORY_ROWS_MAX = 64
 """Rows of history that may wait; more is not read before they are stored."""
 HISTORY_SHARE_MAX = 0.5
 """History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
-FORMAT = 2
-"""Of the file, in its `user_version`. 0 is that of the versions that had no mark and kept their rows in `row`."""
 _MACHINE_ID = Path("/etc/machine-id")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS spooled (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
-    machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
-    history INTEGER NOT NULL DEFAULT 0, crc INTEGER, whole INTEGER);
-CREATE INDEX IF NOT EXISTS row_eviction ON spooled (class, n);
-CREATE INDEX IF NOT EXISTS row_history ON spooled (n) WHERE history;
-CREATE VIEW IF NOT EXISTS row AS SELECT 'a newer agent keeps its rows in the table spooled' AS note;
-CREATE TABLE IF NOT EXISTS refill (
-    machine TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, spans TEXT NOT NULL,
-    PRIMARY KEY (machine, last, first, spans)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS known (
-    machine TEXT NOT NULL, signal TEXT NOT NULL, raw INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-    value, status INTEGER NOT NULL, PRIMARY KEY (machine, signal)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead (
-    n INTEGER PRIMARY KEY, machine TEXT NOT NULL, class TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    samples INTEGER NOT NULL, body BLOB NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS count (
-    machine TEXT NOT NULL, name TEXT NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (machine, name)) WITHOUT ROWID;
-"""
 
 
 class SpoolError(ExpectedError):
@@ -171,7 +143,8 @@ class Spool:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 self._db.execute("PRAGMA journal_size_limit = 67108864")
-                self._upgrade()
+                with self._transaction():
+                    upgrade(self._db)
                 self._check()
                 self._epoch = self._load_epoch(host or host_identity())
                 opened.pop_all()
@@ -520,21 +493,6 @@ class Spool:
                 f"the spool {path} was written by a newer agent (format {found}, this one reads up to {FORMAT}): bring "
                 "the newer agent back; or let it send what waits, then move the file away and start this one",
             )
-
-    def _upgrade(self) -> None:
-        """Make what is missing. A file without the mark keeps its rows: all of it is done, or nothing."""
-        with self._transaction():
-            is_unmarked = self._one("PRAGMA user_version") < FORMAT
-            present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")} if is_unmarked else set()
-            if present:
-                for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER"), ("whole", "INTEGER")):
-                    if name not in present:
-                        self._db.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
-                self._db.execute("ALTER TABLE row RENAME TO spooled")
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            if is_unmarked:
-                self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _check(self) -> None:
         """Refuse a file whose pages are damaged, before anything is read from the wrong one."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_agent import spool as spool_module
+from edge_agent import spool_format
 from edge_agent.packing import packed
 from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError, host_identity
 from edge_agent.stamps import Known
@@ -211,7 +212,7 @@ def test_an_upgrade_that_was_cut_off_leaves_the_spool_as_it_was(disk: Disk, monk
     new, body = full_row()
     unmarked_spool(disk.path, new._replace(body=body, whole=None))
     with monkeypatch.context() as patch:
-        patch.setattr(spool_module, "_SCHEMA", "no statement")
+        patch.setattr(spool_format, "_SCHEMA", "no statement")
         with pytest.raises(SpoolError, match="cannot be used"):
             disk.open()
     with closing(sqlite3.connect(disk.path)) as older:
@@ -224,7 +225,7 @@ def test_a_spool_of_a_newer_format_is_refused_as_it_is_with_what_to_do(disk: Dis
     disk.open().put([row()])
     disk.close()
     with closing(sqlite3.connect(disk.path)) as newer:
-        newer.execute(f"PRAGMA user_version = {spool_module.FORMAT + 1}")
+        newer.execute(f"PRAGMA user_version = {spool_format.FORMAT + 1}")
     before = disk.path.read_bytes()
     with pytest.raises(
         SpoolError, match=r"spool\.db was written by a newer agent .*bring the newer agent back; or let"
