@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.packing import unpacked
-from edge_agent.spool_format import FORMAT, upgrade
+from edge_agent.spool_format import FORMAT, SCHEMA
 from edge_agent.stamps import Known
 from edge_agent.window import SpoolRow
 from shopfloor.errors import ExpectedError
@@ -144,7 +144,7 @@ class Spool:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 self._db.execute("PRAGMA journal_size_limit = 67108864")
                 with self._transaction():
-                    upgrade(self._db)
+                    _upgrade(self._db)
                 self._check()
                 self._epoch = self._load_epoch(host or host_identity())
                 opened.pop_all()
@@ -524,6 +524,21 @@ class Spool:
                 self._db.execute("ROLLBACK")
             self._newest, self._rows, self._bytes = held
             raise
+
+
+def _upgrade(file: sqlite3.Connection) -> None:
+    """Make what is missing, in the transaction that is open. A file without the mark keeps its rows."""
+    is_unmarked = file.execute("PRAGMA user_version").fetchone()[0] < FORMAT
+    present = {name for _, name, *_ in file.execute("PRAGMA table_info(row)")} if is_unmarked else set()
+    if present:
+        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER"), ("whole", "INTEGER")):
+            if name not in present:
+                file.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
+        file.execute("ALTER TABLE row RENAME TO spooled")
+    for statement in SCHEMA.split(";"):
+        file.execute(statement)
+    if is_unmarked:
+        file.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 def _signal_class(kind: str) -> SignalClass:

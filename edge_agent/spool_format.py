@@ -7,15 +7,10 @@ it ends as it opens the spool, with everything still in it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import sqlite3
-
 FORMAT = 2
 """Of the file, in its `user_version`. 0 is that of the versions that had no mark and kept their rows in `row`."""
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spooled (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -37,22 +32,3 @@ CREATE TABLE IF NOT EXISTS dead (
 CREATE TABLE IF NOT EXISTS count (
     machine TEXT NOT NULL, name TEXT NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (machine, name)) WITHOUT ROWID;
 """
-
-
-def upgrade(file: sqlite3.Connection) -> None:
-    """Make what is missing, in the transaction that is open. A file without the mark keeps its rows.
-
-    Args:
-        file: an empty one, or a spool of this version or of one before it.
-    """
-    is_unmarked = file.execute("PRAGMA user_version").fetchone()[0] < FORMAT
-    present = {name for _, name, *_ in file.execute("PRAGMA table_info(row)")} if is_unmarked else set()
-    if present:
-        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER"), ("whole", "INTEGER")):
-            if name not in present:
-                file.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
-        file.execute("ALTER TABLE row RENAME TO spooled")
-    for statement in _SCHEMA.split(";"):
-        file.execute(statement)
-    if is_unmarked:
-        file.execute(f"PRAGMA user_version = {FORMAT}")

@@ -212,7 +212,7 @@ def test_an_upgrade_that_was_cut_off_leaves_the_spool_as_it_was(disk: Disk, monk
     new, body = full_row()
     unmarked_spool(disk.path, new._replace(body=body, whole=None))
     with monkeypatch.context() as patch:
-        patch.setattr(spool_format, "_SCHEMA", "no statement")
+        patch.setattr(spool_module, "SCHEMA", "no statement")
         with pytest.raises(SpoolError, match="cannot be used"):
             disk.open()
     with closing(sqlite3.connect(disk.path)) as older:
