@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -23,7 +24,7 @@ from shopfloor.runtime import clock
 from shopfloor.stores.port import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy.orm import Session
 
@@ -34,6 +35,8 @@ SILENT_SECONDS_MAX = 60
 """A run that has said nothing for so long has ended with its process."""
 TELL_SECONDS = 0.5
 """How often the records are told how far it is, at most."""
+BEAT_SECONDS = 15.0
+"""How often a run says that it goes on, however long one machine or the last step takes."""
 KEPT_DAYS = 30
 
 Tell: TypeAlias = "Callable[[str, int, int], None]"
@@ -159,6 +162,26 @@ class _Progress:
         self._told = seconds
         self.write(step=step, done=done, machines=machines, beat=clock.now())
 
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Say now and then that the run goes on, as long as it does."""
+        is_over = threading.Event()
+
+        def beat() -> None:
+            while not is_over.wait(BEAT_SECONDS):
+                try:
+                    self.write(beat=clock.now())
+                except RecordsUnavailableError as error:  # the closing itself may be writing
+                    _log.info("billing.run_unheard", reason=str(error))
+
+        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
     def write(self, **values: Any) -> None:
         with self._records.writing() as session:
             session.execute(update(MonthRun).where(MonthRun.id == self._run).values(**values))
@@ -168,7 +191,8 @@ def _carry(records: Records, run: str, work: Work) -> None:
     progress = _Progress(records, run)
     result: Mapping[str, Any] = {}
     try:
-        result, outcome = work(progress.tell), Outcome.DONE
+        with progress.beating():
+            result, outcome = work(progress.tell), Outcome.DONE
     except ClosingRefusedError:
         outcome = Outcome.REFUSED
     except UnpricedError:

@@ -191,7 +191,8 @@ def title_of(rule: Rule | None, name: str, subject: str, evidence: Mapping[str, 
     """
     if text := evidence.get("text"):
         return f"{text} ({evidence.get('code', '')})"
-    about = _about(subject, language)
+    is_call = rule is not None and isinstance(rule.how, Call)  # its subject is a number that tells nobody anything
+    about = "" if is_call else _about(subject, language)
     title = name if rule is None else (rule.title_it if language == "it" else "") or rule.title
     return f"{title}{f' ({about})' if about else ''}"
 

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
+from api.access.permissions import Rule, allows
 from api.access.scope import Role
 from api.bookings import views
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.schemas import ReducedPoint
+from api.maintenance import orders_records, rulebook
+from api.pages.alert_rows import PRIORITIES
+from api.pages.bands import Band, band, bounds
+from api.pages.beside import open_alerts
 from api.pages.booking_rows import Clockwork, occupied
 from api.pages.figures import label, number, unit
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
@@ -21,6 +26,7 @@ from api.pages.plots import plot
 from api.pages.rows import WINDOW_MINUTES, age_of, row
 from api.pages.strips import strip
 from api.pages.times import clock, full_day, local, long_day, since
+from api.pages.upkeep import planned
 from api.records import files
 from api.records import service as records
 from shopfloor.periods import HOUR, MINUTE, SECOND, Period, format_instant, from_datetime, parse_instant
@@ -32,11 +38,15 @@ if TYPE_CHECKING:
 
     from api.deps import Services
     from api.machines.park import Machine
+    from api.maintenance.rules import Rule as WatchRule
     from api.pages.strips import Strip
+    from api.pages.upkeep import Planned
     from shopfloor.samples import Sample
 
 STALE_SECONDS = 60
 """A gauge that was not heard for so long shows since when instead of its last value."""
+ALERTS_MAX = 4
+SERVICES_MAX = 3
 CURVES = ("spindle_vibration", "spindle_load", "power_watts", "spindle_temperature", "feed_override")
 """Gauges that are worth a curve beside the state, best first."""
 CURVES_MAX = 2
@@ -57,6 +67,19 @@ class Measure(NamedTuple):
     unit: str
     age: str
     is_stale: bool
+    band: Band | None
+
+
+class Upkeep(NamedTuple):
+    """What the records know of how a machine is looked after.
+
+    Attributes:
+        services: those that come next.
+        rules: what judges its values.
+    """
+
+    services: list[Planned]
+    rules: tuple[WatchRule, ...]
 
 
 class Day(NamedTuple):
@@ -150,16 +173,32 @@ async def _now(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
     window = Period(page.now - WINDOW_MINUTES * MINUTE, page.now)
     shown = row(facts, window, page.zone, page.say)
     start = local(window.start, page.zone)
+    kept = await asyncio.to_thread(_upkeep, page, found, machine)
     return {
         "machine": machine,
         "it": shown,
         "window": f"{start:%H:%M}\N{EN DASH}{local(window.end, page.zone):%H:%M}",
         "facts": work_of(page, found, machine) if page.scope.sees_work else [],
-        "measures": _measures(page, found, machine) if page.scope.sees_work else [],
+        "measures": _measures(page, found, machine, kept.rules) if page.scope.sees_work else [],
         "alarm": str((facts.work or {}).get("alarm") or ""),
         "sees_work": page.scope.sees_work,
+        "alerts": await open_alerts(page, found, machine=machine.id, most=ALERTS_MAX),
+        "priorities": {name: page.say(word) for name, word in PRIORITIES.items()},
+        "may_act": allows(Rule.CARE, page.scope.role),
+        "services": kept.services,
         "booked": await asyncio.to_thread(_booked, page, found, machine),
     }
+
+
+def _upkeep(page: Page, found: Services, machine: Machine) -> Upkeep:
+    """Return the next services and the rules of a machine, to who may ask the JSON API for them; to others nothing."""
+    if not allows(Rule.SIGNALS, page.scope.role):
+        return Upkeep([], ())
+    with found.records.reading() as session:
+        book = rulebook.read(session)
+        entries = orders_records.plan(session, page.scope, machine.id)[:SERVICES_MAX]
+    services = [planned(page, each, book, machine, {}) for each in entries]
+    return Upkeep(services, book.of_machine(machine.id, machine.kind))
 
 
 def _booked(page: Page, found: Services, machine: Machine) -> str:
@@ -190,23 +229,24 @@ def work_of(page: Page, found: Services, machine: Machine, names: tuple[str, ...
     return shown
 
 
-def _measures(page: Page, found: Services, machine: Machine) -> list[Measure]:
+def _measures(page: Page, found: Services, machine: Machine, rules: tuple[WatchRule, ...]) -> list[Measure]:
     values = found.live.present(machine, now=page.now).values
-    return [_measure(page, sample) for name, sample in sorted(values.items()) if find(name).signal_class == "gauge"]
+    return [
+        _measure(page, sample, rules) for name, sample in sorted(values.items()) if find(name).signal_class == "gauge"
+    ]
 
 
-def _measure(page: Page, sample: Sample) -> Measure:
+def _measure(page: Page, sample: Sample, rules: tuple[WatchRule, ...]) -> Measure:
     signal = find(sample.signal)
     is_stale = page.now - sample.stamp > STALE_SECONDS * SECOND
     text, _ = age_of(sample.stamp, page.now, page.zone, page.say)
-    value = (
-        number(sample.value, page.say)
-        if isinstance(sample.value, int | float) and not isinstance(sample.value, bool)
-        else str(sample.value)
-    )
+    shown, drawn = str(sample.value), None
+    if isinstance(sample.value, int | float) and not isinstance(sample.value, bool):
+        shown = number(sample.value, page.say)
+        drawn = band(sample.value, signal.unit, bounds(rules, sample.signal), page.say) if not is_stale else None
     if sample.status:
         text = page.say("uncertain value, %(age)s", age=text)
-    return Measure(sample.signal, label(signal, page.say), value, unit(signal.unit), text, is_stale)
+    return Measure(sample.signal, label(signal, page.say), shown, unit(signal.unit), text, is_stale, drawn)
 
 
 async def _curves(page: Page, found: Services, machine: Machine) -> list[dict[str, Any]]:

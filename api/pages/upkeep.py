@@ -91,7 +91,7 @@ async def plan_page(page: PageDep, found: ServicesDep) -> Response:
 
     entries, opened, book = await _read(found, ask)
     names = {machine.id: machine for machine in found.live.park.visible(page.scope)}
-    shown = [_planned(page, each, book, names[each["machine"]], opened) for each in entries if each["machine"] in names]
+    shown = [planned(page, each, book, names[each["machine"]], opened) for each in entries if each["machine"] in names]
     return page.show("upkeep/plan.html", rows=shown)
 
 
@@ -307,13 +307,14 @@ def _line(page: Page, row: WorkOrder, name: str) -> dict[str, Any]:
     }
 
 
-def _planned(
+def planned(
     page: Page,
     each: Mapping[str, Any],
     book: rulebook.Rulebook,
     machine: Machine,
     opened: Mapping[tuple[str, str], int],
 ) -> Planned:
+    """Return a service of the plan as pages show it."""
     rule = next((rule for rule in book.every(each["machine"]) if rule.id == each["rule"]), None)
     how = rule.how if rule is not None and isinstance(rule.how, Service) else Service()
     say, unit = page.say, str(each["unit"])

@@ -107,12 +107,14 @@ def test_a_call_becomes_an_alert_and_its_answer_is_seen_and_it_can_be_taken_back
 
     [alert] = [each for each in it.get("/api/v1/alerts", "maintenance").json()["items"] if each["rule"] == "call"]
     assert (alert["machine"], alert["severity"]) == ("mill-1", "high")
-    assert "chiamano la manutenzione" in alert["title"]
+    assert alert["title"] == "Dalla macchina chiamano la manutenzione"
     wall = it.get("/wall", "operator", lang="it").text
     assert alert["title"] in wall
     assert "Nessun responsabile" in wall
     for reader in ("kiosk", "member", "operator of Sud"):
-        assert alert["title"] not in it.get("/wall", reader, lang="it").text, reader
+        for path in ("/wall", "/machines/mill-1"):
+            assert alert["title"] not in it.get(path, reader, lang="it").text, (reader, path)
+    assert alert["title"] in it.get("/machines/mill-1", "operator", lang="it").text
     taken = {"kind": "take", "note": "cinque minuti"}
     assert it.send("POST", f"/api/v1/alerts/{alert['id']}/actions", "maintenance", json=taken).status_code == 200
 

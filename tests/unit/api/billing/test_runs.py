@@ -11,6 +11,7 @@ from api.audit.service import CONSOLE
 from api.billing import runs
 from api.billing.closing import ClosingRefusedError
 from api.billing.runs import Outcome, Run, RunKind, Tell
+from api.records.database import RecordsUnavailableError
 from shopfloor.periods import SECOND
 from shopfloor.runtime import clock
 from shopfloor.stores.port import StoreUnavailableError
@@ -77,6 +78,27 @@ def test_a_run_that_has_not_been_heard_of_is_over_without_an_outcome(records: Re
     found = last(records, later_seconds=runs.SILENT_SECONDS_MAX + 1)
     go.set()
     assert (found.is_running, found.outcome) == (False, None)
+
+
+def test_a_run_is_heard_of_however_long_one_step_takes_and_even_when_the_records_are_busy(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, told = threading.Event(), []
+    write = runs._Progress.write
+
+    def busy_once(progress: Any, **values: Any) -> None:
+        if set(values) == {"beat"}:
+            told.append(values)
+            if len(told) == 1:
+                raise RecordsUnavailableError("somebody is writing")
+        write(progress, **values)
+        if told:
+            heard.set()
+
+    monkeypatch.setattr(runs, "BEAT_SECONDS", 0.001)
+    monkeypatch.setattr(runs._Progress, "write", busy_once)
+    begin(records, lambda _: {"heard": heard.wait(LONG)})
+    assert (last(records).outcome, last(records).result) == (Outcome.DONE, {"heard": True})
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def of_csv(content: bytes) -> Figures:
 
 def of_pdf(content: bytes) -> Figures:
     text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
-    total = re.search(r"Totale(?: da pagare| a credito)? ?\n? ?(-?[\d.]+,\d\d)\xa0€", text)
+    total = re.search(r"Totale(?:\s+da\s+pagare|\s+a\s+credito)?\s*(-?[\d.]+,\d\d)\xa0€", text)
     summary = re.search(r"Totale\s+(-?[\d.]+,\d\d)\s+(-?[\d.]+,\d\d)", text)
     assert total is not None, text
     assert summary is not None, text
