@@ -14,6 +14,7 @@ import uvicorn
 
 from api.app import create_app
 from api.settings import load_settings
+from api.tls import Renewal
 from shopfloor.runtime import lifecycle, logs
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Server(uvicorn.Server):
         self.address = ""
         self._first_link: str = app.state.first_link
         self._worker = worker
+        self._tls = (settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -140,6 +142,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and say so."""
+        if self.config.ssl is not None and self._tls is not None:
+            Renewal(self.config.ssl, *self._tls)
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]

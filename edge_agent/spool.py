@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.packing import unpacked
+from edge_agent.spool_format import FORMAT, SCHEMA
 from edge_agent.stamps import Known
 from edge_agent.window import SpoolRow
 from shopfloor.errors import ExpectedError
@@ -47,27 +48,6 @@ HISTORY_ROWS_MAX = 64
 HISTORY_SHARE_MAX = 0.5
 """History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
 _MACHINE_ID = Path("/etc/machine-id")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS row (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
-    machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
-    history INTEGER NOT NULL DEFAULT 0, crc INTEGER, whole INTEGER);
-CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
-CREATE TABLE IF NOT EXISTS refill (
-    machine TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, spans TEXT NOT NULL,
-    PRIMARY KEY (machine, last, first, spans)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS known (
-    machine TEXT NOT NULL, signal TEXT NOT NULL, raw INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-    value, status INTEGER NOT NULL, PRIMARY KEY (machine, signal)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead (
-    n INTEGER PRIMARY KEY, machine TEXT NOT NULL, class TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    samples INTEGER NOT NULL, body BLOB NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS count (
-    machine TEXT NOT NULL, name TEXT NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (machine, name)) WITHOUT ROWID;
-"""
 
 
 class SpoolError(ExpectedError):
@@ -135,7 +115,7 @@ class Spool:
         durable: False lets a test run without waiting for the disk.
 
     Raises:
-        SpoolError: the file is no spool, cannot be opened, or another agent has it open.
+        SpoolError: the file is no spool or a newer agent's, cannot be opened, or another agent has it open.
     """
 
     def __init__(
@@ -155,23 +135,27 @@ class Spool:
         self._damage: list[Hole] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-            self._db.execute("PRAGMA journal_size_limit = 67108864")
-            self._db.executescript(_SCHEMA)
-            self._add_columns()
-            self._check()
-            self._epoch = self._load_epoch(host or host_identity())
+            with contextlib.ExitStack() as opened:
+                self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+                opened.callback(self._db.close)
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+                self._refuse_newer(path)
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+                self._db.execute("PRAGMA journal_size_limit = 67108864")
+                with self._transaction():
+                    _upgrade(self._db)
+                self._check()
+                self._epoch = self._load_epoch(host or host_identity())
+                opened.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(
                 f"the spool {path} cannot be used ({error}): check that no other agent runs with it, that its folder "
                 "can be written to, and that its disk has room",
             ) from error
-        self._newest = self._one("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'row'), 0)")
-        self._bytes = self._one("SELECT coalesce(sum(size), 0) FROM row")
-        self._rows = self._one("SELECT count(*) FROM row")
+        self._newest = self._one("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'spooled'), 0)")
+        self._bytes = self._one("SELECT coalesce(sum(size), 0) FROM spooled")
+        self._rows = self._one("SELECT count(*) FROM spooled")
 
     @property
     def epoch(self) -> str:
@@ -237,7 +221,7 @@ class Spool:
         """Return rows with `after < n <= until`, lowest first: those of history, or all others."""
         which = "history" if history else "NOT history"
         found = self._db.execute(
-            f"SELECT n, coalesce(whole, size) FROM row WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
+            f"SELECT n, coalesce(whole, size) FROM spooled WHERE n > ? AND n <= ? AND {which} ORDER BY n LIMIT ?",  # noqa: S608 - one of two
             (after, until, limit),
         )
         return [SpoolRow(*row) for row in found]
@@ -245,7 +229,7 @@ class Spool:
     @property
     def has_room_for_history(self) -> bool:
         """Whether history may be read now without being in the way of what is live."""
-        waiting = self._one("SELECT count(*) FROM row WHERE history")
+        waiting = self._one("SELECT count(*) FROM spooled WHERE history")
         return waiting < HISTORY_ROWS_MAX and self._bytes < self._bytes_max * HISTORY_SHARE_MAX
 
     def want_refill(self, machine: str, period: Period, spans: str) -> None:
@@ -278,7 +262,7 @@ class Spool:
         One whose checksum does not fit is dead from now on, and its hole waits in `take_damage`.
         """
         row = self._db.execute(
-            "SELECT machine, class, body, whole, crc, first, last FROM row WHERE n = ?", (n,)
+            "SELECT machine, class, body, whole, crc, first, last FROM spooled WHERE n = ?", (n,)
         ).fetchone()
         if row is None:
             return None
@@ -304,7 +288,7 @@ class Spool:
         with contextlib.suppress(sqlite3.Error):
             with self._transaction():
                 for n in self._stored:
-                    found = self._db.execute("DELETE FROM row WHERE n = ? RETURNING size", (n,)).fetchone()
+                    found = self._db.execute("DELETE FROM spooled WHERE n = ? RETURNING size", (n,)).fetchone()
                     if found:
                         self._rows -= 1
                         self._bytes -= found[0]
@@ -315,7 +299,7 @@ class Spool:
         """Move a row to the dead table and count its samples. On a full disk it stays a row, for the next run."""
         with contextlib.suppress(sqlite3.Error), self._transaction():
             row = self._db.execute(
-                "DELETE FROM row WHERE n = ? RETURNING machine, class, first, last, samples, body, whole",
+                "DELETE FROM spooled WHERE n = ? RETURNING machine, class, first, last, samples, body, whole",
                 (n,),
             ).fetchone()
             if row is None:
@@ -369,7 +353,8 @@ class Spool:
             What had to go; nothing when a full disk does not let it.
         """
         old = self._db.execute(
-            "SELECT n FROM row WHERE last < ? AND class <> 'hole' ORDER BY n LIMIT ?", (now - self._age_max, EVICT_ROWS)
+            "SELECT n FROM spooled WHERE last < ? AND class <> 'hole' ORDER BY n LIMIT ?",
+            (now - self._age_max, EVICT_ROWS),
         )
         too_old = [n for (n,) in old if n not in spare]
         excess = self._excess(spare, incoming_bytes)
@@ -405,7 +390,7 @@ class Spool:
 
     def oldest(self) -> dict[str, int]:
         """Return the oldest stamp that is not stored yet, by machine."""
-        return dict(self._db.execute("SELECT machine, min(first) FROM row GROUP BY machine"))
+        return dict(self._db.execute("SELECT machine, min(first) FROM spooled GROUP BY machine"))
 
     def writer_id(self, machine: str) -> int:
         """Return the DataSetWriterId of a machine: given out once, kept when machines come and go, never reused."""
@@ -425,7 +410,7 @@ class Spool:
     def _insert(self, rows: Sequence[NewRow], known: Iterable[tuple[str, str, Known]]) -> list[int]:
         numbers = list(range(self._newest + 1, self._newest + 1 + len(rows)))
         self._db.executemany(
-            "INSERT INTO row (n, machine, class, size, first, last, samples, body, history, crc, whole) "
+            "INSERT INTO spooled (n, machine, class, size, first, last, samples, body, history, crc, whole) "
             "VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
@@ -456,7 +441,7 @@ class Spool:
         """Return how many bytes there are beyond the bound; those on their way do not count."""
         excess = self._bytes + incoming_bytes - self._bytes_max
         if excess > 0:
-            sizes = (self._db.execute("SELECT size FROM row WHERE n = ?", (n,)).fetchone() for n in spare)
+            sizes = (self._db.execute("SELECT size FROM spooled WHERE n = ?", (n,)).fetchone() for n in spare)
             excess -= sum(size for (size,) in filter(None, sizes))
         return excess
 
@@ -465,7 +450,7 @@ class Spool:
         excess += self._bytes_max - round(self._bytes_max * EVICT_TO)
         chosen: list[int] = []
         for kind in EVICTION_ORDER:
-            rows = self._db.execute("SELECT n, size FROM row WHERE class = ? ORDER BY n", (kind,))
+            rows = self._db.execute("SELECT n, size FROM spooled WHERE class = ? ORDER BY n", (kind,))
             for n, size in rows:
                 if excess <= 0:
                     break
@@ -478,7 +463,8 @@ class Spool:
         losses: dict[tuple[str, SignalClass], _Loss] = {}
         for n in numbers:
             machine, kind, size, body, whole, first, last, samples = self._db.execute(
-                "DELETE FROM row WHERE n = ? RETURNING machine, class, size, body, whole, first, last, samples", (n,)
+                "DELETE FROM spooled WHERE n = ? RETURNING machine, class, size, body, whole, first, last, samples",
+                (n,),
             ).fetchone()
             loss = losses.setdefault((machine, _signal_class(kind)), _Loss(machine))
             self._count(machine, f"{cause}_samples", loss.add(n, first, last, samples, unpacked(body, whole)))
@@ -499,13 +485,14 @@ class Spool:
         for (machine, name), amount in self._uncounted.items():
             self._count(machine, name, amount)
 
-    def _add_columns(self) -> None:
-        """Give a spool of an older version its missing columns, and every spool the index."""
-        present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(row)")}
-        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER"), ("whole", "INTEGER")):
-            if name not in present:
-                self._db.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
-        self._db.execute("CREATE INDEX IF NOT EXISTS row_history ON row (n) WHERE history")
+    def _refuse_newer(self, path: Path) -> None:
+        """Leave a file alone whose rows may mean something else than this version knows."""
+        found = self._one("PRAGMA user_version")
+        if found > FORMAT:
+            raise SpoolError(
+                f"the spool {path} was written by a newer agent (format {found}, this one reads up to {FORMAT}): bring "
+                "the newer agent back; or let it send what waits, then move the file away and start this one",
+            )
 
     def _check(self) -> None:
         """Refuse a file whose pages are damaged, before anything is read from the wrong one."""
@@ -537,6 +524,21 @@ class Spool:
                 self._db.execute("ROLLBACK")
             self._newest, self._rows, self._bytes = held
             raise
+
+
+def _upgrade(file: sqlite3.Connection) -> None:
+    """Make what is missing, in the transaction that is open. A file without the mark keeps its rows."""
+    is_unmarked = file.execute("PRAGMA user_version").fetchone()[0] < FORMAT
+    present = {name for _, name, *_ in file.execute("PRAGMA table_info(row)")} if is_unmarked else set()
+    if present:
+        for name, kind in (("history", "INTEGER NOT NULL DEFAULT 0"), ("crc", "INTEGER"), ("whole", "INTEGER")):
+            if name not in present:
+                file.execute(f"ALTER TABLE row ADD COLUMN {name} {kind}")
+        file.execute("ALTER TABLE row RENAME TO spooled")
+    for statement in SCHEMA.split(";"):
+        file.execute(statement)
+    if is_unmarked:
+        file.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 def _signal_class(kind: str) -> SignalClass:

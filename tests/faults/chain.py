@@ -183,7 +183,7 @@ class Chain:
             shutil.copy(file, copy)
         database = sqlite3.connect(copy / "spool.db")
         found = set()
-        for body, whole in database.execute("SELECT body, whole FROM row"):
+        for body, whole in database.execute("SELECT body, whole FROM spooled"):
             message = messages.decode(messages.with_id(messages.RowId(AGENT, "0", 1), unpacked(body, whole)))
             assert isinstance(message.Messages, list)
             for each in message.Messages:

@@ -85,6 +85,24 @@ def test_it_speaks_https_with_a_certificate_of_its_own(folder: Path) -> None:
         assert (folder / "own-key.pem").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_renewed_certificate_is_taken_by_the_next_connection_and_one_without_its_key_is_not(folder: Path) -> None:
+    with api(folder, "--tls") as (_, url, log):
+        certificate, key = folder / "own-certificate.pem", folder / "own-key.pem"
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        first = certificate.read_text()
+        assert ssl.get_server_certificate(address) == first
+        _make_certificate(folder)
+        renewed = (folder / "cert.pem").read_text()
+
+        certificate.write_text(renewed)
+        assert ssl.get_server_certificate(address) == first
+        assert "api.certificate_refused" in log.read_text()
+        key.write_bytes((folder / "key.pem").read_bytes())
+        assert ssl.get_server_certificate(address) == renewed
+        assert httpx.get(f"{url}/healthz", verify=_trust(folder)).status_code == 200
+        assert "api.certificate_renewed" in log.read_text()
+
+
 def test_with_a_certificate_it_speaks_https_and_binds_its_cookie_to_it(folder: Path) -> None:
     _make_certificate(folder)
     text = (folder / "api.toml").read_text()

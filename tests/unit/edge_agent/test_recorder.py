@@ -381,7 +381,7 @@ def test_a_row_that_was_damaged_on_the_disk_is_not_sent_and_leaves_a_hole_and_it
 ) -> None:
     for number in range(3):
         agent.says("feed", 100.0 + number, NOW + number * SECOND)
-    agent.spool._db.execute("UPDATE row SET body = CAST(replace(body, '101.0', '901.0') AS BLOB) WHERE n = 2")
+    agent.spool._db.execute("UPDATE spooled SET body = CAST(replace(body, '101.0', '901.0') AS BLOB) WHERE n = 2")
     sent = [agent.spool.message(n, PUBLISHER) is not None for n in (1, 2, 3)]
     agent.recorder.make_room()
     assert sent == [True, False, True]
@@ -393,7 +393,7 @@ def test_a_row_that_was_damaged_on_the_disk_is_not_sent_and_leaves_a_hole_and_it
 
 def test_a_damaged_row_that_has_to_go_leaves_a_hole_of_all_signals(agent: Agent) -> None:
     agent.says("feed", 100.0, NOW)
-    agent.spool._db.execute("UPDATE row SET body = x'00'")
+    agent.spool._db.execute("UPDATE spooled SET body = x'00'")
     agent.now = NOW + 400 * DAY
     agent.recorder.make_room()
     (hole,) = agent.holes()

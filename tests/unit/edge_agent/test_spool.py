@@ -3,12 +3,13 @@ from __future__ import annotations
 import random
 import resource
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge_agent import spool as spool_module
+from edge_agent import spool_format
 from edge_agent.packing import packed
 from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError, host_identity
 from edge_agent.stamps import Known
@@ -68,13 +69,17 @@ class Disk:
         self.spool = Spool(self.path, host=host, bytes_max=bytes_max, age_days_max=age_days_max, durable=False)
         return self.spool
 
+    def close(self) -> None:
+        if self.spool is not None:
+            self.spool.close()
+        self.spool = None
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     disk = Disk(tmp_path / "deeper" / "spool.db")
     yield disk
-    if disk.spool is not None:
-        disk.spool.close()
+    disk.close()
 
 
 def test_rows_are_numbered_in_order_and_found_again(disk: Disk) -> None:
@@ -147,19 +152,86 @@ def test_a_full_row_that_died_is_whole_again_and_one_that_was_damaged_is_kept_as
     spool, (new, body) = disk.open(), full_row()
     spool.put([new, new])
     spool.kill(1, "for a test")
-    spool._db.execute("UPDATE row SET body = x'0102' WHERE n = 2")
+    spool._db.execute("UPDATE spooled SET body = x'0102' WHERE n = 2")
     assert spool.message(2, "site-a") is None
     bodies = [body for (body,) in spool._db.execute("SELECT body FROM dead ORDER BY n")]
     assert bodies == [body, b"\x01\x02"]
 
 
-def test_a_spool_of_before_rows_were_compressed_is_read_on(disk: Disk) -> None:
-    spool, (new, body) = disk.open(), full_row()
-    spool.put([new._replace(body=body, whole=None)])
-    spool._db.execute("ALTER TABLE row DROP COLUMN whole")
-    found = disk.open().message(1, "site-a")
+UNMARKED = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS row (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine TEXT NOT NULL, class TEXT NOT NULL, size INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL,
+    history INTEGER NOT NULL DEFAULT 0, crc INTEGER);
+CREATE INDEX IF NOT EXISTS row_eviction ON row (class, n);
+"""
+"""What an agent of before formats were marked does first with its file; the index is on every one of them."""
+
+
+def unmarked_spool(path: Path, new: NewRow) -> None:
+    """Leave a row as agents left it before formats were marked, after one that was delivered."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(UNMARKED)
+        if new.whole is not None:
+            file.execute("ALTER TABLE row ADD COLUMN whole INTEGER")
+        values = {"n": 8, "machine": new.machine, "class": new.signal_class, "size": len(new.body), "first": new.first,
+                  "last": new.last, "samples": new.samples, "body": new.body}  # fmt: skip
+        values |= {} if new.whole is None else {"whole": new.whole}
+        marks = ",".join("?" * len(values))
+        file.execute(f"INSERT INTO row ({','.join(values)}) VALUES ({marks})", (*values.values(),))  # noqa: S608 - own names
+        file.execute("UPDATE sqlite_sequence SET seq = 9")
+        file.commit()
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_spool_of_before_formats_were_marked_is_read_on_and_numbered_on(disk: Disk, *, is_packed: bool) -> None:
+    new, body = full_row()
+    unmarked_spool(disk.path, new if is_packed else new._replace(body=body, whole=None))
+    spool = disk.open()
+    assert (spool.newest, numbers(spool)) == (9, [8])
+    found = spool.message(8, "site-a")
     assert found is not None
     assert found[2].endswith(body)
+    assert spool.put([row()]) == [10]
+    assert numbers(disk.open()) == [8, 10]
+
+
+def test_an_agent_of_before_formats_were_marked_ends_as_it_opens_the_spool_and_takes_nothing(disk: Disk) -> None:
+    spool, (new, _) = disk.open(), full_row()
+    spool.put([new])
+    spool.close()
+    with closing(sqlite3.connect(disk.path)) as older, pytest.raises(sqlite3.OperationalError, match="indexed"):
+        older.executescript(UNMARKED)
+    assert numbers(disk.open()) == [1]
+
+
+def test_an_upgrade_that_was_cut_off_leaves_the_spool_as_it_was(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, body = full_row()
+    unmarked_spool(disk.path, new._replace(body=body, whole=None))
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_module, "SCHEMA", "no statement")
+        with pytest.raises(SpoolError, match="cannot be used"):
+            disk.open()
+    with closing(sqlite3.connect(disk.path)) as older:
+        older.executescript(UNMARKED)
+        assert older.execute("SELECT n, body FROM row").fetchall() == [(8, body)]
+    assert numbers(disk.open()) == [8]
+
+
+def test_a_spool_of_a_newer_format_is_refused_as_it_is_with_what_to_do(disk: Disk) -> None:
+    disk.open().put([row()])
+    disk.close()
+    with closing(sqlite3.connect(disk.path)) as newer:
+        newer.execute(f"PRAGMA user_version = {spool_format.FORMAT + 1}")
+    before = disk.path.read_bytes()
+    with pytest.raises(
+        SpoolError, match=r"spool\.db was written by a newer agent .*bring the newer agent back; or let"
+    ):
+        disk.open()
+    assert disk.path.read_bytes() == before
 
 
 def test_an_epoch_belongs_to_a_computer_and_a_cloned_disk_gets_another(disk: Disk) -> None:
