@@ -31,8 +31,9 @@ LINES_MAX = 1_000
 """Most records of one file: nobody else can write while they are written, for some seconds."""
 SHAPES: Mapping[str, type[BaseModel]] = {"members": MemberFields, "machines": MachineFields}
 """What can be read in and written out, and the columns of each: its fields."""
-_NESTED = frozenset({"contacts"})
 _LISTS = frozenset({"signals"})
+_CONTACT = ("name", "purpose", "phone", "email")
+"""What a line of the cell of contacts says, parted by `|`; what is at the end may be left out."""
 _DELIMITERS = ",;\t"
 _TWICE_ENCODED = re.compile("[\u00c2-\u00c3][\u0080-\u00bf\u0152-\u0178\u2013-\u2122]")
 """A letter of UTF-8 read as Windows-1252: the file holds both."""
@@ -82,7 +83,7 @@ def _undo() -> None:
 
 def columns(kind: str) -> list[str]:
     """Return the columns of a kind."""
-    return ["id", *(name for name in SHAPES[kind].model_fields if name not in _NESTED and name != "id")]
+    return ["id", *(name for name in SHAPES[kind].model_fields if name != "id")]
 
 
 def write(records: Records, scope: Scope, kind: str) -> str:
@@ -91,12 +92,34 @@ def write(records: Records, scope: Scope, kind: str) -> str:
     writer = csv.DictWriter(out, columns(kind), extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
     for row in visible(records, scope, kind):
-        writer.writerow({name: _cell(getattr(row, name)) for name in columns(kind)})
+        writer.writerow({name: _cell(name, getattr(row, name)) for name in columns(kind)})
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    return " ".join(value) if isinstance(value, list) else value
+def _cell(name: str, value: Any) -> Any:
+    if name == "contacts":
+        return "\n".join(_contact_line(each) for each in value)
+    return " ".join(value) if name in _LISTS else value
+
+
+def _contact_line(contact: Mapping[str, str]) -> str:
+    said = [contact.get(name, "").replace("|", "/") for name in _CONTACT]  # a bar would part it
+    while said and not said[-1]:
+        said.pop()
+    return " | ".join(said)
+
+
+def _read_cell(name: str, text: str) -> Any:
+    if name == "contacts":
+        return [_contact(line) for line in text.splitlines() if line.strip()]
+    return text.split() if name in _LISTS else text
+
+
+def _contact(line: str) -> dict[str, str]:
+    """Return a contact from its line; a part too many is a field that no contact has, and is refused as such."""
+    parts = [each.strip() for each in line.split("|")]
+    return {(*_CONTACT, *(f"part {number + 1}" for number in range(len(_CONTACT), len(parts))))[at]: part
+            for at, part in enumerate(parts)}  # fmt: skip
 
 
 def read_in(records: Records, actor: Actor, kind: str, data: bytes, *, now: int, dry_run: bool) -> Outcome:
@@ -174,7 +197,7 @@ def _fields(kind: str, header: list[str], cells: list[str], known: Mapping[str, 
     fields: dict[str, Any] = {}
     if row is not None:
         fields = {name: getattr(row, name) for name in SHAPES[kind].model_fields}
-    fields |= {name: text.split() if name in _LISTS else text for name, text in said.items()}
+    fields |= {name: _read_cell(name, text) for name, text in said.items()}
     for name, field in SHAPES[kind].model_fields.items():
         if fields.get(name) == "" and field.annotation is not str:
             fields[name] = None  # an empty cell of a date or number is none

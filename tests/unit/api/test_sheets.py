@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.access.scope import Role, Scope
 from api.audit.service import CONSOLE
 from api.records import sheets
 from api.records.service import every, put
 from shopfloor.periods import SECOND
-from tests.services.records import partita_iva, records_in_memory
+from tests.services.records import firm, partita_iva, records_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from api.records.database import Records
 
+STAFF = Scope(Role.ADMINISTRATOR)
 NOW = 1_800_000_000 * SECOND
 HEAD = "id;legal_name;partita_iva;sdi_code;active_from;town"
 PERO = f"pero;Officina Però S.r.l.;{partita_iva(1)};ABC1234;2026-01-01;Forlì"
@@ -58,6 +60,53 @@ def test_what_spreadsheets_write_is_read(records: Records, end: str, encoding: s
     with records.reading() as session:
         names = {row.id: (row.legal_name, row.town) for row in every(session, "members")}
     assert names == {"pero": ("Officina Però S.r.l.", "Forlì"), "bassi": ("Bassi", "Modena")}
+
+
+def test_what_is_written_out_makes_the_same_records_in_an_empty_database(records: Records) -> None:
+    called = [
+        {"name": "Anna Bianchi", "purpose": "mandrino", "phone": "+39 059 12 34", "email": "anna@example.it"},
+        {"name": "Centralino", "purpose": "", "phone": "059/555", "email": ""},
+    ]
+    machine = {
+        "id": "mill-1", "name": 'Fresa "grande"; nuova', "kind": "mill", "site_id": "nord", "agent_id": "edge",
+        "signals": ["vibration_x.double", "program"], "tariff_group": "mills", "contacts": called, "maker": "DMG, Mori",
+        "model": "A|B", "serial_number": "007", "built_year": 2019, "nominal_power_kw": 22.5, "writer_id": 7,
+        "active_from": "2026-01-01", "active_to": "2030-12-31",
+    }  # fmt: skip
+    member = firm("alfa", 1) | {
+        "town": "Forlì",
+        "pec": "alfa@pec.example",
+        "rea_office": "MO",
+        "rea_number": "123456",
+        "group_name": "soci",
+    }
+    wanted = {"machines": machine, "members": member}
+    fields = {kind: sheets.SHAPES[kind].model_fields.keys() for kind in wanted}
+    for kind, values in wanted.items():
+        assert values.keys() - fields[kind] == set(), kind
+        with records.writing() as session:
+            put(session, CONSOLE, kind, sheets.SHAPES[kind].model_validate(values).model_dump(), now=NOW)
+    texts = {kind: sheets.write(records, STAFF, kind) for kind in wanted}
+
+    empty = records_in_memory()
+    with empty.writing() as session:
+        put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=NOW)
+        put(session, CONSOLE, "edges", {"id": "edge", "site_id": "nord"}, now=NOW)
+    outcomes = {kind: read(empty, text.encode(), kind) for kind, text in texts.items()}
+
+    assert outcomes == {kind: (1, 0, 0, []) for kind in wanted}
+    for kind in wanted:
+        with records.reading() as before, empty.reading() as after:
+            (first,), (second,) = every(before, kind), every(after, kind)
+            assert {name: getattr(first, name) for name in fields[kind]} == {
+                name: getattr(second, name) for name in fields[kind]
+            }
+    empty.close()
+
+
+def test_a_contact_with_a_part_too_many_is_refused_in_its_column(records: Records) -> None:
+    data = b"id;name;site_id;agent_id;contacts\nm;M;nord;edge;Anna | mandrino | 059 | a@example.it | more\n"
+    assert places(records, data, "machines") == [(2, "contacts")]
 
 
 def test_every_problem_of_every_line_is_told_where_the_line_begins(records: Records) -> None:
