@@ -131,8 +131,8 @@ def change(
         row.ends if end is None else end,
     )
     if note is not None and note != row.note:
-        row.note = note
-        record(session, clerk.actor, "change", f"bookings/{row.id}", now=clerk.now, after={"note": note})
+        before, row.note = {"note": row.note}, note
+        record(session, clerk.actor, "change", f"bookings/{row.id}", now=clerk.now, before=before, after={"note": note})
     if wanted == (row.machine_id, row.starts, row.ends):
         return row
     if row.starts <= clerk.now and wanted[:2] != (row.machine_id, row.starts):

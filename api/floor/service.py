@@ -131,11 +131,14 @@ def keep_reasons(session: Session, actor: Actor, row: StopList, *, now: int) -> 
     names = [each["id"] for each in row.reasons]
     if len(set(names)) < len(names):
         raise InvalidRecordError([Problem("reasons", "two reasons have the same id: give each its own")])
-    session.execute(delete(StopList).where(StopList.site == row.site, StopList.kind == row.kind))
+    here = StopList.site == row.site, StopList.kind == row.kind
+    old = session.scalars(select(StopList).where(*here)).one_or_none()
+    before = {"site": row.site, "kind": row.kind, "reasons": [] if old is None else list(old.reasons)}
+    session.execute(delete(StopList).where(*here))
     if row.reasons:
         session.add(row)
-    after = {"site": row.site, "kind": row.kind, "reasons": names}
-    record(session, actor, "put", "stop-reasons", now=now, after=after)
+    after = {"site": row.site, "kind": row.kind, "reasons": list(row.reasons)}
+    record(session, actor, "put", "stop-reasons", now=now, before=before, after=after)
 
 
 def tag(session: Session, actor: Actor, machine: Machine, at: int, reason: str, *, now: int) -> StopTag:

@@ -131,6 +131,8 @@ def change(session: Session, actor: Actor, rule: str, wanted: Wanted, *, now: in
     book = read(session)
     basis = book.common if wanted.machine else shipped_rules()
     before = next((each for each in basis if each.id == rule), None)
+    same = RuleChange.rule == rule, RuleChange.machine == wanted.machine
+    last = session.scalars(select(RuleChange).where(*same).order_by(RuleChange.id.desc()).limit(1)).first()
     newest = select(func.max(RuleChange.version)).where(RuleChange.rule == rule)
     version = max(session.scalar(newest) or 0, before.version if before else 0) + 1
     made = changed(before, rule, wanted.values, version, wanted.source)
@@ -138,8 +140,9 @@ def change(session: Session, actor: Actor, rule: str, wanted: Wanted, *, now: in
     session.add(RuleChange(rule=rule, machine=wanted.machine, version=version, values=kept, source=wanted.source,
                            at=now, by=actor.id))  # fmt: skip
     session.flush()
+    was = None if last is None else {"machine": last.machine, "version": last.version, "values": last.values}
     after = {"machine": wanted.machine, "version": version, "values": kept}
-    record(session, actor, "change", f"rules/{rule}", now=now, after=after)
+    record(session, actor, "change", f"rules/{rule}", now=now, before=was, after=after)
     return made
 
 

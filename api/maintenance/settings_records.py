@@ -21,7 +21,7 @@ from api.records.service import UnknownRecordError
 from api.records.tables import Machine, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -110,13 +110,12 @@ def duty_of(session: Session, person: str) -> Duty:
 
 def set_duty(session: Session, actor: Actor, person: str, values: Mapping[str, Any], *, now: int) -> None:
     """Set when, and of what, a person is told."""
-    row = session.get(Duty, person)
-    if row is None:
-        row = Duty(person=person)
-        session.add(row)
+    row = duty_of(session, person)
+    before = {name: getattr(row, name) for name in values}
     for name, value in values.items():
         setattr(row, name, value)
-    record(session, actor, "change", f"duties/{person}", now=now, after=values)
+    session.add(row)
+    record(session, actor, "change", f"duties/{person}", now=now, before=before, after=values)
 
 
 def escalation(session: Session) -> Escalation:
@@ -139,15 +138,18 @@ def set_escalation(session: Session, actor: Actor, values: Mapping[str, Any], *,
         raise ActionRefusedError(f"{', '.join(sorted(strangers))}: no such person of maintenance or administration")
     if values["ping"]:
         check_address(values["ping"])
-    row = session.get(Escalation, 1)
-    if row is None:
-        row = Escalation(id=1)
-        session.add(row)
+    row = escalation(session)
+    before = _shown(row, values)
     for name, value in values.items():
         if value is not None:
             setattr(row, name, value)
-    shown = {name: value for name, value in values.items() if name != "ping"} | {"pings": bool(row.ping)}
-    record(session, actor, "change", "escalation", now=now, after=shown)
+    session.add(row)
+    record(session, actor, "change", "escalation", now=now, before=before, after=_shown(row, values))
+
+
+def _shown(row: Escalation, names: Iterable[str]) -> dict[str, Any]:
+    """Return fields for the trail; the ping's address is a secret of whoever hears it."""
+    return {name: getattr(row, name) for name in names if name != "ping"} | {"pings": bool(row.ping)}
 
 
 def windows(session: Session, scope: Scope, *, now: int) -> list[PlannedWindow]:
