@@ -32,9 +32,9 @@ from shopfloor.runtime import lifecycle, logs
 from shopfloor.wire.rights import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from amqtt.session import Session
+    from amqtt.session import ApplicationMessage, Session
 
     from shopfloor.broker_files import Entry
 
@@ -161,8 +161,49 @@ class Doorkeeper(BrokerProtocolHandler):  # type: ignore[misc]
         return handler, session
 
 
-class OwnRetained(Broker):  # type: ignore[misc]
-    """Sends a client the retained messages of its own subscriptions; amqtt sends it those of everybody's."""
+class Subscriptions(dict[str, list[tuple["Session", int]]]):
+    """Who hears what by filter, as it is when one begins to go through it.
+
+    amqtt asks for rights in between while it hands a message round. Whoever comes or goes meanwhile would end its loop,
+    or make it leave somebody out: a message that it had acknowledged would be lost.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the filters of now."""
+        return iter(list(super().__iter__()))
+
+    def items(self) -> list[tuple[str, list[tuple[Session, int]]]]:  # type: ignore[override]
+        """Return the filters and subscribers of now."""
+        return [(each, list(subscribers)) for each, subscribers in super().items()]
+
+
+class EmbeddedBroker(Broker):  # type: ignore[misc]
+    """Sends a message to all who hear it, and a client the retained messages of its own subscriptions alone.
+
+    amqtt sends it those of everybody's.
+    """
+
+    def __init__(self, config: BrokerConfig) -> None:
+        super().__init__(config)
+        self._subscriptions = Subscriptions()
+        self._taken: dict[BrokerProtocolHandler, list[ApplicationMessage]] = {}
+
+    async def _client_message_loop(self, session: Session, handler: BrokerProtocolHandler) -> None:
+        """Hand round what a client says, the last of it too: amqtt forgets what it has acknowledged to who leaves."""
+        await super()._client_message_loop(session, handler)
+        for message in self._taken.pop(handler, []):
+            taken = asyncio.get_running_loop().create_future()
+            taken.set_result(message)
+            if not await self._handle_message_delivery(session, handler, taken):
+                break
+
+    async def _handle_disconnect(
+        self, session: Session, handler: BrokerProtocolHandler, waiter: asyncio.Future[Any]
+    ) -> None:
+        """Keep what is still to be handed round, before the session is cleared; a message at hand comes before it."""
+        queue = session.delivered_message_queue
+        self._taken[handler] = [queue.get_nowait() for _ in range(queue.qsize())]
+        await super()._handle_disconnect(session, handler, waiter)
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
@@ -194,7 +235,7 @@ async def serve(folder: Path, port: int, stop: asyncio.Event) -> None:
     plugin = {"folder": str(folder)}
     own = doors(str(folder))
     amqtt.broker.BrokerProtocolHandler = Doorkeeper
-    broker = OwnRetained(
+    broker = EmbeddedBroker(
         BrokerConfig(
             listeners={"default": ListenerConfig(bind=f"127.0.0.1:{port}")},
             session_expiry_interval=_EXPIRED_SESSION_SECONDS,

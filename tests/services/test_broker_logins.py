@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,6 +180,8 @@ async def test_a_login_says_what_is_its_own(server: Server, user: str, topic: st
     async with witness(server) as it:
         async with connected(server, user) as speaker:
             await say(speaker, topic, b"said", retain=True)
+        if passes:
+            await until(lambda: it.on(topic), f"heard: {topic}")
         await flush(server, it)
         assert (b"said" in it.on(topic)) is passes
     if passes:
@@ -279,6 +281,30 @@ async def test_a_login_that_is_taken_away_ends_its_connection(kind: str, tmp_pat
             assert await is_refused(server.broker(SITE), SITE)
             await other.publish(topics.status(OTHER), b"still here")
             assert other.refused == []
+
+
+async def test_what_is_said_while_others_come_and_go_is_heard_by_who_stays(server: Server) -> None:
+    said = [str(number).encode() for number in range(1000)]
+    async with AsyncExitStack() as guests, connected(server, SITE) as speaker:
+        for number in range(20):
+            guest = await guests.enter_async_context(connected(server, "api"))
+            assert await guest.subscribe(topics.health(SITE), topics.health(f"guest-{number}"))
+        async with witness(server) as it:
+            await guests.aclose()
+            for each in said:
+                mid = speaker.client.publish(topics.health(SITE), each)
+            await until(lambda: mid in speaker.taken, "taken")
+            await until(lambda: set(it.on(topics.health(SITE))) == set(said), "all of it heard")
+
+
+async def test_what_was_taken_before_its_speaker_left_is_handed_round(server: Server) -> None:
+    said = [str(number).encode() for number in range(500)]
+    async with witness(server) as it:
+        async with connected(server, SITE) as speaker:
+            for each in said:
+                mid = speaker.client.publish(topics.health(SITE), each)
+            await until(lambda: mid in speaker.taken, "taken")
+        await until(lambda: set(it.on(topics.health(SITE))) == set(said), "all of it heard")
 
 
 async def test_the_embedded_broker_lets_nobody_in_once_its_files_are_damaged(tmp_path: Path) -> None:
