@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -92,12 +93,43 @@ class Ledger:
             UnpricedError: there is use that no tariff covers.
             StoreUnavailableError: the store did not answer.
         """
-        first, last = self.days(month)
-        machines = self.usage.machines()
-        begin, end = first - _ONE_DAY, last + _ONE_DAY
-        self.usage.refresh(machines, begin, end, now=now, tell=lambda done, of: tell("segments", done, of))
+        self.bring_up(month, month, now=now, tell=tell)
         with self.records.reading() as session:
             return self.preview_with(session, month, member=member, tell=tell)
+
+    def bring_up(
+        self,
+        first: str,
+        last: str,
+        *,
+        now: int,
+        deadline: float = math.inf,
+        tell: Callable[[str, int, int], None] = lambda _step, _done, _all: None,
+    ) -> int:
+        """Bring what is kept of all machines up to date, from a month to another.
+
+        Args:
+            first: first month, as `2026-10`.
+            last: last month.
+            now: the present.
+            deadline: when to begin with nothing more, on the clock of `time.monotonic`.
+            tell: told of progress: what is done, how many of how many machines.
+
+        Returns:
+            How many days of machines are left: 0 unless the deadline passed.
+
+        Raises:
+            StoreUnavailableError: the store did not answer.
+        """
+        begin, end = self.days(first)[0] - _ONE_DAY, self.days(last)[1] + _ONE_DAY
+        return self.usage.refresh(
+            self.usage.machines(),
+            begin,
+            end,
+            now=now,
+            deadline=deadline,
+            tell=lambda done, of: tell("segments", done, of),
+        )
 
     def preview_with(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from calendar import monthrange
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,7 @@ def used(
     now: int,
     member: str | None = None,
     machine: str | None = None,
+    deadline: float = math.inf,
 ) -> list[tuple[tuple[str, ...], Sum]]:
     """Return use and money by some of what they may be told apart by.
 
@@ -146,6 +148,7 @@ def used(
         now: the present.
         member: only of this member.
         machine: only of this machine.
+        deadline: when what is kept has to do, on the clock of `time.monotonic`.
 
     Raises:
         UnpricedError: there is use that no tariff covers.
@@ -156,7 +159,7 @@ def used(
     months = sorted({f"{first + timedelta(days=each):%Y-%m}" for each in range((last - first).days + 1)})
     begin, end = ledger.days(months[0])[0] - _ONE_DAY, ledger.days(months[-1])[1] + _ONE_DAY
     machines = [each for each in usage.machines() if machine in {None, each}]
-    usage.refresh(machines, begin, end, now=now)
+    usage.refresh(machines, begin, end, now=now, deadline=deadline)
     with ledger.records.reading() as session:
         sites = {row.id: row.site_id for row in session.execute(select(Machine.id, Machine.site_id))}
         report = Report(by, sites, ledger.zone, first, last)

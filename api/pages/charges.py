@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
+import time
 from datetime import date, timedelta
 from decimal import Decimal
 from http import HTTPStatus
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 LATEST = 3
 """Closed statements beside a month."""
+PATIENCE_SECONDS = 3.0
+"""How long a page works out what is not kept yet (after an outage or an import) before it shows what there is."""
 _MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])", re.ASCII)
 _WARN_PERCENT = 80
 _COLUMNS = (State.PROCESSING, State.SETUP, State.IDLE)
@@ -75,6 +79,7 @@ class Told(NamedTuple):
     machines: Mapping[str, str]
     name: str
     contested: int
+    left: int
 
 
 def month_asked(page: Page) -> str:
@@ -88,8 +93,16 @@ def month_before(month: str) -> str:
     return f"{(date.fromisoformat(f'{month}-01') - timedelta(days=1)):%Y-%m}"
 
 
-def stated_of(found: Services, scope: Scope, month: str, member: str, *, now: int) -> Statement:
-    """Return what a member's open month comes to; nothing at all where nothing is charged.
+def stated_of(found: Services, scope: Scope, month: str, member: str, *, since: str, now: int) -> tuple[Statement, int]:
+    """Return what a member's open month comes to, and how many days of machines are not worked out yet.
+
+    Args:
+        found: services.
+        scope: of the caller.
+        month: which; where nothing is charged in it, the statement has no lines.
+        member: whose.
+        since: the first month that is brought up to date.
+        now: the present.
 
     Raises:
         UnknownRecordError: there is no such member, or it is not the caller's to see.
@@ -97,8 +110,10 @@ def stated_of(found: Services, scope: Scope, month: str, member: str, *, now: in
     with found.records.reading() as session:
         service.check_member(session, scope, member)
     ledger = found.ledger
-    stated = ledger.preview(month, now=now, member=member)
-    return stated[0] if stated else compose(member, month, civil_month(month, ledger.zone), ledger.zone.key, ())
+    left = ledger.bring_up(since, month, now=now, deadline=time.monotonic() + PATIENCE_SECONDS)
+    with found.records.reading() as session:
+        stated = ledger.preview_with(session, month, member=member)
+    return stated[0] if stated else compose(member, month, civil_month(month, ledger.zone), ledger.zone.key, ()), left
 
 
 def draft(stated: Statement, name: str, machines: Mapping[str, str], house: str) -> Document:
@@ -153,8 +168,9 @@ async def save_budget(page: PageDep, writer: WriterDep) -> Response:
 def _house(page: Page, found: Services, month: str) -> dict[str, Any]:
     """Read what a month has cost every firm."""
     language = page.look.language
-    stated = found.ledger.preview(month, now=page.now)
+    left = found.ledger.bring_up(month, month, now=page.now, deadline=time.monotonic() + PATIENCE_SECONDS)
     with found.records.reading() as session:
+        stated = found.ledger.preview_with(session, month)
         names = service.member_names(session)
         budgets = {each.member: service.budget(session, each.member) for each in stated}
     rows = [
@@ -173,7 +189,7 @@ def _house(page: Page, found: Services, month: str) -> dict[str, Any]:
         name: money(sum((getattr(each, name) for each in stated), ZERO), language) for name in ("net", "tax", "total")
     }
     sums["forecast"] = money(sum((forecast(each, now=page.now) for each in stated), ZERO), language)
-    return {"rows": rows, "sums": sums, **_months(page, month)}
+    return {"rows": rows, "sums": sums, "left": left, **_months(page, month)}
 
 
 def _months(page: Page, month: str) -> dict[str, Any]:
@@ -198,15 +214,17 @@ def _reached(budget: Budget | None, net: Decimal) -> tuple[int, bool] | None:
 
 def _told(page: Page, found: Services, month: str, member: str) -> Told:
     ledger = found.ledger
-    stated = stated_of(found, page.scope, month, member, now=page.now)
     latest = service.statements(found.records, page.scope, member=member)
     closed = {row.closing: row for row in latest}
     earlier = month_before(month)
-    previous = [] if earlier in closed else ledger.preview(earlier, now=page.now, member=member)
+    since = month if earlier in closed else earlier
+    stated, left = stated_of(found, page.scope, month, member, since=since, now=page.now)
     held = service.contests(found.records, page.scope, only_open=False)
     with found.records.reading() as session:
         if earlier in closed:
             previous = [document_of(session, closed[earlier]).statement]
+        else:
+            previous = ledger.preview_with(session, earlier, member=member)
         return Told(
             stated,
             [line for each in previous for line in each.lines],
@@ -216,6 +234,7 @@ def _told(page: Page, found: Services, month: str, member: str) -> Told:
             service.machine_names(session),
             service.member_names(session).get(member, member),
             len([each for each in held if (each.month, each.member_id) == (month, member)]),
+            left,
         )
 
 
@@ -236,6 +255,7 @@ def _month(page: Page, found: Services, month: str, member: str) -> dict[str, An
     amount = None if budget is None else budget.amount
     return {
         "told": told,
+        "left": told.left,
         "member": member,
         "firm": told.name,
         "is_administrator": page.scope.role is Role.ADMINISTRATOR,
@@ -292,7 +312,15 @@ def _table(page: Page, found: Services, told: Told, by: By) -> dict[str, Any]:
     language = page.look.language
     first, last = found.ledger.days(told.stated.month)
     last = min(last, max(first, day_of(page.now, found.ledger.zone)))
-    rows = used(found.ledger, [by, By.STATE, By.MACHINE], (first, last), now=page.now, member=told.stated.member)
+    kept = -math.inf if told.left else math.inf
+    rows = used(
+        found.ledger,
+        [by, By.STATE, By.MACHINE],
+        (first, last),
+        now=page.now,
+        member=told.stated.member,
+        deadline=kept,
+    )
     keys: dict[str, dict[str, Sum]] = {}
     for (key, state, machine), total in rows:
         if machine:

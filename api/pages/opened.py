@@ -60,7 +60,7 @@ async def month_page(page: PageDep, found: ServicesDep) -> Response:
         return page.go(f"/charges?month={month}")
 
     def read() -> dict[str, Any]:
-        stated = stated_of(found, page.scope, month, member, now=page.now)
+        stated, left = stated_of(found, page.scope, month, member, since=month, now=page.now)
         with found.records.reading() as session:
             document = draft(
                 stated,
@@ -74,7 +74,7 @@ async def month_page(page: PageDep, found: ServicesDep) -> Response:
                 row for row in service.contests(found.records, page.scope, only_open=False) if row.month == month
             ]
             held = [_contest(page, found, session, row) for row in contests if row.member_id == member]
-        return values | {"held": held, "kept": urlencode(kept), "said": page.asked("done", 20)}
+        return values | {"held": held, "kept": urlencode(kept), "said": page.asked("done", 20), "left": left}
 
     try:
         values = await asyncio.to_thread(read)
@@ -127,7 +127,7 @@ async def statement_page(page: PageDep, found: ServicesDep, statement_id: Statem
         }
 
     return page.show(
-        "charges/opened.html", **await asyncio.to_thread(read), held=[], month="", member="", kept="", said=""
+        "charges/opened.html", **await asyncio.to_thread(read), held=[], left=0, month="", member="", kept="", said=""
     )
 
 

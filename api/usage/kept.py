@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from bisect import bisect_right
 from dataclasses import replace
 from datetime import timedelta
@@ -165,8 +167,9 @@ class UsageDays:
         last: date,
         *,
         now: int,
+        deadline: float = math.inf,
         tell: Callable[[int, int], None] = lambda _done, _all: None,
-    ) -> None:
+    ) -> int:
         """Build what is missing or stale of some machines and days; what is current stays.
 
         Args:
@@ -174,7 +177,11 @@ class UsageDays:
             first: first civil day.
             last: last civil day; what has not begun is left out.
             now: the present.
+            deadline: when to begin with nothing more, on the clock of `time.monotonic`.
             tell: told how many machines of how many are done.
+
+        Returns:
+            How many days of machines are left to be built: 0 unless the deadline passed.
 
         Raises:
             BadEvidenceError: evidence that contradicts itself.
@@ -182,10 +189,15 @@ class UsageDays:
         """
         self._look()
         last = min(last, day_of(now, self.zone))
+        left = 0
         for number, (machine, days) in enumerate(self._stale(machines, first, last, now).items(), 1):
             for chunk in _chunks(days):
-                self._build(machine, chunk, now)
+                if time.monotonic() < deadline:
+                    self._build(machine, chunk, now)
+                else:
+                    left += len(chunk)
             tell(number, len(machines))
+        return left
 
     def _stale(self, machines: Sequence[str], first: date, last: date, now: int) -> dict[str, list[date]]:
         kept: dict[tuple[str, date], _Row] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,15 @@ def test_late_data_changes_its_day(it: House) -> None:
     changed = {key for key, digests in it.digests().items() if digests != before[key]}
     assert changed == {(MILL, "2026-10-14")}
     assert seconds(kept(it))["gamma", State.PROCESSING] == 2 * 3_600
+
+
+def test_who_cannot_wait_is_told_how_many_days_are_left_and_what_is_done_stays_done(it: House) -> None:
+    it.tell(everything(), now="2026-10-16T03:00")
+    left = it.usage.refresh([MILL], FIRST, LAST, now=at(LATER), deadline=-math.inf)
+    assert (left, it.digests()) == ((LAST - FIRST).days + 1, {})
+
+    assert it.usage.refresh([MILL], FIRST, LAST, now=at(LATER)) == 0
+    assert it.usage.refresh([MILL], FIRST, LAST, now=at(LATER), deadline=-math.inf) == 0
 
 
 def test_nothing_is_built_again_while_nothing_new_comes(it: House, monkeypatch: pytest.MonkeyPatch) -> None:
