@@ -138,7 +138,8 @@ def _live(
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     from shopfloor.errors import ExpectedError
     from shopfloor.runtime import clock
-    from simulators.serve import SiteFile, live_server, serve
+    from simulators.serve import live_server, serve
+    from simulators.workshop import SiteFile
 
     if site is not None:
         import msgspec

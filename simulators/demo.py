@@ -24,8 +24,6 @@ from shopfloor.runtime import clock, lifecycle
 from shopfloor.settings import write_secret
 from shopfloor.wire.rights import Kind, Principal
 from simulators import workshop
-from simulators.records import fill
-from simulators.serve import SiteFile
 from simulators.supervisor import Program, Supervisor
 
 if TYPE_CHECKING:
@@ -91,15 +89,12 @@ class Demo:
         self._state = self._prepare()
         supervisor = Supervisor(say=_say, changed=self._changed)
         try:
-            await self._start(supervisor)
-            work = asyncio.create_task(self._after_start(supervisor, stop))
-            try:
-                async with asyncio.timeout(self._seconds):
-                    await stop.wait()
-            except TimeoutError:
+            work = asyncio.create_task(self._work(supervisor, stop))
+            done, _ = await asyncio.wait({work}, timeout=self._seconds)
+            if not done:
                 _say(f"{self._seconds:.0f} s are over.")
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+                work.cancel()
+            await asyncio.gather(work, return_exceptions=not done)
         finally:
             _say("Stopping.")
             await supervisor.stop()
@@ -129,6 +124,8 @@ class Demo:
     def _fill(self) -> None:
         """Keep firms, machines and people: the hashes of their passwords take a while."""
         state = self._state
+        from simulators.records import fill  # takes a second to import, while machines start
+
         self._users = fill(self._records, started=state.started, passwords=state.sign_in, api_keys=state.api_keys)
         self._keep(state)
 
@@ -168,7 +165,6 @@ class Demo:
             state,
             "api",
         )
-        self._write_logins(state)
         for site in workshop.SITES:
             self._write_site(site, state)
 
@@ -179,7 +175,7 @@ class Demo:
         )
         (self._folder / name).write_text(text + broker, encoding="utf-8")
 
-    def _write_logins(self, state: State) -> None:
+    def _write_logins(self) -> None:
         from api.audit.service import CONSOLE
         from api.edges.service import Edges, EdgesSettings
         from api.edges.store import EdgeStore
@@ -192,7 +188,7 @@ class Demo:
             workshop.GUEST: Kind.INTEGRATION,
             **dict.fromkeys(workshop.SITES, Kind.AGENT),
         }
-        folder = self._folder / "broker"
+        state, folder = self._state, self._folder / "broker"
         (folder / PID_FILE).unlink(missing_ok=True)
         records = open_records(self._records)
         try:
@@ -209,7 +205,7 @@ class Demo:
     def _write_site(self, site: str, state: State) -> None:
         places = [place for place in workshop.PLACES if place.site == site]
         machines = [place.identity.id for place in places]
-        wanted = SiteFile(state.started, site, machines, self._folder / f"machines-{site}", state.ports[site])
+        wanted = workshop.SiteFile(state.started, site, machines, self._folder / f"machines-{site}", state.ports[site])
         (self._folder / f"simulate-{site}.json").write_bytes(msgspec.json.encode(wanted, enc_hook=str))
         lines = [f'[agent]\nid = "{site}"\ncertificates = "pki-{site}"\n\n[spool]\npath = "spool-{site}.db"\n']
         for place in places:
@@ -223,7 +219,11 @@ class Demo:
         self._write(f"edge-{site}.toml", "".join(lines), state, site)
 
     async def _start(self, supervisor: Supervisor) -> None:
-        """Start every program; what needs another one to be there waits for that one alone."""
+        """Start every program; what needs another one to be there waits for that one alone.
+
+        The smallest site comes first, and before anything else, since its model takes longest: the first live values
+        do not wait for the last machine.
+        """
         logs = self._folder / "log"
         state = self._state
 
@@ -231,6 +231,9 @@ class Demo:
             return Program(name, command, logs / f"{name.replace(':', '-')}.log", ready, once)
 
         officina = ("-m", "shopfloor")
+        first, *others = sorted(workshop.SITES, key=_machine_count)
+        simulator = supervisor.start(self._simulator(first, program))
+        await asyncio.to_thread(self._write_logins)
         broker = supervisor.start(
             program(
                 "broker",
@@ -238,36 +241,35 @@ class Demo:
                 ready="ready",
             ),
         )
-        first, *others = sorted(workshop.SITES, key=_machine_count)
-        simulator = supervisor.start(self._simulator(first, program))
         await asyncio.to_thread(self._fill)  # while broker and machines start; the API finds everybody there
         await broker.started.wait()
         supervisor.start(program("api", *officina, "api", "--config", str(self._folder / "api.toml")))
         supervisor.start(program("collector", *officina, "collector", "--config", str(self._folder / "collector.toml")))
-        supervisor.start(program("watch", *officina, "watch", "--config", str(self._folder / "api.toml")))
-        for site in (first, *others):  # the smallest first: the first live values do not wait for the last machine
+        for site in (first, *others):
             if site != first:
                 simulator = supervisor.start(self._simulator(site, program))
             await simulator.started.wait()
             edge = str(self._folder / f"edge-{site}.toml")
             supervisor.start(program(f"edge:{site}", *officina, "edge", "run", edge))
+        supervisor.start(program("watch", *officina, "watch", "--config", str(self._folder / "api.toml")))
 
     def _simulator(self, site: str, program: Callable[..., Program]) -> Program:
         settings = str(self._folder / f"simulate-{site}.json")
         return program(f"simulator:{site}", "-m", "shopfloor", "simulate", "--site", settings, ready="ready")
 
-    async def _after_start(self, supervisor: Supervisor, stop: asyncio.Event) -> None:
-        """Say when there are live values, then fill in the past."""
-        http = urllib3.PoolManager(retries=False, timeout=2)
-        deadline = clock.monotonic_seconds() + FIRST_VALUE_SECONDS
-        while not await asyncio.to_thread(self._has_live_value, http):
-            if clock.monotonic_seconds() > deadline:
-                _say(f"There is no live value yet after {FIRST_VALUE_SECONDS:.0f} s; see {self._folder / 'log'}.")
-                break
-            await asyncio.sleep(0.2)
-        else:
-            _say(f"The first live values are here, {clock.monotonic_seconds() - self._began:.1f} s after the start.")
-        self._print_addresses()
+    async def _work(self, supervisor: Supervisor, stop: asyncio.Event) -> None:
+        """Start everything, then fill in the past; ends when it is told to stop."""
+        stopping = asyncio.create_task(stop.wait())
+        going = asyncio.create_task(self._go(supervisor))
+        await asyncio.wait({stopping, going}, return_when=asyncio.FIRST_COMPLETED)
+        if going.done():
+            going.result()
+            await stopping
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+
+    async def _go(self, supervisor: Supervisor) -> None:
+        await asyncio.gather(self._start(supervisor), self._tell_first_value())
         past = Program(
             "history",
             ("-m", "simulators.history_main", str(self._folder)),
@@ -278,11 +280,23 @@ class Demo:
         supervisor.start(past)
         await past.started.wait()
         _say("Three months of history are filled in.")
-        await stop.wait()
+
+    async def _tell_first_value(self) -> None:
+        """Say when there are live values, and where the pages are."""
+        http = urllib3.PoolManager(retries=False, timeout=2)
+        deadline = clock.monotonic_seconds() + FIRST_VALUE_SECONDS
+        while not await asyncio.to_thread(self._has_live_value, http):
+            if clock.monotonic_seconds() > deadline:
+                _say(f"There is no live value yet after {FIRST_VALUE_SECONDS:.0f} s; see {self._folder / 'log'}.")
+                break
+            await asyncio.sleep(0.2)
+        else:
+            _say(f"The first live values are here, {clock.monotonic_seconds() - self._began:.1f} s after the start.")
+        self._print_addresses()
 
     def _has_live_value(self, http: urllib3.PoolManager) -> bool:
-        headers = {"Authorization": f"Bearer {self._state.api_keys['operator']}"}
         try:
+            headers = {"Authorization": f"Bearer {self._state.api_keys['operator']}"}
             answer = http.request("GET", f"{self.url}/api/v1/machines", headers=headers)
             items: list[dict[str, Any]] = answer.json()["items"] if answer.status == 200 else []  # noqa: PLR2004
         except (urllib3.exceptions.HTTPError, ValueError, KeyError):

@@ -7,10 +7,8 @@ import contextlib
 import gc
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
 import structlog
 
 from shopfloor.runtime import clock
@@ -19,10 +17,10 @@ from simulators.faulty_server import FaultyServer
 from simulators.live import LiveSource
 from simulators.opcua_server import MachineServer
 from simulators.replay import Pace, Replay
-from simulators.tree import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from simulators.faults import Fault
     from simulators.recordings import Recording
@@ -35,30 +33,10 @@ WATCHED_STEADY_SECONDS = 1.0
 """A client that has asked for no more items for so long has asked for all it wants."""
 
 
-class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
-    """What one simulator process serves.
-
-    Attributes:
-        started: first start of the demonstration; the machines' lives depend on it.
-        name: of the server.
-        machines: identifiers of the machines that it serves.
-        folder: where its key and certificate are kept.
-        port: where it listens, 0 for a free port.
-        edition: what the machines speak.
-    """
-
-    started: int
-    name: str
-    machines: list[str]
-    folder: Path
-    port: int = 0
-    edition: Edition = "1.02"
-
-
 AnyServer: TypeAlias = "MachineServer | FaultyServer"
 
 
-def live_server(site: SiteFile, *, allow_none: bool = False, faults: Sequence[Fault] = ()) -> AnyServer:
+def live_server(site: workshop.SiteFile, *, allow_none: bool = False, faults: Sequence[Fault] = ()) -> AnyServer:
     """Make the server of a site, as a gateway that speaks for all its machines, with faults to come if any."""
     places = [place for place in workshop.PLACES if place.identity.id in site.machines]
     sources = [LiveSource(workshop.machine(place, site.started), place.identity, site.edition) for place in places]

@@ -6,15 +6,18 @@ Firms, people and numbers are invented.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from shopfloor.signals import SIGNALS
 from simulators.jobs import Kind, Member, OrderBook
 from simulators.machine import AXES, Machine
 from simulators.plan import Planner
 from simulators.recordings import ADDED
-from simulators.tree import NAMESPACES, Identity, Variable, machine_variables
+from simulators.tree import NAMESPACES, Edition, Identity, Variable, machine_variables
 from simulators.workdays import SECOND, Calendar
 
 if TYPE_CHECKING:
@@ -25,6 +28,26 @@ ZONE = "Europe/Rome"
 SEED = 2611
 HISTORY_DAYS = 92
 """Three months, whichever they are."""
+
+
+class SiteFile(msgspec.Struct, forbid_unknown_fields=True):
+    """What one simulator process serves.
+
+    Attributes:
+        started: first start of the demonstration; the machines' lives depend on it.
+        name: of the server.
+        machines: identifiers of the machines that it serves.
+        folder: where its key and certificate are kept.
+        port: where it listens, 0 for a free port.
+        edition: what the machines speak.
+    """
+
+    started: int
+    name: str
+    machines: list[str]
+    folder: Path
+    port: int = 0
+    edition: Edition = "1.02"
 
 
 class Firm(NamedTuple):
