@@ -155,7 +155,10 @@ def note_read(session: Session, actor: Actor, scope: Scope, notice_id: str, *, n
         UnknownRecordError: there is no such notice for the caller.
     """
     notice = session.get(BookingNotice, notice_id)
-    if notice is None or not scope.sees_work_of(notice.member_id):
+    machine = None if notice is None else session.get(Machine, notice.machine_id)
+    if notice is None or machine is None:
+        raise UnknownRecordError(notice_id)
+    if not (scope.sees(machine.site_id) and scope.sees_work_of(notice.member_id)):
         raise UnknownRecordError(notice_id)
     if notice.read is None:
         notice.read = now

@@ -97,7 +97,7 @@ async def use_channel(page: PageDep, found: ServicesDep, channel_id: str) -> Res
     is_test = form.text("deed", 10) == "test"
 
     def change(session: Any) -> None:
-        row = settings_records.channel_of(session, person, channel_id[:16])
+        row = settings_records.channel_of(session, person, channel_id)
         if is_test:
             settings_records.test_channel(session, row, now=page.now)
         else:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
-from api.maintenance import orders_records, rulebook, trial
+from api.maintenance import alerts_records, orders_records, rulebook, trial
 from api.maintenance.alarms import ActionRefusedError
 from api.maintenance.rules import Limit, RuleError
 from api.pages.alert_rows import PRIORITIES, priority, words_of_rule
@@ -98,8 +98,9 @@ async def rules_page(page: PageDep, found: ServicesDep) -> Response:
     """Every rule as it holds for all machines."""
 
     def ask(session: Any) -> tuple[rulebook.Rulebook, dict[str, int]]:
-        book = rulebook.read(session)
-        own = {rule.id: sum(rule.id in rules for rules in book.own.values()) for rule in book.common}
+        book, seen = rulebook.read(session), alerts_records.places(session, page.scope)
+        differing = [rules for name, rules in book.own.items() if name in seen]
+        own = {rule.id: sum(rule.id in rules for rules in differing) for rule in book.common}
         return book, own
 
     book, own = await _read(found, ask)
@@ -270,9 +271,11 @@ async def _show(
     today = local(page.now, page.zone).date()
 
     def ask(session: Any) -> list[tuple[int, str, str, str]]:
+        seen = {"", *alerts_records.places(session, page.scope)}
         return [
             (row.version, row.machine, moment(row.at, today, page.zone, page.say), row.source)
             for row in rulebook.history(session, rule_id)
+            if row.machine in seen
         ]
 
     machines = sorted(found.live.park.visible(page.scope), key=lambda each: each.name)

@@ -251,7 +251,7 @@ async def list_maintenance(
 
 
 @router.post("/maintenance-times", status_code=HTTPStatus.CREATED, response_model=MaintenanceOut)
-async def add_maintenance(writer: WriterDep, said: MaintenanceIn) -> Any:
+async def add_maintenance(writer: WriterDep, scope: ScopeDep, said: MaintenanceIn) -> Any:
     """Say that maintenance, or an interruption, is the consortium's from an instant on."""
     values = {
         "machine_id": said.machine,
@@ -260,16 +260,18 @@ async def add_maintenance(writer: WriterDep, said: MaintenanceIn) -> Any:
         "cause": said.cause,
         "note": said.note,
     }
-    row = await write(writer, lambda session: service.add_maintenance(session, writer.actor, values, now=writer.now))
+    row = await write(
+        writer, lambda session: service.add_maintenance(session, writer.actor, scope, values, now=writer.now)
+    )
     return _maintenance(row)
 
 
 @router.post("/maintenance-times/{time_id}/end", response_model=MaintenanceOut)
-async def end_maintenance(writer: WriterDep, time_id: TimeId, said: MaintenanceEnd) -> Any:
+async def end_maintenance(writer: WriterDep, scope: ScopeDep, time_id: TimeId, said: MaintenanceEnd) -> Any:
     """Say when a while that goes on has ended."""
     ends = parse_instant(said.end)
     row = await write(
-        writer, lambda session: service.end_maintenance(session, writer.actor, time_id, ends, now=writer.now)
+        writer, lambda session: service.end_maintenance(session, writer.actor, scope, time_id, ends, now=writer.now)
     )
     return _maintenance(row)
 

@@ -114,12 +114,18 @@ def _concern_texts(session: Session, is_other: Callable[[str], bool]) -> None:
 # Checks.
 
 
-def _check_machine(session: Session, machine: str) -> list[Problem]:
-    return [] if session.get(Machine, machine) else [Problem("machine", "there is no such machine")]
+def _check_machine(session: Session, scope: Scope, machine: str) -> list[Problem]:
+    """Find out whether there is a machine for the caller: one at another site is as none."""
+    row = session.get(Machine, machine)
+    return [] if row is not None and scope.sees(row.site_id) else [Problem("machine", "there is no such machine")]
 
 
-def _check_payer(session: Session, payer: str | None, field: str = "payer") -> list[Problem]:
-    if payer is None or payer in PAYERS or session.get(Member, payer) is not None:
+def _check_payer(
+    session: Session, payer: str | None, field: str = "payer", *, scope: Scope | None = None
+) -> list[Problem]:
+    """Find out whether somebody can pay; a member is not told by the answer which other firms there are."""
+    is_foreign = scope is not None and scope.role is Role.MEMBER and payer != scope.member
+    if payer is None or payer in PAYERS or (not is_foreign and session.get(Member, payer) is not None):
         return []
     return [Problem(field, f"there is no member {payer!r}: name one, or {' or '.join(PAYERS)}")]
 
@@ -155,7 +161,7 @@ def check_in(session: Session, actor: Actor, scope: Scope, said: Presence, *, no
     if scope.role is Role.MEMBER and said.payer != scope.member:
         raise UnknownRecordError(said.payer or "")
     problems = [
-        *_check_machine(session, said.machine),
+        *_check_machine(session, scope, said.machine),
         *_check_payer(session, said.payer),
         *_check_time("at", said.at, now),
     ]
@@ -312,8 +318,8 @@ def ask_correction(session: Session, actor: Actor, scope: Scope, wish: Wish, *, 
         InvalidRecordError: naming everything that is wrong.
     """
     problems = [
-        *_check_machine(session, wish.machine),
-        *_check_payer(session, wish.payer),
+        *_check_machine(session, scope, wish.machine),
+        *_check_payer(session, wish.payer, scope=scope),
         *_check_time("from", wish.period.start, now),
         *_check_time("to", wish.period.end, now),
     ]
@@ -387,19 +393,22 @@ def waiting_corrections(session: Session) -> dict[str, list[Period]]:
 # Maintenance.
 
 
-def add_maintenance(session: Session, actor: Actor, values: Mapping[str, Any], *, now: int) -> MaintenanceTime:
+def add_maintenance(
+    session: Session, actor: Actor, scope: Scope, values: Mapping[str, Any], *, now: int
+) -> MaintenanceTime:
     """Keep a while that is the consortium's.
 
     Args:
         session: from `Records.writing`.
         actor: who says so.
+        scope: of who says so: machines at other sites are as none.
         values: machine_id, starts, ends (None while it goes on), cause, note.
         now: when.
 
     Raises:
         InvalidRecordError: naming everything that is wrong.
     """
-    problems = [*_check_machine(session, values["machine_id"]), *_check_time("from", values["starts"], now)]
+    problems = [*_check_machine(session, scope, values["machine_id"]), *_check_time("from", values["starts"], now)]
     if values["ends"] is not None and values["ends"] <= values["starts"]:
         problems.append(Problem("to", "it ends before it starts"))
     _refuse(problems)
@@ -410,14 +419,18 @@ def add_maintenance(session: Session, actor: Actor, values: Mapping[str, Any], *
     return row
 
 
-def end_maintenance(session: Session, actor: Actor, time_id: str, ends: int, *, now: int) -> MaintenanceTime:
+def end_maintenance(
+    session: Session, actor: Actor, scope: Scope, time_id: str, ends: int, *, now: int
+) -> MaintenanceTime:
     """Keep when a while that goes on has ended.
 
     Raises:
-        UnknownRecordError: there is none.
+        UnknownRecordError: there is none, or its machine is not the caller's to see.
         InvalidRecordError: it has ended already, or would end before it began.
     """
     row: MaintenanceTime = _found(session, MaintenanceTime, time_id)
+    if _check_machine(session, scope, row.machine_id):
+        raise UnknownRecordError(time_id)
     if row.ends is not None:
         raise InvalidRecordError([Problem("", "it has ended already: ask for a correction")])
     if ends <= row.starts:

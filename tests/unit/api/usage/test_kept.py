@@ -198,8 +198,8 @@ def test_maintenance_with_a_work_order_is_the_consortiums(it: House) -> None:
     it.usage.refresh([MILL], FIRST, FIRST, now=at(LATER))
     with it.records.writing() as session:
         values = {"machine_id": MILL, "starts": at(f"{day}T05:30"), "ends": None, "cause": "work_order", "note": ""}
-        row = service.add_maintenance(session, CONSOLE, values, now=at(LATER))
-        service.end_maintenance(session, CONSOLE, row.id, at(f"{day}T08:00"), now=at(LATER))
+        row = service.add_maintenance(session, CONSOLE, STAFF, values, now=at(LATER))
+        service.end_maintenance(session, CONSOLE, STAFF, row.id, at(f"{day}T08:00"), now=at(LATER))
     it.usage.refresh([MILL], FIRST, FIRST, now=at(LATER))
 
     assert seconds(kept(it, FIRST, FIRST, payer=CONSORTIUM)) == {(CONSORTIUM, State.MAINTENANCE): 3_600}
