@@ -35,6 +35,7 @@ class Keeper:
         clock: reads the present.
         machines: returns how each machine is watched.
         distrust: called when the trust list has changed.
+        broker: returns when the first certificate ends that the connection to the broker rests on, None while unknown.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Keeper:
         clock: Callable[[], int],
         machines: Callable[[], Iterable[MachineHealth]],
         distrust: Callable[[], Awaitable[None]],
+        broker: Callable[[], int | None],
     ) -> None:
         self._folder = folder
         self._publisher = publisher
         self._clock = clock
         self._machines = machines
         self._distrust = distrust
+        self._broker = broker
         self._trust_list = TrustList(folder)
         self._told = ExpiryWatch()
 
@@ -86,6 +89,10 @@ class Keeper:
         now = self._clock()
         if (self._folder / "agent.der").exists():
             self._look_at_own(now)
+        secured_until = self._broker()
+        if secured_until is not None and self._told.due("broker", secured_until, now):
+            log.warning("certificate.broker_ends", days=days_left(secured_until, now), remedy="renew the broker's "
+                        "certificate, or the one that signed it; the agent takes the new one up by itself")  # fmt: skip
         for machine in self._machines():
             expires = machine.certificate_expires
             if expires is not None and self._told.due(machine.endpoint, expires, now):

@@ -6,6 +6,7 @@ import shutil
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from edge_agent.expiry import days_left
 from edge_agent.health import FillRate, describe
 from shopfloor.wire import edge
 
@@ -37,6 +38,7 @@ class Reporter:
         configuration: edge.Configuration,
         machines: Iterable[MachineHealth],
         certificates: Iterable[edge.OwnCertificate] = (),
+        secured_until: int | None = None,
     ) -> bytes:
         """Write the health at present.
 
@@ -47,6 +49,7 @@ class Reporter:
             configuration: which one is in force.
             machines: how the watching of each goes.
             certificates: the agent's own.
+            secured_until: when the first certificate ends that the connection to the broker rests on.
         """
         spool = self._spool
         room = min(bounds.bytes_max - spool.bytes_held, shutil.disk_usage(bounds.path.parent).free)
@@ -64,5 +67,6 @@ class Reporter:
                 configuration=configuration,
                 certificates=list(certificates),
                 machines=[describe(each, now) for each in machines],
+                broker_days=None if secured_until is None else days_left(secured_until, now),
             )
         )

@@ -80,7 +80,8 @@ class Agent:
         self._uplink = self._make_uplink(open_broker(config.broker))
         self._other_broker = asyncio.Event()
         self._keeper = Keeper(config.certificates, config.publisher, clock=clock.now, machines=self._health.values,
-                              distrust=self._watches.end_distrusted)  # fmt: skip
+                              distrust=self._watches.end_distrusted,
+                              broker=lambda: self._uplink.secured_until)  # fmt: skip
         self._changeover = Changeover(path, first, self, clock.now)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -206,6 +207,7 @@ class Agent:
             configuration=self._changeover.status,
             machines=self._health.values(),
             certificates=self._keeper.own(),
+            secured_until=self._uplink.secured_until,
         )
 
 

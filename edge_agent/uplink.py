@@ -89,6 +89,11 @@ class Uplink:
         """Whether the broker has let the agent in."""
         return self._client.is_connected
 
+    @property
+    def secured_until(self) -> int | None:
+        """When the first certificate ends that the connection to the broker rests on; None while unknown."""
+        return self._client.secured_until
+
     def spooled(self) -> None:
         """Say that there are new rows."""
         self._work.set()

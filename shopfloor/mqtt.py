@@ -18,8 +18,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import structlog
+from cryptography.x509 import load_pem_x509_certificates
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from shopfloor.periods import INSTANT_MAX, SECOND, from_datetime
 
 if TYPE_CHECKING:
     import socket
@@ -280,6 +283,8 @@ class Client:
         self._client: _Paho | None = None
         self._connection = 0
         self._connected = False
+        self._secured_until: int | None = None
+        self._own_end = INSTANT_MAX
         self._obstacle = ""
 
     async def __aenter__(self) -> Self:
@@ -304,6 +309,15 @@ class Client:
     def is_connected(self) -> bool:
         """Whether the broker has let us in, as far as this side knows."""
         return self._connected
+
+    @property
+    def secured_until(self) -> int | None:
+        """When the first of the certificates ends that the newest connection rests on, nanoseconds UTC.
+
+        These are the broker's, one's own, and the authorities of `Tls.ca_file`. None before the first connection and in
+        plain text.
+        """
+        return self._secured_until
 
     async def events(self) -> list[Event]:
         """Wait for something to happen and return all that has, in order."""
@@ -393,6 +407,7 @@ class Client:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.tls is not None:
             client.tls_set_context(tls_context(self._broker.tls))
+            self._own_end = _own_end(self._broker.tls)
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
         client.on_connect = self._on_connect
@@ -411,8 +426,18 @@ class Client:
             client.disconnect()
             return
         self._connected = True
+        self._secured_until = self._first_end(client)
         self._obstacle = ""
         self._push(Connected(flags.session_present))
+
+    def _first_end(self, client: paho.Client) -> int | None:
+        """Return when the first certificate ends that this connection rests on."""
+        tls = self._broker.tls
+        if tls is None:
+            return None
+        connection: Any = client.socket()
+        found = [connection.getpeercert(), *(connection.context.get_ca_certs() if tls.ca_file else ())]
+        return min(self._own_end, *(ssl.cert_time_to_seconds(each["notAfter"]) * SECOND for each in found))
 
     def _not_connected(self, reason: str) -> None:
         """Tell what stands in the way, and log it when it is something new: attempts go on for ever."""
@@ -469,6 +494,20 @@ def _leave_writing_to_the_network_thread(_: paho.Client, __: object, ___: object
 
     Two threads that write to one socket tear each other's packets apart as soon as it takes a packet in parts.
     """
+
+
+def _own_end(tls: Tls) -> int:
+    """Return when one's own certificate ends.
+
+    Raises:
+        OSError: the file is gone.
+        ValueError: it is damaged.
+    """
+    if tls.cert_file is None:
+        return INSTANT_MAX
+    return min(
+        from_datetime(each.not_valid_after_utc) for each in load_pem_x509_certificates(tls.cert_file.read_bytes())
+    )
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:

@@ -1,22 +1,28 @@
 """How often a password or a one-time code may be tried before anything is hashed. Pure.
 
 Nobody can lock an owner out: a browser, or an address, from which the account was opened before has a share of its own,
-and an address that has not failed on the account yet has a wider one than those that have.
+and an address that has not failed on the account yet has a wider one than those that have. Who goes on asking before
+the time that it was told loses that one: a storm from many addresses does so, somebody who is told to wait does not.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from shopfloor.periods import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_T = TypeVar("_T")
 BUCKETS_MAX = 50_000
 """Most shares that are remembered; at the bound the one that was used longest ago is forgotten, and is full again."""
+
+
+EARLY_MAX = 5
+"""How often an address may ask again before the time it was told, until it counts as one that has failed."""
 
 
 class Share(NamedTuple):
@@ -127,6 +133,7 @@ class Throttle:
         self._spent = Spent()
         self._failed: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._opened: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
     def take(self, asked: Try, *, now: int) -> float:
         """Spend one try of every share that it needs.
@@ -134,18 +141,30 @@ class Throttle:
         Returns:
             0 when it may be made; else the seconds to wait, and then nothing was spent.
         """
-        return self._spent.take(self._shares(asked), now=now)
+        wait = self._spent.take(self._shares(asked), now=now)
+        if wait > 0 and not asked.device:
+            self._refused((asked.account, network_of(asked.address)), wait, now)
+        return wait
+
+    def _refused(self, place: tuple[str, str], wait: float, now: int) -> None:
+        """Remember until when an address was told to wait, and how often it did not."""
+        until, early = self._told.get(place, (0.0, 0))
+        early += now < until
+        _remember(self._told, place, (now + wait * SECOND, early))
+        if early >= EARLY_MAX:
+            _remember(self._failed, place, None)
 
     def failed(self, asked: Try) -> None:
         """Remember that this address has failed on this account."""
-        _remember(self._failed, (asked.account, network_of(asked.address)))
+        _remember(self._failed, (asked.account, network_of(asked.address)), None)
 
     def succeeded(self, asked: Try, *, now: int) -> None:
         """Give back what a try that opened the account had spent, and know its address from now on."""
         place = (asked.account, network_of(asked.address))
         self._spent.give_back(self._shares(asked), now=now)
         self._failed.pop(place, None)
-        _remember(self._opened, place)
+        self._told.pop(place, None)
+        _remember(self._opened, place, None)
 
     def _shares(self, asked: Try) -> list[Claim]:
         network = network_of(asked.address)
@@ -158,8 +177,8 @@ class Throttle:
         return [(("everybody",), EVERYBODY), (("address", network), ADDRESS), own]
 
 
-def _remember(places: OrderedDict[tuple[str, str], None], place: tuple[str, str]) -> None:
-    places[place] = None
+def _remember(places: OrderedDict[tuple[str, str], _T], place: tuple[str, str], value: _T) -> None:
+    places[place] = value
     places.move_to_end(place)
     if len(places) > BUCKETS_MAX:
         places.popitem(last=False)

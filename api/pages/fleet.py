@@ -143,6 +143,14 @@ def _wants(page: Page, health: Health, *, is_silent: bool) -> list[str]:
         found.append(say("Its spool will be full soon: look at the network and the collector."))
     if any(each.days < CERTIFICATE_DAYS for each in health.certificates):
         found.append(say("Its own certificate ends soon: let the machines trust its successor."))
+    if health.broker_days is not None and health.broker_days < CERTIFICATE_DAYS:
+        found.append(
+            say.plural(
+                "A certificate of the broker, or the agent's for it, ends in %(n)s day: renew it.",
+                "A certificate of the broker, or the agent's for it, ends in %(n)s days: renew it.",
+                health.broker_days,
+            )
+        )
     if any(each.certificate_days is not None and each.certificate_days < CERTIFICATE_DAYS for each in health.machines):
         found.append(say("The certificate of a machine ends soon: renew it at the machine."))
     if any(abs(each.offset_seconds or 0.0) > OFFSET_SECONDS for each in health.machines):

@@ -190,6 +190,8 @@ class Health(msgspec.Struct):
         configuration: which one is in force.
         certificates: the agent's own.
         machines: how the watching of each goes.
+        broker_days: whole days until the first certificate ends that the connection to the broker rests on; None in
+            plain text, and from an older agent.
     """
 
     timestamp: int
@@ -204,6 +206,7 @@ class Health(msgspec.Struct):
     configuration: Configuration
     certificates: list[OwnCertificate]
     machines: list[MachineHealth]
+    broker_days: int | None = None
 
 
 _decode_request = msgspec.json.Decoder(Request).decode

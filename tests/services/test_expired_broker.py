@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shopfloor import mqtt
-from shopfloor.periods import DAY, to_datetime
+from shopfloor.periods import DAY, HOUR, to_datetime
 from shopfloor.runtime import clock
 from tests.services.brokers import mosquitto, until, usual_logins
 from tests.services.stores import free_port
@@ -83,3 +83,6 @@ async def test_an_agent_keeps_its_data_while_the_brokers_certificate_has_expired
         with mosquitto(tmp_path / "renewed", logins=logins, extra=renewed, port=port):
             await until(lambda: agent.uplink.is_connected, "connected without a restart")
             await until(lambda: agent.uplink.in_flight == {1}, "sent")
+            until_when = agent.uplink.secured_until
+            assert until_when is not None
+            assert abs(until_when - (clock.now() + DAY)) < HOUR

@@ -62,6 +62,28 @@ def test_the_owner_gets_in_from_anywhere_soon_after_a_storm() -> None:
     assert it.take(Try(OWNER, "203.0.113.5"), now=NOW + int((wait + 0.1) * SECOND)) == 0
 
 
+def test_the_owner_gets_in_from_anywhere_while_a_storm_goes_on_by_waiting_as_told() -> None:
+    it, asked = Throttle(), NOW + 20 * SECOND
+    for number in range(30_000):
+        at = NOW + number * SECOND // 300
+        guess(it, f"198.51.{number % 500 // 250}.{number % 250}", at=at)
+        if at >= asked:
+            wait = it.take(Try(OWNER, "203.0.113.5"), now=at)
+            if wait == 0:
+                return
+            asked = at + round(wait * SECOND)
+    raise AssertionError("the owner was kept out until the storm was over")
+
+
+def test_who_asks_again_too_soon_a_few_times_is_not_taken_for_a_storm() -> None:
+    it = Throttle()
+    for number in range(FRESH.tries):
+        assert it.take(Try(OWNER, f"198.51.100.{number}"), now=NOW) == 0
+    for _ in range(throttle.EARLY_MAX):
+        assert it.take(Try(OWNER, "203.0.113.5"), now=NOW) > 0
+    assert it.take(Try(OWNER, "203.0.113.5"), now=NOW + round(FRESH.seconds * SECOND)) == 0
+
+
 def test_one_address_cannot_try_many_accounts() -> None:
     it = Throttle()
 
