@@ -52,9 +52,8 @@ def sign_in(url: str, email: str, password: str = PASSWORD, **more: Any) -> http
     """Send the sign-in form as a browser does."""
     headers = {"Origin": url} | more.pop("headers", {})
     form = {"email": email, "password": password}
-    return httpx.post(
-        f"{url}/sign-in", data=form, headers=headers, **({"timeout": DEADLINE_SECONDS, "verify": NO_TLS} | more)
-    )
+    settings: dict[str, Any] = {"timeout": DEADLINE_SECONDS, "verify": NO_TLS}
+    return httpx.post(f"{url}/sign-in", data=form, headers=headers, **(settings | more))
 
 
 def signed_in(url: str, email: str, password: str = PASSWORD) -> httpx.Client:
