@@ -10,6 +10,7 @@ from simulators.jobs import dice
 from simulators.tree import (
     ADD_INS,
     CNC_OBJECTS,
+    METER_OBJECTS,
     NAMESPACES,
     OBJECTS,
     ORDER_OBJECTS,
@@ -167,7 +168,8 @@ EVENT_FIELDS: Mapping[str, Mapping[str, str]] = {
 _UNITS = {
     "P1": ("%", "percent"), "RPM": ("r/min", "revolutions per minute"), "CEL": ("°C", "degree Celsius"),
     "MMT": ("mm", "millimetre"), "DD": ("°", "degree"), "C16": ("mm/s", "millimetre per second"), "WTT": ("W", "watt"),
-    "WHR": ("W·h", "watt hour"), "SEC": ("s", "second"), "MIN": ("min", "minute"),
+    "WHR": ("W·h", "watt hour"), "KWT": ("kW", "kilowatt"), "KWH": ("kW·h", "kilowatt hour"),
+    "SEC": ("s", "second"), "MIN": ("min", "minute"),
 }  # fmt: skip
 
 
@@ -364,7 +366,8 @@ class MachineNodes:
         """
         await self._space.add_object(self.at(""), self._space.node("MY:1001"), f"SIM:{self._identity.id}", "MT:13")
         variables = tuple(variables)
-        objects = (*OBJECTS, *(PLAN_OBJECTS if has_plan(variables) else ORDER_OBJECTS))
+        meters = [path for path in METER_OBJECTS if any(each.path.startswith(f"{path}/") for each in variables)]
+        objects = (*OBJECTS, *(PLAN_OBJECTS if has_plan(variables) else ORDER_OBJECTS), *meters)
         for path in objects:
             if full or not path.startswith("MY:"):
                 await self._add_object(path)

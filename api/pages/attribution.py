@@ -26,7 +26,6 @@ from api.usage.schemas import BadgeIn, JobRuleIn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy.orm import Session
 
 router = APIRouter(prefix="/administration/attribution", include_in_schema=False, default_response_class=HTMLResponse)
 RuleId = Annotated[str, Path(max_length=16)]
@@ -140,7 +139,7 @@ async def _show(page: Page, places: list[str] | None = None, form: Form | None =
     )
 
 
-def _unknown(session: Session, page: Page, names: Names) -> list[Unknown]:
+def _unknown(session: Any, page: Page, names: Names) -> list[Unknown]:
     """Return numbers that machines showed lately and that mean nobody, the newest first."""
     since = day_of(page.now, page.found.ledger.zone) - timedelta(days=UNKNOWN_DAYS)
     return [

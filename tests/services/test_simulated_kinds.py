@@ -121,6 +121,23 @@ async def test_check_tells_active_alarms_and_tools_as_the_agent_would_store_them
     assert decode(Tool, values["tool"]).life[0].value == 600.0
 
 
+@pytest.mark.parametrize("edition", ["1.00", "1.02", "jobs"])
+async def test_the_energy_of_the_main_metering_point_is_read_in_its_unit_wherever_an_edition_has_it(
+    tmp_path: Path, edition: Edition
+) -> None:
+    script, notebook = script_of(edition), Notebook()
+    script.say("power_watts", 4250.0)
+    script.say("energy_watt_hours", 96_750.0)
+    async with serving(tmp_path, script) as server:
+        config, _ = await configured(tmp_path, server.endpoint)
+        async with watching(config, notebook):
+            await until(lambda: notebook.last("power_watts") == 4250.0, "the power, not that of the spindle alone")
+            await until(lambda: notebook.last("energy_watt_hours") == 96_750.0, "the energy")
+            script.say("energy_watt_hours", 97_000.0)
+            await until(lambda: notebook.last("energy_watt_hours") == 97_000.0, "the energy goes on")
+    assert notebook.health[MACHINE].refused == {}
+
+
 def at_once(notebook: Notebook, job: str) -> dict[str, object]:
     """Return what was said when a job came in hand; the last that was said of an instant is what is stored."""
     stamp = next(each.source for each in notebook.values["job"] if each.value == job)
