@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -70,7 +70,7 @@ from api.pages.problems import problem_page
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
 from api.records import file_endpoints, files
-from api.records.database import open_records
+from api.records.database import RecordsUnavailableError, open_records
 from api.settings import check
 from api.usage import endpoints as usage_endpoints
 from api.usage.attending import Attending
@@ -155,12 +155,12 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
         _watch(metrics, live)
         task = asyncio.create_task(live.run(), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
+        noting = asyncio.create_task(sign_in.run(), name="api.sign_in")
         try:
             yield
         finally:
             live.streams.close()
-            task.cancel()
-            await asyncio.wait({task})
+            await _end(sign_in, task, noting)
             if letters is not None:
                 letters.close()
             store.close()
@@ -171,6 +171,15 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
     app.state.first_link = "" if worker else _first_link(records)
     _install(app, metrics)
     return app
+
+
+async def _end(sign_in: SignIn, *tasks: asyncio.Task[None]) -> None:
+    """End what runs beside the requests, and write down what was only counted so far."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    with suppress(RecordsUnavailableError):
+        await asyncio.to_thread(sign_in.note_sent_away, now=clock.now(), is_end=True)
 
 
 def _application(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+import structlog
 from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import select
 
@@ -13,19 +14,22 @@ from api.access import second_factor
 from api.access.passwords import BusyError, Passwords, is_outdated
 from api.access.people import usable_grant
 from api.access.scope import Role
+from api.access.sent_away import SentAway
 from api.access.service import SESSION_MINUTES, shared_secret
 from api.access.tables import Person
 from api.access.tables import Session as SessionRow
 from api.access.throttle import Throttle, Try
 from api.access.tokens import new_token
 from api.audit.service import NOBODY, Actor, record
-from api.records.database import mark_changed
+from api.records.database import RecordsUnavailableError, mark_changed
 from api.records.tables import EMAIL_MAX
-from shopfloor.periods import DAY, MINUTE
+from shopfloor.periods import DAY, MINUTE, format_instant
+from shopfloor.runtime import clock
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from api.access.sent_away import Count
     from api.access.tables import Grant
     from api.records.database import Records
 
@@ -40,6 +44,10 @@ SESSIONS_MAX = 50
 SECOND_FACTOR_ROLES = frozenset({Role.ADMINISTRATOR})
 """Who shows a second factor: whoever changes records and closes statements."""
 _BUSY_SECONDS = 2.0
+_LOOK_SECONDS = 60.0
+"""How often it is looked whether somebody was sent away."""
+
+log = structlog.get_logger(__name__)
 
 Policy: TypeAlias = Literal["required", "optional"]
 
@@ -121,6 +129,10 @@ class SignIn:
     Args:
         records: where people are.
         second_factor_policy: `required` of the roles that need one; `optional` where they may do without.
+
+    Attributes:
+        passwords: hashes them in turn.
+        sent_away: who tried too often, and is not in the audit trail yet.
     """
 
     def __init__(self, records: Records, *, second_factor_policy: Policy) -> None:
@@ -128,6 +140,7 @@ class SignIn:
         self._records = records
         self._policy = second_factor_policy
         self._throttle = Throttle()
+        self.sent_away = SentAway()
         secret = shared_secret(records, "sign-in")
         self._tickets, self._devices = (
             URLSafeTimedSerializer(secret, salt=f"officina.{name}", signer_kwargs={"digest_method": hashlib.sha256})
@@ -141,6 +154,7 @@ class SignIn:
         if visitor.device:
             asked = asked._replace(device=self._device_of(await asyncio.to_thread(self._find, email), visitor.device))
         if (wait_seconds := self._throttle.take(asked, now=now)) > 0:
+            self.sent_away.add("password", email, visitor.address, now=now)
             return Refused(wait_seconds)
         person = await asyncio.to_thread(self._find, email)
         kept = person.password_hash if person is not None and person.is_active else ""
@@ -174,6 +188,7 @@ class SignIn:
             BusyError: too many passwords wait to be hashed.
         """
         if self._throttle.take(Try(person.email, "", credential), now=now) > 0:
+            self.sent_away.add("password", person.email, "", now=now)
             return False
         return await self.passwords.verify(person.password_hash, password)
 
@@ -204,7 +219,10 @@ class SignIn:
             return None
 
     def _take_code(self, ticket: _Ticket, visitor: Visitor, now: int) -> float:
-        return self._throttle.take(Try(f"code:{ticket.person_id}", visitor.address, "code"), now=now)
+        wait_seconds = self._throttle.take(Try(f"code:{ticket.person_id}", visitor.address, "code"), now=now)
+        if wait_seconds > 0:
+            self.sent_away.add("code", ticket.person_id, visitor.address, now=now)
+        return wait_seconds
 
     def _check_code(self, ticket: _Ticket, code: str, visitor: Visitor, now: int) -> Answer:
         refusal = self._refuse_code(ticket, code, visitor, now)
@@ -262,6 +280,50 @@ class SignIn:
         with self._records.writing() as session:
             subject = f"users/{person.id}" if person is not None else "users"
             record(session, Actor(NOBODY, visitor.address), "refuse password", subject, now=now)
+
+    async def run(self) -> None:
+        """Write down who was sent away, a while after it began, until this is cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await asyncio.to_thread(self.note_sent_away, now=clock.now())
+            except RecordsUnavailableError as error:
+                log.warning("sign_in.not_noted", reason=str(error))
+
+    def note_sent_away(self, *, now: int, is_end: bool = False) -> None:
+        """Write one entry for each account that was sent away: how often, and from how many addresses. Blocks.
+
+        What was typed as address is not kept, it may be the password: accounts that there are not are one entry.
+
+        Args:
+            now: the present.
+            is_end: also of what may go on, since nothing is counted from now on.
+
+        Raises:
+            RecordsUnavailableError: the records did not answer; what was counted is counted on.
+        """
+        if not (counts := self.sent_away.take(now=now, is_end=is_end)):
+            return
+        try:
+            with self._records.writing() as session:
+                self._keep_sent_away(session, counts, now)
+        except RecordsUnavailableError:
+            self.sent_away.give_back(counts)
+            raise
+
+    def _keep_sent_away(self, session: Session, counts: list[Count], now: int) -> None:
+        found: dict[tuple[str, str], Count] = {}
+        for each in counts:
+            is_code = each.what == "code"
+            known = select(Person.id).where((Person.id if is_code else Person.email) == each.account)
+            person = session.scalars(known).one_or_none()
+            key = (each.what, f"users/{person}" if person is not None else "users")
+            found[key] = found[key].with_other(each) if key in found else each
+        for (what, subject), each in found.items():
+            only = next(iter(each.addresses)) if len(each.addresses) == 1 else ""
+            after = {"tries": each.tries, "addresses": len(each.addresses), "since": format_instant(each.first),
+                     "until": format_instant(each.last)}  # fmt: skip
+            record(session, Actor(NOBODY, only), f"throttle {what}", subject, now=now, after=after)
 
     def _ticket(self, person: Person, secret: str) -> str:
         return str(self._tickets.dumps([person.id, _tag(person), secret]))

@@ -233,8 +233,10 @@ def decide_contest(session: Session, actor: Actor, contest_id: str, decision: st
         problems.append(Problem("reason", f"say in {REASON_LENGTH_MIN} characters or more why"))
     if problems:
         raise InvalidRecordError(problems)
+    before = {"decision": row.decision, "decided_by": row.decided_by}
     row.decision, row.decided_by, row.decided = decision.strip(), actor.id, now
-    record(session, actor, "decide", f"contests/{row.id}", now=now, after={"decision": row.decision})
+    after = {"decision": row.decision, "decided_by": row.decided_by}
+    record(session, actor, "decide", f"contests/{row.id}", now=now, before=before, after=after)
     return row
 
 

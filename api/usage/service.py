@@ -460,7 +460,7 @@ def end_maintenance(
         raise InvalidRecordError([Problem("to", "it ends before it starts")])
     _refuse(_check_time("to", ends, now))
     row.ends = ends
-    record(session, actor, "end", f"maintenance-times/{row.id}", now=now, after={"ends": ends})
+    record(session, actor, "end", f"maintenance-times/{row.id}", now=now, before={"ends": None}, after={"ends": ends})
     concern(session, row.machine_id, Period(row.starts, max(now, ends)))
     return row
 

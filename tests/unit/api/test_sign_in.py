@@ -14,7 +14,7 @@ from api.access.sign_in import CodeNeeded, Opened, Policy, Refused, SignIn, Visi
 from api.access.tables import Person
 from api.audit import service as audit
 from api.audit.service import CONSOLE
-from api.records.database import Records, open_records
+from api.records.database import Records, RecordsUnavailableError, open_records
 from api.records.service import put
 from shopfloor.periods import DAY, MINUTE, SECOND, from_datetime, to_datetime
 from tests.services.records import firm, new_records
@@ -207,6 +207,8 @@ async def test_a_storm_on_an_account_is_sent_away_unhashed_and_its_owner_comes_i
     for number in range(200):
         await it.with_password(BOB, "wrong", Visitor(f"198.51.100.{number % 100}"), now=NOW)
     assert words(records).count("refuse password") < 50
+    it.note_sent_away(now=NOW, is_end=True)
+    assert words(records).count("throttle password") == 1
 
     away = HOME._replace(address="192.0.2.77")
     refused = await it.with_password(BOB, PASSWORD, away, now=NOW)
@@ -241,3 +243,62 @@ async def test_a_browser_is_not_known_any_more_when_the_password_is_another_one(
 )
 def test_a_password_is_long_enough_and_not_what_everybody_would_try(password: str, problem: str | None) -> None:
     assert password_problem(password, email=BOB, house="Consorzio Prova") == problem
+
+
+async def test_a_storm_is_one_entry_of_the_audit_trail_for_each_account_and_while(records: Records) -> None:
+    it = door(records)
+    for number in range(10_000):
+        it.sent_away.add("password", BOB, f"198.51.100.{number % 100}", now=NOW + number)
+        it.sent_away.add("password", f"guessed-{number}@example.it", "198.51.100.1", now=NOW)
+    assert len(it.sent_away) <= 1_001
+    before = len(words(records))
+    it.note_sent_away(now=NOW + MINUTE)
+    assert len(words(records)) == before  # it may go on
+
+    it.note_sent_away(now=NOW + 10 * MINUTE)
+
+    entries = {entry["subject"]: entry for _, entry in audit.page(records, before=None, limit=50)
+               if entry["what"] == "throttle password"}  # fmt: skip
+    [bob] = [entry["after"] for subject, entry in entries.items() if subject != "users"]
+    assert (bob["tries"], bob["addresses"]) == (10_000, 100)
+    assert (entries["users"]["after"]["tries"], entries["users"]["from"]) == (10_000, "198.51.100.1")
+    assert "guessed" not in str(entries)
+    assert len(words(records)) == before + 2
+    assert len(it.sent_away) == 0
+
+
+async def test_who_tries_too_many_codes_is_in_the_audit_trail_too(records: Records) -> None:
+    it = door(records)
+    with records.writing() as session:
+        person = people.add_person(
+            session, CONSOLE, "eva@example.it", "Eva", [people.Wanted(Role.MEMBER, "a")], now=NOW
+        )
+        person.password_hash, person.totp_secret = KEPT, pyotp.random_base32()
+    asked = await it.with_password("eva@example.it", PASSWORD, HOME, now=NOW)
+    assert isinstance(asked, CodeNeeded)
+    for number in range(15):
+        await it.with_code(asked.ticket, f"{number:06d}", HOME, now=NOW)
+
+    it.note_sent_away(now=NOW, is_end=True)
+
+    assert words(records)[0] == "throttle code"
+
+
+async def test_what_could_not_be_written_down_is_counted_on(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    it = door(records)
+    it.sent_away.add("password", BOB, "198.51.100.1", now=NOW)
+    it.sent_away.add("code", BOB, "198.51.100.1", now=NOW)
+
+    def refuse() -> None:
+        raise RecordsUnavailableError("they are away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "writing", refuse)
+        with pytest.raises(RecordsUnavailableError):
+            it.note_sent_away(now=NOW, is_end=True)
+    it.sent_away.add("password", BOB, "198.51.100.2", now=NOW + SECOND)
+
+    it.note_sent_away(now=NOW, is_end=True)
+
+    [entry] = [each for _, each in audit.page(records, before=None, limit=5) if each["what"] == "throttle password"]
+    assert (entry["after"]["tries"], entry["after"]["addresses"]) == (2, 2)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, text
 
 from api.access.scope import Role, Scope
+from api.audit import service as audit
 from api.audit.service import CONSOLE, Actor
 from api.billing import closing, service
 from api.billing.calendars import DAY_KINDS
@@ -356,6 +357,8 @@ def test_a_contested_line_stays_out_until_it_is_decided_and_then_comes_under_its
     assert verify_all(it.ledger, now=at(CLOSED)).faults == []
     with it.records.writing() as session:
         service.decide_contest(session, CONSOLE, contest, "it was theirs after all", now=at(CLOSED))
+    ((_, entry),) = audit.page(it.records, before=None, limit=1)
+    assert (entry["before"]["decision"], entry["after"]["decision"]) == ("", "it was theirs after all")
 
     for machine in MILLS:
         it.tell(watched(machine, "2026-11-03T10:00", "2026-12-03T10:00"), now="2026-12-03T10:00")
