@@ -48,6 +48,7 @@ HISTORY_ROWS_MAX = 64
 HISTORY_SHARE_MAX = 0.5
 """History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
 _MACHINE_ID = Path("/etc/machine-id")
+_BOARD = Path("/proc/device-tree/serial-number")
 
 
 class SpoolError(ExpectedError):
@@ -146,7 +147,7 @@ class Spool:
                 with self._transaction():
                     _upgrade(self._db)
                 self._check()
-                self._epoch = self._load_epoch(host or host_identity())
+                self._epoch = self._load_epoch(host or host_identity(), file_identity(path))
                 opened.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(
@@ -500,13 +501,15 @@ class Spool:
         if found != "ok":
             raise sqlite3.DatabaseError(f"it is damaged: {found}; move it away, the agent begins a new one")
 
-    def _load_epoch(self, host: str) -> str:
+    def _load_epoch(self, host: str, file: str) -> str:
+        """Return the epoch; another one where the file is a copy. One that an older agent made is its own."""
         found = dict(self._db.execute("SELECT key, value FROM meta"))
-        if found.get("host") == host and "epoch" in found:
-            return str(found["epoch"])
-        epoch = secrets.token_hex(8)
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", [("epoch", epoch), ("host", host)])
+        is_own = "epoch" in found and found.get("host") == host and found.get("file", file) == file
+        epoch = str(found["epoch"]) if is_own else secrets.token_hex(8)
+        wanted = {"epoch": epoch, "host": host, "file": file}
+        if not wanted.items() <= found.items():
+            with self._transaction():
+                self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", wanted.items())
         return epoch
 
     def _one(self, query: str) -> int:
@@ -583,8 +586,21 @@ class _Loss:
         return Hole(self._machine, Period(min(self._instants), max(self._instants) + 1), signals, cause)
 
 
+def file_identity(path: Path) -> str:
+    """Return what tells a file from a copy of it, on this computer or, as part of a cloned disk, in another one.
+
+    A clone has the machine-id too, and on a disk that was copied block by block the file's number: the computer's own
+    number, or that of its network card, is another one.
+    """
+    try:
+        board = _BOARD.read_text(encoding="ascii").strip("\0 \n")
+    except (OSError, UnicodeDecodeError):
+        board = ""
+    return f"{board or f'{uuid.getnode():x}'}/{path.stat().st_ino}"
+
+
 def host_identity() -> str:
-    """Return what tells this computer from a clone of its disk in another one."""
+    """Return what tells this computer from others."""
     try:
         return _MACHINE_ID.read_text(encoding="ascii").strip() or f"mac-{uuid.getnode():x}"
     except OSError:
