@@ -9,8 +9,9 @@ import structlog
 from sqlalchemy import select
 
 from api.audit.service import Actor, record
-from api.maintenance.findings import IDENTITY, Found, doubles_found, findings_of
+from api.maintenance.findings import IDENTITY, Found
 from api.maintenance.following import EDGE
+from api.maintenance.heard import doubles_found, findings_of
 from api.maintenance.tables import EdgeFinding
 from api.records.database import RecordsUnavailableError
 from api.records.tables import EdgeAgent
