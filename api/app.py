@@ -38,7 +38,7 @@ from api.machines.service import Machines
 from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
-from api.maintenance.noting import Noting
+from api.maintenance.findings_records import Noting
 from api.metrics import Metrics
 from api.pages import (
     account,

@@ -13,8 +13,8 @@ from api.edges.asking import Asking
 from api.edges.identity import HELD
 from api.maintenance import rulebook
 from api.maintenance.findings import Found
+from api.maintenance.findings_records import Noting
 from api.maintenance.heard import findings_of
-from api.maintenance.noting import Noting
 from api.maintenance.tables import AlarmChange, DeliveryRow, EdgeFinding, IncidentRow
 from api.maintenance.wording import title_of
 from shopfloor.periods import DAY, MINUTE, SECOND
