@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-import uuid
 import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge_agent.identity import file_identity, host_identity
 from edge_agent.packing import unpacked
 from edge_agent.spool_format import FORMAT, SCHEMA
 from edge_agent.stamps import Known
@@ -47,8 +47,6 @@ HISTORY_ROWS_MAX = 64
 """Rows of history that may wait; more is not read before they are stored."""
 HISTORY_SHARE_MAX = 0.5
 """History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
-_MACHINE_ID = Path("/etc/machine-id")
-_BOARD = Path("/proc/device-tree/serial-number")
 
 
 class SpoolError(ExpectedError):
@@ -584,24 +582,3 @@ class _Loss:
         """Return the one hole that covers all of it."""
         signals = () if self._is_of_all else tuple(sorted(self._signals))
         return Hole(self._machine, Period(min(self._instants), max(self._instants) + 1), signals, cause)
-
-
-def file_identity(path: Path) -> str:
-    """Return what tells a file from a copy of it, on this computer or, as part of a cloned disk, in another one.
-
-    A clone has the machine-id too, and on a disk that was copied block by block the file's number: the computer's own
-    number, or that of its network card, is another one.
-    """
-    try:
-        board = _BOARD.read_text(encoding="ascii").strip("\0 \n")
-    except (OSError, UnicodeDecodeError):
-        board = ""
-    return f"{board or f'{uuid.getnode():x}'}/{path.stat().st_ino}"
-
-
-def host_identity() -> str:
-    """Return what tells this computer from others."""
-    try:
-        return _MACHINE_ID.read_text(encoding="ascii").strip() or f"mac-{uuid.getnode():x}"
-    except OSError:
-        return f"mac-{uuid.getnode():x}"

@@ -11,8 +11,9 @@ import pytest
 
 from edge_agent import spool as spool_module
 from edge_agent import spool_format
+from edge_agent.identity import host_identity
 from edge_agent.packing import packed
-from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError, host_identity
+from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError
 from edge_agent.stamps import Known
 from shopfloor.periods import DAY, SECOND, Period
 from shopfloor.samples import Sample
@@ -258,8 +259,8 @@ def test_a_copy_of_a_spool_gets_another_epoch_also_with_the_machine_id_that_was_
     epochs += [epoch(tmp_path / "copy.db"), epoch(first)]
     assert epochs == [epochs[0], epochs[0], epochs[2], epochs[0]]
     assert epochs[2] != epochs[0], "copied on this computer"
-    monkeypatch.setattr("edge_agent.spool.uuid.getnode", lambda: 1)
-    monkeypatch.setattr("edge_agent.spool._BOARD", tmp_path / "serial-number")
+    monkeypatch.setattr("edge_agent.identity.uuid.getnode", lambda: 1)
+    monkeypatch.setattr("edge_agent.identity._BOARD", tmp_path / "serial-number")
     assert epoch(first) not in epochs, "its disk is in another computer, by its network card"
     (tmp_path / "serial-number").write_bytes(b"10000000abcd\0")
     assert epoch(first) not in epochs, "by its own number"
