@@ -62,6 +62,7 @@ from api.pages import (
     upkeep,
     wall,
 )
+from api.pages import attribution as attribution_pages
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import people as people_pages
@@ -254,6 +255,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         machine.router,
         wall.router,
         people_pages.router,
+        attribution_pages.router,
         deciding.router,
         correcting.router,
         closing.router,
