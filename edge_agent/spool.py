@@ -13,7 +13,6 @@ import secrets
 import sqlite3
 import zlib
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_agent.identity import file_identity, host_identity
@@ -28,6 +27,7 @@ from shopfloor.wire import messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from shopfloor.signals import SignalClass
 
