@@ -38,6 +38,7 @@ from api.machines.service import Machines
 from api.machines.today import Today
 from api.maintenance import endpoints as alert_endpoints
 from api.maintenance import setting_endpoints, work_endpoints
+from api.maintenance.findings_records import Noting
 from api.metrics import Metrics
 from api.pages import (
     account,
@@ -61,6 +62,7 @@ from api.pages import (
     upkeep,
     wall,
 )
+from api.pages import attribution as attribution_pages
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
 from api.pages import files as file_pages
@@ -156,7 +158,7 @@ def create_app(settings: Settings, *, worker: int | None = None) -> FastAPI:
             Today(store, pages.zone), edges, letters, usage, ledger,
         )  # fmt: skip
         _watch(metrics, live)
-        task = asyncio.create_task(live.run(), name="api.live")
+        task = asyncio.create_task(_follow(live, Noting(records, live.asking)), name="api.live")
         task.add_done_callback(lambda done: _ended(app, done))
         try:
             yield
@@ -257,6 +259,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         machine.router,
         wall.router,
         people_pages.router,
+        attribution_pages.router,
         deciding.router,
         correcting.router,
         closing.router,
@@ -280,6 +283,13 @@ def _watch(metrics: Metrics, live: Live) -> None:
     )
     metrics.watch("officina_api_live_dropped", "Messages that came too fast", lambda: live.dropped_messages)
     metrics.watch("officina_api_machines", "Machines of the park", lambda: len(live.park))
+
+
+async def _follow(live: Live, noting: Noting) -> None:
+    """Follow machines and agents, until one of both breaks."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(live.run(), name="api.live.machines")
+        group.create_task(noting.run(), name="api.live.findings")
 
 
 def _ended(app: FastAPI, task: asyncio.Task[None]) -> None:

@@ -38,6 +38,8 @@ _PARAMETERS = {
     "job_parts_good": "GoodQuantity",
 }
 """Signals and the ids of the parameters that tell them (OPC 40001-3, 7.2, Table 1)."""
+_OF_THE_JOB = JOINED - {"program"}
+"""What another job has of its own: while it is not told, it is not known. The program holds on until another runs."""
 _HISTORY_MAX = 64
 _RESPONSES_MAX = 256
 
@@ -85,6 +87,11 @@ class JobJoin:
 
     def transition(self, facts: Mapping[str, Value], stamp: int, received: int) -> list[Reading]:
         """Take in that a job or program of the Production tree began, with what the event says of it."""
+        known = self._plain.get("job")
+        if "job" in facts and known is not None and known.value != facts["job"] and _at(known) <= stamp:
+            for signal in _OF_THE_JOB - facts.keys():
+                if signal in self._plain and _at(self._plain[signal]) < stamp:
+                    del self._plain[signal]
         for signal, value in facts.items():
             before = self._plain.get(signal)
             if before is None or _at(before) <= stamp:

@@ -10,6 +10,7 @@ from simulators.jobs import dice
 from simulators.tree import (
     ADD_INS,
     CNC_OBJECTS,
+    METER_OBJECTS,
     NAMESPACES,
     OBJECTS,
     ORDER_OBJECTS,
@@ -82,6 +83,8 @@ TYPES = (
     TypeNode("IJ:1002", "ISA95JobOrderReceiverObjectType", "UA:2771"),
     TypeNode("IJ:1003", "ISA95JobResponseProviderObjectType", "UA:58"),
     TypeNode("IJ:3015", "ISA95JobOrderAndStateDataType", "UA:22", _DATA),
+    TypeNode("IJ:3008", "ISA95JobOrderDataType", "UA:22", _DATA),
+    TypeNode("IJ:3006", "ISA95StateDataType", "UA:22", _DATA),
     TypeNode("IJ:3013", "ISA95JobResponseDataType", "UA:22", _DATA),
     TypeNode("MJ:1003", "JobManagementType", "UA:58"),
     TypeNode("MT:13", "MachineToolType", "UA:58"),
@@ -116,6 +119,12 @@ TYPES = (
     TypeNode("MT:3", "PrognosisType", "UA:58", abstract=True),
     TypeNode("MT:9", "MaintenancePrognosisType", "MT:3"),
     TypeNode("MT:39", "AlertType", "UA:2915"),
+    TypeNode("MT:31", "ProductionJobTransitionEventType", "UA:2311", abstract=True),
+    TypeNode("MT:17", "ProductionProgramTransitionEventType", "UA:2311", abstract=True),
+    TypeNode("SIM:1031", "JobTransitionEventType", "MT:31"),
+    TypeNode("SIM:1017", "ProgramTransitionEventType", "MT:17"),
+    TypeNode("IJ:1006", "ISA95JobOrderStatusEventType", "UA:2041", abstract=True),
+    TypeNode("SIM:1006", "JobOrderStatusEventType", "IJ:1006"),
     TypeNode("MT:64", "ChannelState", "UA:29", _DATA, values=("Active", "Interrupted", "Reset")),
     TypeNode("MT:65", "MachineOperationMode", "UA:29", _DATA, values=(
         "Manual", "Automatic", "Setup", "AutoWithManualIntervention", "Service", "Other")),
@@ -147,10 +156,20 @@ CNC_TYPES = (
 )  # fmt: skip
 """The types of OPC 40502 that the simulated controls use; only servers with a control have them."""
 
+EVENT_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "MT:39": {"MT:ErrorCode": "String"},
+    "MT:31": {"MT:Identifier": "String", "MT:OrderIdentifier": "String", "MT:CustomerOrderIdentifier": "String",
+              "MT:RunsPlanned": "UInt32", "MT:RunsCompleted": "UInt32"},
+    "MT:17": {"MT:Name": "String", "MT:JobIdentifier": "String"},
+    "IJ:1006": {"IJ:JobOrder": "IJ:3008", "IJ:JobState": "IJ:3006", "IJ:JobResponse": "IJ:3013"},
+}  # fmt: skip
+"""What the types of events declare: field and its data type; numbers are components, all others are properties."""
+
 _UNITS = {
     "P1": ("%", "percent"), "RPM": ("r/min", "revolutions per minute"), "CEL": ("°C", "degree Celsius"),
     "MMT": ("mm", "millimetre"), "DD": ("°", "degree"), "C16": ("mm/s", "millimetre per second"), "WTT": ("W", "watt"),
-    "WHR": ("W·h", "watt hour"), "SEC": ("s", "second"), "MIN": ("min", "minute"),
+    "WHR": ("W·h", "watt hour"), "KWT": ("kW", "kilowatt"), "KWH": ("kW·h", "kilowatt hour"),
+    "SEC": ("s", "second"), "MIN": ("min", "minute"),
 }  # fmt: skip
 
 
@@ -203,7 +222,9 @@ class AddressSpace:
             self._index[prefix] = await self._server.register_namespace(NAMESPACES[prefix])
         for each in (*TYPES, *(CNC_TYPES if cnc else ())):
             await self._add_type(each)
-        await self.add_property(self.node("MT:39"), "MT:ErrorCode", variant("", "String"))
+        for kind, fields in EVENT_FIELDS.items():
+            for field, data_type in fields.items():
+                await self._add_field(self.node(kind), field, data_type)
         machines = self.node("MY:1001")
         await self.add_object(machines, ua.NodeId(_OBJECTS_FOLDER), "MY:Machines", "UA:61", ORGANIZES)
 
@@ -275,6 +296,16 @@ class AddressSpace:
             for status in await self._session.add_references([item]):
                 status.check()
 
+    async def _add_field(self, kind: Any, name: str, data_type: str) -> None:
+        """Add what an event type declares."""
+        if data_type == "String":
+            await self.add_property(kind, name, variant("", data_type))
+        elif data_type in BUILT_IN_IDS:
+            node = ua.NodeId(f"{kind.NamespaceIndex}:{kind.Identifier}/{name.partition(':')[2]}", self._index["SIM"])
+            await self.add_variable(node, kind, name, variant(0, data_type))
+        else:
+            await self.add_property(kind, name, ua.Variant(None, ua.VariantType.Null), self.node(data_type))
+
     async def _add(
         self, node: Any, parent: Any, name: str, *, reference: int, attributes: Any, type_definition: Any
     ) -> None:
@@ -335,7 +366,8 @@ class MachineNodes:
         """
         await self._space.add_object(self.at(""), self._space.node("MY:1001"), f"SIM:{self._identity.id}", "MT:13")
         variables = tuple(variables)
-        objects = (*OBJECTS, *(PLAN_OBJECTS if has_plan(variables) else ORDER_OBJECTS))
+        meters = [path for path in METER_OBJECTS if any(each.path.startswith(f"{path}/") for each in variables)]
+        objects = (*OBJECTS, *(PLAN_OBJECTS if has_plan(variables) else ORDER_OBJECTS), *meters)
         for path in objects:
             if full or not path.startswith("MY:"):
                 await self._add_object(path)

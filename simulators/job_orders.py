@@ -13,10 +13,13 @@ from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 
 from simulators.address_space import variant
-from simulators.tree import ORDERS, RESPONSES
+from simulators.transitions import Notifier
+from simulators.tree import JOBS, ORDERS, RESPONSES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from asyncua import Server
 
     from simulators.address_space import AddressSpace, MachineNodes
     from simulators.jobs import Job
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _STATES = ((2, "AllowedToStart"), (3, "Running"), (5, "Ended"), (4, "Interrupted"))
 """Number and name of a job order's state (OPC 10031-4, 6.2.3), by the number of `PlannedJob.state`."""
+_ALLOWED, _RUNNING = 0, 1  # numbers of PlannedJob.state
 _PRODUCTION_MODE = 2  # JobExecutionMode, OPC 40001-3, 7.2
 _OBJECT = ua.VariantType.ExtensionObject
 
@@ -95,25 +99,45 @@ class _Response:
 class OrderTable:
     """The job orders on the control and what became of them, as two lists whose values change as a whole.
 
+    Each order that changes its state is told by an event as well (OPC 10031-4, ISA95JobOrderStatusEventType).
+
     Args:
+        server: where the events are raised.
         space: where the nodes are.
         nodes: of the machine.
         write: serves a value: node, value, stamp.
     """
 
-    def __init__(self, space: AddressSpace, nodes: MachineNodes, write: Write) -> None:
+    def __init__(self, server: Server, space: AddressSpace, nodes: MachineNodes, write: Write) -> None:
         self._space = space
         self._nodes = nodes
         self._write = write
+        self._results = nodes.at(f"{JOBS}/MJ:JobOrderResults")
+        self._notifier = Notifier(server, space.node("SIM:1006"), self._results)
+        self._states: dict[str, int] | None = None
         self._shown: tuple[PlannedJob, ...] | None = None
 
     async def build(self) -> None:
-        """Add both lists, empty."""
+        """Add both lists, empty, and make the results a notifier."""
+        await self._notifier.build()
         for path, data_type in ((ORDERS, "IJ:3015"), (RESPONSES, "IJ:3013")):
             parent, _, name = path.rpartition("/")
             await self._space.add_variable(
                 self._nodes.at(path), self._nodes.at(parent), name, ua.Variant([], _OBJECT), self._space.node(data_type)
             )
+
+    async def tell(self, jobs: Sequence[PlannedJob]) -> None:
+        """Raise an event for each order that changed its state since the last call; the first call tells nothing."""
+        before, self._states = self._states, {each.job.id: each.state for each in jobs}
+        if before is None:
+            return
+        for each in sorted(jobs, key=lambda one: one.state == _RUNNING):  # what ended, ended before the next one ran
+            if before.get(each.job.id, _ALLOWED) != each.state:
+                await self._notifier.tell(self._results, f"Job {each.job.id}", each.since, {
+                    "JobOrder": ua.Variant(self._packed("IJ:5014", _order(each.job)), _OBJECT),
+                    "JobState": ua.Variant([self._packed("IJ:5029", _state(each))], _OBJECT),
+                    "JobResponse": ua.Variant(self._packed("IJ:5026", _response(each)), _OBJECT),
+                })  # fmt: skip
 
     async def show(self, jobs: Sequence[PlannedJob], now: int) -> None:
         """Bring the lists in line with the jobs on the control."""

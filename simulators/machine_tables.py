@@ -8,6 +8,7 @@ from asyncua import ua
 
 from simulators.address_space import HAS_ORDERED_COMPONENT, AddressSpace, MachineNodes, add_units, variant
 from simulators.plan import tool_life_seconds
+from simulators.transitions import JobTransitions
 from simulators.tree import JOB_STATES, PLAN, PROGRAM, TOOLS
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class JobTable:
         self._shown: dict[str, dict[str, Any]] = {}
         self._version = 0
         self._events: Any = None
+        self._transitions = JobTransitions(server, space, nodes)
         self.job_node_id = nodes.at(f"{PROGRAM}/MT:JobNodeId")
 
     async def build(self) -> None:
@@ -49,10 +51,15 @@ class JobTable:
         await self._space.add_variable(self.job_node_id, program, "MT:JobNodeId", ua.Variant(ua.NodeId(), _NODE_ID))
         await self._space.add_property(plan, "UA:NodeVersion", variant("0", "String"))
         self._events = await self._server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
+        await self._transitions.build()
 
     def reference(self, job: Any) -> Any:
         """Return the value of JobNodeId for the job on the control."""
         return ua.Variant(self._node(job) if job else ua.NodeId(), _NODE_ID)
+
+    async def tell(self, jobs: Sequence[PlannedJob]) -> None:
+        """Raise an event for each job that changed its state."""
+        await self._transitions.tell(jobs)
 
     async def show(self, jobs: Sequence[PlannedJob], now: int) -> None:
         """Bring the nodes in line with the jobs on the control."""

@@ -22,6 +22,7 @@ from simulators.address_space import AddressSpace, MachineNodes, variant
 from simulators.honest import HonestServer
 from simulators.job_orders import OrderTable
 from simulators.machine_tables import JobTable, ToolTable
+from simulators.transitions import ProgramTransitions
 from simulators.tree import BLOCKS, MESSAGES, NOTIFICATION, PROGNOSIS, Served, has_plan
 from simulators.workdays import SECOND
 
@@ -229,6 +230,7 @@ class _MachineOnServer:
         self._jobs: JobTable | OrderTable
         self._tools: ToolTable
         self._alerts: _Alerts
+        self._programs: ProgramTransitions | None = None
         self._prognosis: int | None = None
         self._vanished: dict[Any, Any] = {}
         self._unseen: dict[Any, tuple[Any, int, int]] = {}
@@ -265,11 +267,15 @@ class _MachineOnServer:
         self._jobs = (
             JobTable(self._server, space, self._nodes, self._write)
             if has_plan(source.variables)
-            else OrderTable(space, self._nodes, self._write)
+            else OrderTable(self._server, space, self._nodes, self._write)
         )
         self._tools = ToolTable(space, self._nodes, self._write)
         self._alerts = _Alerts(self._server, space, self._nodes)
         await self._jobs.build()
+        states = {each.signal: each.states for each in source.variables}
+        if isinstance(self._jobs, JobTable) and "job" in states:  # recordings know of no jobs
+            self._programs = ProgramTransitions(self._server, space, self._nodes, states["program_state"])
+            await self._programs.build()
         await self._tools.build(source.tools(now))
         await self._alerts.build()
         if source.service_due(now) is not None:
@@ -292,13 +298,24 @@ class _MachineOnServer:
         await space.add_variable(self._nodes.at(f"{PROGNOSIS}/MT:Activity"), prognosis, "MT:Activity", activity)
 
     async def serve(self, now: int) -> None:
-        for each in self._source.due(now):
+        """Serve what is due: first the events of jobs and programs, then the nodes."""
+        due = list(self._source.due(now))
+        if not self.is_control:
+            await self._jobs.tell(self._source.jobs(now))
+        if self._programs is not None:
+            await self._programs.tell(due)
+        for each in due:
             await self._show(each)
         await self._show_tables(now)
 
     async def _open(self, now: int) -> None:
         missing = set(self._variables)
-        for each in self._source.open(now):
+        first = list(self._source.open(now))
+        if self._programs is not None:
+            self._programs.know(first)
+        if not self.is_control:
+            await self._jobs.tell(self._source.jobs(now))
+        for each in first:
             missing.discard(each.signal)
             await self._show(each)
         for signal in missing:

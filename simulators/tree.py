@@ -1,14 +1,14 @@
 """What a simulated machine serves below its node: browse paths, types, units and the signal behind each variable. Pure.
 
-Names and node ids are those of OPC 40501-1 MachineTool 1.02, OPC 40001-1 Machinery 1.03 and OPC 34100; what the
-standards lack (loads, temperatures, vibration, alarms as variables) stands in the namespace `SIM`, so that a node map
-has to name it, as with any vendor. Paths are BrowseNames with the prefixes of `NAMESPACES`.
+Names and node ids are those of OPC 40501-1 MachineTool 1.02, OPC 40001-1 Machinery 1.03, OPC 40001-4 Energy Management
+and OPC 34100; what the standards lack (loads, temperatures, vibration, alarms as variables) stands in the namespace
+`SIM`, so that a node map has to name it, as with any vendor. Paths are BrowseNames with the prefixes of `NAMESPACES`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ NAMESPACES: Mapping[str, str] = {
     "MT": "http://opcfoundation.org/UA/MachineTool/",
     "IA": "http://opcfoundation.org/UA/IA/",
     "ECM": "http://opcfoundation.org/UA/ECM/",
+    "ME": "http://opcfoundation.org/UA/Machinery/Energy/",
     "IJ": "http://opcfoundation.org/UA/ISA95-JOBCONTROL_V2/",
     "MJ": "http://opcfoundation.org/UA/Machinery/Jobs/",
     "CNC": "http://opcfoundation.org/UA/CNC",
@@ -34,6 +35,9 @@ Edition = Literal["1.00", "1.02", "jobs", "cnc"]
 
 Servers of 1.00 have no item state, no operation mode and no operation counters; those of OPC 40502 have no jobs, tools
 or prognoses either. `jobs` is 1.02 without what that edition deprecates: jobs are told by OPC 40001-3 alone.
+
+Energy is told as each edition's age has it: by a metering point of OPC 34100 somewhere below Monitoring (1.00), below
+Consumption (1.02), or by the main metering point of OPC 40001-4 with one for the spindle beside it (`jobs`).
 """
 
 BuiltIn = Literal["Boolean", "UInt16", "Int32", "UInt32", "UInt64", "Float", "Double", "String"]
@@ -45,6 +49,10 @@ OPERATION_MODE = f"{BLOCKS}/MY:MachineryOperationMode"
 COUNTERS = f"{BLOCKS}/DI:OperationCounters"
 MONITORING = f"{BLOCKS}/MY:Monitoring"
 ELECTRICITY = f"{MONITORING}/MY:Consumption/SIM:Electricity"
+METERED = f"{MONITORING}/MY:Consumption/ME:Electricity"
+MAIN_METER = f"{METERED}/ME:Main"
+SPINDLE_METER = f"{METERED}/SIM:SpindleDrive"
+OLD_METER = "MT:Monitoring/SIM:PowerMeter"
 CHANNEL = "MT:Monitoring/SIM:Channel"
 PROGRAM = "MT:Production/MT:ActiveProgram"
 PLAN = "MT:Production/MT:ProductionPlan"
@@ -64,7 +72,6 @@ OBJECTS: Mapping[str, str] = {
     COUNTERS: "MY:1009",
     MONITORING: "MY:1014",
     f"{MONITORING}/MY:Consumption": "UA:61",
-    ELECTRICITY: "ECM:1006",
     "MT:Monitoring": "MT:14",
     TOOL: "MT:26",
     "MT:Equipment": "MT:12",
@@ -73,7 +80,16 @@ OBJECTS: Mapping[str, str] = {
     MESSAGES: "MT:38",
     f"{NOTIFICATION}/MT:Prognoses": "MT:2",
 }
-"""Type definition of every fixed object but those of the jobs."""
+"""Type definition of every fixed object but those of the jobs and of the energy."""
+
+METER_OBJECTS: Mapping[str, str] = {
+    ELECTRICITY: "ECM:1006",
+    METERED: "UA:61",
+    MAIN_METER: "ECM:1006",
+    SPINDLE_METER: "ECM:1006",
+    OLD_METER: "ECM:1006",
+}
+"""Metering points and the folder of those of one resource (OPC 40001-4, 6.2 and 6.3); a machine has its edition's."""
 
 PLAN_OBJECTS: Mapping[str, str] = {
     "MT:Production": "MT:21",
@@ -243,16 +259,42 @@ def machine_variables(axes: Sequence[str], edition: Edition = "1.02") -> tuple[V
         Variable(f"{TOOL}/MT:PowerOnDuration", "power_on_seconds", "UInt32", scale=1 / 3600),
         Variable(f"{TOOL}/MT:IsWarmUp", "is_warm_up", "Boolean"),
         Variable(f"{PROGRAM}/MT:JobIdentifier", "job", "String"),
-        Variable(f"{ELECTRICITY}/ECM:AcActivePowerTotal", "power_watts", "Float", unit="WTT", measurement=1412),
-        Variable(
-            f"{ELECTRICITY}/ECM:AcActiveEnergyTotalImportHp",
-            "energy_watt_hours",
-            "Double",
-            unit="WHR",
-            measurement=1002,
-        ),
+        *_metering(edition),
     )
     return tuple(each for each in variables if not _is_missing(each.path, edition))
+
+
+def _metering(edition: Edition) -> tuple[Variable, ...]:
+    if edition == "1.00":
+        return _metering_point(OLD_METER, _KILO, precise=False)
+    if edition == "jobs":  # the drive's share comes first, so that who takes any metering point takes the wrong one
+        return (*_metering_point(SPINDLE_METER, _KILO, share=0.4), *_metering_point(MAIN_METER, _KILO))
+    return _metering_point(ELECTRICITY, _PLAIN)
+
+
+_Energy: TypeAlias = tuple[str, BuiltIn, int]
+_PRECISE: _Energy = ("AcActiveEnergyTotalImportHp", "Double", 1002)
+_COARSE: _Energy = ("AcActiveEnergyTotalImportLp", "Float", 1001)
+
+
+class _Units(NamedTuple):
+    power: str
+    energy: str
+    scale: float
+
+
+_PLAIN, _KILO = _Units("WTT", "WHR", 1.0), _Units("KWT", "KWH", 0.001)
+
+
+def _metering_point(path: str, units: _Units, *, share: float = 1.0, precise: bool = True) -> tuple[Variable, Variable]:
+    """Return a metering point's power and imported energy: high-precision Double or low-precision Float (OPC 34100)."""
+    scale = share * units.scale
+    name, kind, number = _PRECISE if precise else _COARSE
+    return (
+        Variable(f"{path}/ECM:AcActivePowerTotal", "power_watts", "Float", unit=units.power, scale=scale,
+                 measurement=1412),
+        Variable(f"{path}/ECM:{name}", "energy_watt_hours", kind, unit=units.energy, scale=scale, measurement=number),
+    )  # fmt: skip
 
 
 _DEPRECATED = ("MT:Production", f"{TOOL}/MT:PowerOnDuration")
@@ -329,7 +371,7 @@ def has_plan(variables: Iterable[Variable]) -> bool:
 
 def object_type(path: str) -> str:
     """Return the type definition of the object at a path: a fixed one, a channel, a spindle or else an axis."""
-    fixed = {**OBJECTS, **PLAN_OBJECTS, **ORDER_OBJECTS}
+    fixed = {**OBJECTS, **PLAN_OBJECTS, **ORDER_OBJECTS, **METER_OBJECTS}
     if path in fixed:
         return fixed[path]
     if path == CHANNEL:

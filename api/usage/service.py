@@ -15,6 +15,7 @@ from api.records.database import mark_changed
 from api.records.rules import InvalidRecordError, Problem
 from api.records.service import UnknownRecordError, values_of
 from api.records.tables import Machine, Member
+from api.usage.doubts import Reason
 from api.usage.evidence import (
     REASON_LENGTH_MIN,
     BadEvidenceError,
@@ -27,6 +28,7 @@ from api.usage.evidence import (
     Maintenance,
     RuleKind,
 )
+from api.usage.packing import unpack_work
 from api.usage.segments import PAYERS, UNATTRIBUTED, payer_named
 from api.usage.tables import BadgeOwner, CheckIn, CorrectionRequest, MaintenanceTime, MemberRule, UsageDay
 from shopfloor.periods import DAY, INSTANT_MAX, SECOND, Period, to_datetime
@@ -266,6 +268,27 @@ def rules(records: Records) -> list[MemberRule]:
     """Return every rule, by its identifier."""
     with records.reading() as session:
         return list(session.scalars(select(MemberRule).order_by(MemberRule.id)))
+
+
+def unknown_jobs(session: Session, since: date) -> list[tuple[str, set[str], date]]:
+    """Return the jobs, or the orders of what has no job, that machines worked on from a day on while nobody paid.
+
+    Returns:
+        What the control said, the machines that did, and the last such day; the newest first.
+    """
+    known = job_rules(session)
+    machines: dict[str, set[str]] = {}
+    last: dict[str, date] = {}
+    wanted = select(UsageDay.machine_id, UsageDay.day, UsageDay.doubts, UsageDay.work)
+    for machine, day, held, body in session.execute(wanted.where(UsageDay.day >= since, UsageDay.has_doubts)):
+        unpaid = [Period(start, end) for start, end, reason, _ in held if reason == Reason.UNATTRIBUTED]
+        for work in unpack_work(body):
+            text = work.job or work.order
+            if text and known.member(text) is None and any(work.period.overlaps(each) for each in unpaid):
+                machines.setdefault(text, set()).add(machine)
+                last[text] = max(day, last.get(text, day))
+    newest = sorted(last, key=lambda text: (last[text], text), reverse=True)
+    return [(text, machines[text], last[text]) for text in newest]
 
 
 def badges(records: Records) -> list[BadgeOwner]:

@@ -327,16 +327,30 @@ def test_nothing_in_the_agent_changes_a_machine_and_it_calls_one_method_which_on
     assert texts["edge_agent/opcua_client.py"].count("CallMethodRequest(") == 1
 
 
-def test_every_fault_of_the_matrix_names_tests_that_exist() -> None:
-    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \|(.+)\|$", page, re.MULTILINE)
-    assert [int(number) for number, _ in rows] == [*range(1, 9), *range(9, 23), 25]
-    defined = {
+def defined_tests() -> set[tuple[str, str]]:
+    """Return file and name of every test."""
+    return {
         (name_of(path), name)
         for path in tracked()
         if path.name.startswith("test_") and path.suffix == ".py"
         for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
+
+
+def test_every_task_of_people_names_a_test_that_exists_and_takes_no_more_clicks_than_allowed() -> None:
+    page = (ROOT / "docs" / "pages.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| [^|]+\| [^|]+\| ([^|]+) \| ([^|]+) \|(.+)\|$", page, re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == [*range(1, 21)]
+    assert [number for number, taken, allowed, _ in rows if taken.isdigit() and int(taken) > int(allowed)] == []
+    named = [(place, name) for *_, last in rows for place, name in re.findall(r"`(tests/\S+?)::(\w+)`", last)]
+    assert [each for each in named if each not in defined_tests()] == []
+
+
+def test_every_fault_of_the_matrix_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|(.+)\|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(1, 9), *range(9, 23), 25]
+    defined = defined_tests()
     named = [(number, place, name) for number, row in rows for place, name in re.findall(r"`(tests/\S+?)::(\w+)`", row)]
     assert {number for number, _, _ in named} == {number for number, _ in rows}, "a row without a test"
     assert [f"{number}: {place}::{name}" for number, place, name in named if (place, name) not in defined] == []

@@ -56,3 +56,11 @@ def test_the_administrator_decides_and_closes_the_month_in_few_clicks(it: World)
             assert seen.barriers() == []
             assert seen.complaints == []
             assert seen.strangers == []
+        with screen(browser, it, "member", "desktop") as seen:
+            seen.click(".nav a[href='/statements']")
+            for form in ("PDF", "Excel", "CSV"):
+                seen.clicks = 1
+                with seen.page.expect_download() as loading:
+                    seen.click(f"main tbody a:text-is('{form}')")
+                assert loading.value.path().stat().st_size > 0
+                assert seen.clicks <= 2  # task 9

@@ -155,6 +155,37 @@ def test_a_machine_changes_on_its_page_without_being_loaded_again(it: World, bro
         shown.page.wait_for_selector(".nowline .big:has-text('In attesa')")
 
 
+def test_the_wall_shows_what_a_machine_begins_to_do_without_a_touch(it: World, browser: Browser) -> None:
+    say(it, 2)
+    with screen(browser, it, "operator", "wall") as shown:
+        shown.open("/wall?lang=it")
+        shown.page.wait_for_selector("main >> text=In attesa")
+
+        began = time.monotonic()
+        say(it, 3)
+        shown.page.wait_for_selector("main >> text=In lavorazione")
+        print(f"wall: from the machine to the screen {time.monotonic() - began:.1f} s")
+        assert shown.clicks == 0  # task 1
+        assert shown.complaints == []
+
+
+def test_the_tablet_at_a_machine_says_all_at_once(it: World, browser: Browser) -> None:
+    say(it, 2)
+    with screen(browser, it, "operator", "tablet") as shown:
+        shown.open("/tablet/mill-1?lang=it")
+        shown.page.wait_for_selector(".tab-now .st >> text=In attesa")
+        for text in ("O4711 FLANGIA", "Ultime 8 ore", "Chi paga adesso"):
+            assert text.casefold() in shown.page.content().casefold(), text
+        assert shown.clicks == 0  # task 2: the tablet stays on its machine
+
+
+def test_which_agent_is_silent_is_one_click_away(it: World, browser: Browser) -> None:
+    with screen(browser, it, "administrator", "desktop") as shown:
+        shown.click('.nav a[href="/fleet"]')
+        shown.page.wait_for_selector("text=mai sentito")
+        assert shown.clicks == 1  # task 20
+
+
 def test_an_administrator_adds_a_site_and_finds_the_agent_that_is_not_enrolled(it: World, browser: Browser) -> None:
     with screen(browser, it, "administrator", "desktop") as shown:
         shown.open("/administration/sites?lang=it")

@@ -141,13 +141,52 @@ def test_from_the_message_an_alert_is_taken_in_two_clicks(beside: Beside, browse
     with screen(browser, beside.it, "fitter", "phone") as it:
         begun = time.monotonic()
         assert it.open(f"/alerts/{alert}") == 200  # the message's own link is the first click
+        assert (
+            it.page.locator(".evidence svg.curve path.over").count() == 1
+        )  # task 12: the chart with the limit crossed
+        assert it.page.locator(".evidence svg.marks line").count() >= 1
+        assert "Casi simili" in it.texts()
         it.page.fill("#note", "arrivo")
         it.click("button[value=take]")
         it.page.wait_for_selector(".done")
-        assert 1 + it.clicks <= 2
+        assert 1 + it.clicks <= 2  # task 13
         assert time.monotonic() - begun <= DECIDE_SECONDS_MAX
         assert "In carico a Marta Conti" in it.texts()
         assert it.complaints == []
+
+
+def test_an_alert_is_shelved_from_its_message_in_three_clicks(beside: Beside, browser: Browser) -> None:
+    alert = beside.alert("mill-1")["id"]
+    beside.it.send("POST", f"/alerts/{alert}", "maintenance", data={"deed": "unshelve"})
+    with screen(browser, beside.it, "fitter", "desktop") as it:
+        it.open(f"/alerts/{alert}")
+        it.page.fill("#note", "aspetta il ricambio")
+        it.click("button[value='shelve:shift']")
+        it.page.wait_for_selector(".done")
+        assert 1 + it.clicks <= 3  # task 14
+        it.click("button[value=unshelve]")
+        it.page.wait_for_selector(".done")
+
+
+def test_machines_by_what_is_left_before_their_service_are_one_click_away(beside: Beside, browser: Browser) -> None:
+    with screen(browser, beside.it, "fitter", "desktop") as it:
+        it.click(".nav a[href='/plan']")
+        it.page.wait_for_selector("h1 >> text=Piano")
+        assert it.clicks == 1  # task 15
+
+
+def test_work_is_closed_from_the_list_in_three_clicks_and_stays_on_record(beside: Beside, browser: Browser) -> None:
+    order = beside.it.send("POST", "/work-orders", "maintenance", data={"machine": "mill-2", "title": "Cambio filtro"})
+    path = order.headers["location"].partition("?")[0]
+    with screen(browser, beside.it, "fitter", "desktop") as it:
+        it.click(".nav a[href='/work-orders']")
+        it.click(f"main a[href='{path}']")
+        it.page.fill("#report", "filtro sostituito")
+        it.click("#close .btn.main")
+        it.page.wait_for_selector(".done")
+        assert it.clicks <= 3  # task 16
+    trail = beside.it.get("/api/v1/audit", subject=path.removeprefix("/")).json()["items"]
+    assert trail
 
 
 def test_every_page_of_maintenance_holds_on_every_width_and_keeps_nobody_out(beside: Beside, browser: Browser) -> None:

@@ -12,7 +12,7 @@ from api.access.scope import Role
 from api.audit.service import CONSOLE
 from api.records.database import open_records
 from shopfloor.runtime import clock
-from tests.journey.api_world import DEADLINE_SECONDS, records_of
+from tests.journey.api_world import DEADLINE_SECONDS, NO_TLS, records_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,11 +52,12 @@ def sign_in(url: str, email: str, password: str = PASSWORD, **more: Any) -> http
     """Send the sign-in form as a browser does."""
     headers = {"Origin": url} | more.pop("headers", {})
     form = {"email": email, "password": password}
-    return httpx.post(f"{url}/sign-in", data=form, headers=headers, **({"timeout": DEADLINE_SECONDS} | more))
+    settings: dict[str, Any] = {"timeout": DEADLINE_SECONDS, "verify": NO_TLS}
+    return httpx.post(f"{url}/sign-in", data=form, headers=headers, **(settings | more))
 
 
 def signed_in(url: str, email: str, password: str = PASSWORD) -> httpx.Client:
     """Return a browser that is signed in."""
     answer = sign_in(url, email, password)
     assert answer.status_code == 303, answer.text
-    return httpx.Client(base_url=url, cookies=dict(answer.cookies), headers={"Origin": url}, timeout=20)
+    return httpx.Client(base_url=url, cookies=dict(answer.cookies), headers={"Origin": url}, timeout=20, verify=NO_TLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from api.records.database import open_records
 from shopfloor.periods import MINUTE, SECOND, format_instant, parse_instant
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample
+from tests.browser.screens import chromium, screen
 from tests.journey.api_world import World, until, world
 from tests.journey.people import add_people, signed_in
 
@@ -149,6 +151,54 @@ def test_the_tablet_changes_who_pays_and_gives_reasons_without_a_script(it: Worl
         assert told.status_code == 303
         assert stops(it)[0]["reason"]["id"] == "break"
         assert client.post("/tablet/mill-1/payer", data={"payer": "firm-b"}).status_code == 403
+
+
+def test_ten_stops_get_their_reasons_with_one_touch_each_and_one_to_begin(it: World) -> None:
+    now, stopped = clock.now(), 10
+    begun = now - (stopped + 1) * 20 * MINUTE
+    changes = [(begun, 3)]
+    for number in range(stopped):
+        changes += [(begun + (20 * number + 5) * MINUTE, 2), (begun + (20 * number + 15) * MINUTE, 3)]
+    it.say(
+        *(Sample("mill-2", "item_state", at, state) for at, state in changes), Sample("mill-2", "observed", now, begun)
+    )
+    until(lambda: len(it.get("/api/v1/machines/mill-2/stops", "operator").json()["items"]) == stopped, "the stops")
+    with chromium() as browser, screen(browser, it, "operator", "tablet") as shown:
+        shown.open("/tablet/mill-2?lang=it")
+        began = time.monotonic()
+        for left in range(stopped, 0, -1):
+            assert shown.page.locator("h2.ask >> text=Perché").count() == 1, left
+            shown.click("button[name=reason][value=material]")
+            shown.page.wait_for_load_state()
+        print(f"tablet: {stopped} stops in {time.monotonic() - began:.1f} s of a robot's time")
+        shown.page.wait_for_selector("text=Ogni fermo ha la sua causale.")
+        assert shown.clicks <= 1 + stopped  # task 4
+        assert shown.complaints == []
+
+
+def test_who_called_maintenance_sees_on_the_tablet_who_comes_without_loading_it_again(it: World) -> None:
+    records = open_records(f"sqlite://{it.folder}/records.db")
+    watching = Watching(it.store, records, records.writing, zone="Europe/Rome")
+    watching.run(clock.now())
+    with chromium() as browser, screen(browser, it, "operator", "tablet") as shown:
+        shown.open("/tablet/mill-2?lang=it")
+        shown.click("#call")
+        shown.page.wait_for_selector("text=Manutenzione chiamata")
+        shown.page.evaluate("window.isStillThere = true")
+        [call, *_] = it.get("/api/v1/machines/mill-2/calls", "operator").json()["items"]
+        for seconds in (3, 5, 8):
+            watching.run(parse_instant(call["at"]) + seconds * SECOND)
+        alerts = it.get("/api/v1/alerts", "maintenance").json()["items"]
+        [alert] = [each["id"] for each in alerts if (each["rule"], each["machine"]) == ("call", "mill-2")]
+        answer = {"kind": "take", "note": "arrivo"}
+        assert it.send("POST", f"/api/v1/alerts/{alert}/actions", "maintenance", json=answer).status_code == 200
+
+        shown.page.wait_for_selector("#calling >> text=Arriva maintenance")
+        assert shown.page.evaluate("window.isStillThere")
+        assert shown.clicks <= 2  # task 5
+        shown.click("#calling button[name=over]")
+        shown.page.wait_for_selector("#call")
+    records.close()
 
 
 def test_equipment_without_an_agent_is_used_by_check_in_alone_and_is_free_else(it: World) -> None:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.services
 
-PEOPLE, KEYS = "/administration/people", "/administration/keys"
+PEOPLE, KEYS, PAYERS = "/administration/people", "/administration/keys", "/administration/attribution"
 WAYS = (
     ("GET", PEOPLE), ("GET", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/x/deeds"), ("GET", KEYS),
     ("POST", KEYS), ("POST", f"{KEYS}/x/remove"), ("GET", "/administration/consortium"),
     ("POST", "/administration/consortium"), ("GET", "/administration/import/members"),
-    ("POST", "/administration/import/members"),
+    ("POST", "/administration/import/members"), ("GET", PAYERS), ("POST", PAYERS), ("POST", f"{PAYERS}/x/remove"),
 )  # fmt: skip
 
 
@@ -255,3 +255,30 @@ def test_cells_of_a_spreadsheet_are_tried_and_then_kept_whole(it: World, ada: ht
     assert "2 aggiunti" in ada.get(send(ada, path, table=kept, do="write").headers["Location"]).text
     assert it.get("/api/v1/members/new-2").json()["legal_name"] == "Per\u00f2 & Figli"
     assert ada.get("/administration/import/sites").status_code == 404
+
+
+def test_a_number_means_a_firm_by_a_rule_that_is_added_tried_and_removed_on_a_page(ada: httpx.Client) -> None:
+    assert "Nessun numero indica ancora" in ada.get(PAYERS).text
+    refused = send(ada, PAYERS, kind="pattern", text="A-[", member="firm-a")
+    assert (refused.status_code, 'value="A-["' in refused.text) == (422, True)
+    assert send(ada, PAYERS, kind="prefix", text="", member="firm-a").status_code == 422
+    assert send(ada, PAYERS, kind="prefix", text="A-", member="").status_code == 422
+
+    assert send(ada, PAYERS, kind="prefix", text="A-", member="firm-a").status_code == 303
+    shown = ada.get(f"{PAYERS}?number=A-4711").text
+    assert "Questo è <b>" in shown
+    assert "Questo è <b>nessuno</b>" not in shown
+    assert "Questo è <b>nessuno</b>" in ada.get(f"{PAYERS}?number=B-1").text
+    assert send(ada, PAYERS, kind="prefix", text="A-", member="firm-b").status_code == 422
+
+    rule = re.search(rf"{PAYERS}/([^/]+)/remove", shown)
+    assert rule is not None
+    assert send(ada, PAYERS, f"{PAYERS}/{rule[1]}/remove").status_code == 303
+    assert "Questo è <b>nessuno</b>" in ada.get(f"{PAYERS}?number=A-4711").text
+
+
+def test_a_badge_is_given_and_taken_away_from_now_on(ada: httpx.Client) -> None:
+    for payer in ("firm-a", "nobody"):
+        assert send(ada, PAYERS, badge="04A1", payer=payer).status_code == 303
+        assert "04A1" in ada.get(PAYERS).text
+    assert send(ada, PAYERS, badge="", payer="firm-a").status_code == 422

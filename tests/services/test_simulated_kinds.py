@@ -13,15 +13,18 @@ from shopfloor.entries import Alarm, Tool, decode, decode_all
 from shopfloor.runtime import clock
 from shopfloor.signals import DECIDING, SIGNALS
 from shopfloor.states import State, state_of
+from simulators.job_orders import OrderTable
 from simulators.machine import PlannedJob
 from simulators.tree import machine_variables
 from tests.services.test_opcua_source import MACHINE, PLANS, Notebook, Script, reach, serving, until, watching
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edge_agent.check import MachineSeen
     from edge_agent.config import ServerConfig
+    from simulators.jobs import Job
     from simulators.tree import Edition
 
 pytestmark = pytest.mark.services
@@ -116,3 +119,107 @@ async def test_check_tells_active_alarms_and_tools_as_the_agent_would_store_them
     assert [each.code for each in decode_all(Alarm, values["alarms"])[0]] == ["700123"]
     assert values["tools"] == '["T01"]'
     assert decode(Tool, values["tool"]).life[0].value == 600.0
+
+
+@pytest.mark.parametrize("edition", ["1.00", "1.02", "jobs"])
+async def test_the_energy_of_the_main_metering_point_is_read_in_its_unit_wherever_an_edition_has_it(
+    tmp_path: Path, edition: Edition
+) -> None:
+    script, notebook = script_of(edition), Notebook()
+    script.say("power_watts", 4250.0)
+    script.say("energy_watt_hours", 96_750.0)
+    async with serving(tmp_path, script) as server:
+        config, _ = await configured(tmp_path, server.endpoint)
+        async with watching(config, notebook):
+            await until(lambda: notebook.last("power_watts") == 4250.0, "the power, not that of the spindle alone")
+            await until(lambda: notebook.last("energy_watt_hours") == 96_750.0, "the energy")
+            script.say("energy_watt_hours", 97_000.0)
+            await until(lambda: notebook.last("energy_watt_hours") == 97_000.0, "the energy goes on")
+    assert notebook.health[MACHINE].refused == {}
+
+
+def at_once(notebook: Notebook, job: str) -> dict[str, object]:
+    """Return what was said when a job came in hand; the last that was said of an instant is what is stored."""
+    stamp = next(each.source for each in notebook.values["job"] if each.value == job)
+    return {name: each.value for name in SET for each in notebook.values[name] if each.source == stamp}
+
+
+def two_jobs() -> tuple[Job, Job]:
+    first, second = (PLANS.job(number, date(2026, 11, 20), number) for number in range(2))
+    return first, second
+
+
+@pytest.mark.parametrize("edition", ["1.00", "1.02"])
+async def test_a_job_is_one_set_when_its_event_comes_before_the_nodes_of_the_program(
+    tmp_path: Path, edition: Edition
+) -> None:
+    script, notebook = script_of(edition), Notebook()
+    first, second = two_jobs()
+    script.planned = (PlannedJob(first, 1, 3, 2, clock.now()), PlannedJob(second, 0, 0, 0, clock.now()))
+    script.say("job", first.id)
+    script.say("program", first.program)
+    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
+        await until(lambda: notebook.last("order") == first.order, "the first job is in hand")
+        now = clock.now()
+        script.planned = (PlannedJob(first, 2, 4, 3, now), PlannedJob(second, 1, 0, 0, now))
+        await until(lambda: notebook.last("job") == second.id, "the event of the job is heard")
+        heard = at_once(notebook, second.id)
+        assert {name: heard[name] for name in ("job", "order", "customer_order")} == {
+            "job": second.id, "order": second.order, "customer_order": second.customer_order}  # fmt: skip
+        for signal, value in (("job", second.id), ("program", second.program), ("program_state", 0)):
+            script.say(signal, value, now)
+        script.say("program_state", 1, now)
+        await until(lambda: notebook.last("program") == second.program, "the program's event and nodes come after it")
+        await until(lambda: notebook.last("program_state") == 1, "the program runs")
+        assert notebook.last("order") == second.order
+    assert at_once(notebook, second.id) == {
+        "job": second.id, "order": second.order, "customer_order": second.customer_order, "program": second.program,
+    }  # fmt: skip
+    assert notebook.last("runs_planned") == second.runs_planned
+    assert notebook.health[MACHINE].refused == {}
+
+
+async def test_a_program_that_begins_tells_its_job_and_keeps_no_order_of_the_one_before(tmp_path: Path) -> None:
+    script, notebook = script_of("1.02"), Notebook()
+    first, second = two_jobs()
+    script.planned = (PlannedJob(first, 1, 3, 2, clock.now()),)
+    script.say("job", first.id)
+    script.say("program", first.program)
+    script.say("program_state", 0)
+    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
+        await until(lambda: notebook.last("order") == first.order, "the first job is in hand")
+        now = clock.now()
+        for signal, value in (("program", second.program), ("job", second.id), ("program_state", 1)):
+            script.say(signal, value, now)
+        await until(lambda: notebook.last("order") == "", "a job that is not in the plan has no order")
+    assert at_once(notebook, second.id) == {
+        "job": second.id, "order": "", "customer_order": "", "program": second.program,
+    }  # fmt: skip
+
+
+async def test_a_job_order_is_one_set_when_its_event_comes_before_the_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, notebook = script_of("jobs"), Notebook()
+    first, second = two_jobs()
+    script.planned = (PlannedJob(first, 1, 3, 2, clock.now()), PlannedJob(second, 0, 0, 0, clock.now()))
+    async with serving(tmp_path, script) as server, watching(reach(server, tmp_path), notebook):
+        await until(lambda: notebook.last("job") == first.id, "the list is read")
+        show = OrderTable.show
+        monkeypatch.setattr(OrderTable, "show", _later)
+        now = clock.now()
+        script.planned = (PlannedJob(first, 2, 4, 3, now), PlannedJob(second, 1, 0, 0, now))
+        await until(lambda: notebook.last("job") == second.id, "the event is heard, the list is as it was")
+        by_event = at_once(notebook, second.id)
+        said = {name: len(notebook.values[name]) for name in SET}
+        monkeypatch.setattr(OrderTable, "show", show)
+        script.planned = (PlannedJob(first, 2, 4, 3, now), PlannedJob(second, 1, 1, 1, clock.now()))
+        await until(lambda: notebook.last("job_parts_good") == 1, "the lists follow")
+    assert by_event == {"job": second.id, "order": second.order, "customer_order": second.customer_order,
+                        "program": second.program, "execution_mode": 2}  # fmt: skip
+    assert {name: len(notebook.values[name]) for name in SET} == said, "the lists repeat nothing"
+
+
+async def _later(table: OrderTable, jobs: Sequence[PlannedJob], now: int) -> None:
+    """Leave the lists as they are: a control may be slower with them than with its events."""
+    del table, jobs, now

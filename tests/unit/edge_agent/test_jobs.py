@@ -82,3 +82,12 @@ def test_a_transition_tells_job_and_orders_at_its_own_time() -> None:
     found = JobJoin().transition({"job": "L1", "order": "PO", "customer_order": "C"}, 7, 8)
     assert said(found) == {"job": "L1", "order": "PO", "customer_order": "C"}
     assert {each.source for each in found} == {7}
+
+
+def test_a_program_of_another_job_takes_no_order_along_from_the_one_before() -> None:
+    join = JobJoin()
+    join.plain([plain("job", "L1", 1), plain("order", "PO", 1), plain("program", "O5", 1)])
+    assert said(join.transition({"job": "L2"}, 5, 5)) == {"job": "L2", "program": "O5"}
+    assert said(join.transition({"job": "L2", "order": "PO-2"}, 6, 6)) == {
+        "job": "L2", "order": "PO-2", "program": "O5",
+    }  # fmt: skip

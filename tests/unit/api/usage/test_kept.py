@@ -219,6 +219,18 @@ def test_a_new_rule_concerns_the_days_that_showed_such_a_job(it: House) -> None:
     assert seconds(kept(it, payer="gamma")) == {("gamma", State.PROCESSING): 3_600}
 
 
+def test_jobs_that_nobody_pays_for_are_listed_until_a_rule_knows_them(it: House) -> None:
+    it.tell(everything() + said(MILL, "job", ("2026-10-14T08:00", "X-77")), now="2026-10-16T03:00")
+    it.usage.refresh([MILL], FIRST, LAST, now=at(LATER))
+    with it.records.reading() as session:
+        assert service.unknown_jobs(session, FIRST) == [("X-77", {MILL}, date(2026, 10, 14))]
+        assert service.unknown_jobs(session, date(2026, 11, 1)) == []
+    with it.records.writing() as session:
+        service.add_rule(session, CONSOLE, JobRule(RuleKind.PREFIX, "X-", "gamma"), now=at(LATER))
+    with it.records.reading() as session:
+        assert service.unknown_jobs(session, FIRST) == []
+
+
 def test_who_pays_now_is_read_from_what_is_stored_now(it: House) -> None:
     it.tell(watched(MILL, "2026-10-12T20:00", "2026-10-13T07:00") + states(MILL, ("2026-10-13T05:00", RUNS)),
             now="2026-10-13T07:00")  # fmt: skip
