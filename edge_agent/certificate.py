@@ -54,6 +54,21 @@ class OwnCertificate:
     expires: int
 
 
+class CertificateExpiredError(CertificateUnusableError):
+    """All of the agent's own certificates have ended.
+
+    Args:
+        newest: the one that ended last.
+    """
+
+    def __init__(self, newest: OwnCertificate) -> None:
+        super().__init__(
+            f"the agent's own certificate {newest.certificate} has expired: remove {_CERTIFICATE} and {_KEY} to have "
+            "new ones made, then let the machines trust it"
+        )
+        self.newest = newest
+
+
 def own_certificates(folder: Path, publisher: str, now: int) -> tuple[OwnCertificate, ...]:
     """Return the agent's valid certificates, the oldest first; one is made now if the folder has none.
 
@@ -78,9 +93,7 @@ def own_certificates(folder: Path, publisher: str, now: int) -> tuple[OwnCertifi
                                        f"and trusted by the machines") from error  # fmt: skip
     valid = tuple(each for each in found if each.expires > now)
     if not valid:
-        raise CertificateUnusableError(f"the agent's own certificate {found[-1].certificate} has expired: remove "
-                                       f"{_CERTIFICATE} and {_KEY} to have new ones made, then let the machines trust "
-                                       f"it")  # fmt: skip
+        raise CertificateExpiredError(found[-1])
     return valid
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from edge_agent.certificate import CertificateUnusableError, own_certificates, renew
+from edge_agent.certificate import CertificateExpiredError, CertificateUnusableError, own_certificates, renew
 from edge_agent.expiry import ExpiryWatch, days_left
 from edge_agent.trust import TrustList
 from shopfloor.wire import edge
@@ -58,12 +58,18 @@ class Keeper:
         self._told = ExpiryWatch()
 
     def own(self) -> list[edge.OwnCertificate]:
-        """Return the agent's own certificates, the oldest first; none when it has none yet, or they cannot be used."""
+        """Return the agent's own certificates, the oldest first; the newest alone when all have ended.
+
+        Returns:
+            None when it has none yet, or they cannot be read.
+        """
         now = self._clock()
         if not (self._folder / "agent.der").exists():
             return []
         try:
             found = own_certificates(self._folder, self._publisher, now)
+        except CertificateExpiredError as error:
+            found = (error.newest,)
         except CertificateUnusableError:
             return []
         return [edge.OwnCertificate(each.certificate.name, days_left(each.expires, now)) for each in found]
@@ -104,6 +110,10 @@ class Keeper:
         try:
             made = renew(self._folder, self._publisher, now)
             found = own_certificates(self._folder, self._publisher, now)
+        except CertificateExpiredError as error:
+            if self._told.due("own", error.newest.expires, now):
+                log.error("certificate.unusable", reason=str(error))
+            return
         except CertificateUnusableError as error:
             log.error("certificate.unusable", reason=str(error))
             return

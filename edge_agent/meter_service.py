@@ -90,6 +90,7 @@ class MeterAgent:
             in_flight=len(self._uplink.in_flight),
             configuration=self._configuration,
             machines=self._health.values(),
+            secured_until=self._uplink.secured_until,
         )
 
     def _signals(self) -> Mapping[str, Sequence[str]]:

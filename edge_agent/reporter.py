@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
+import socket
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ class Reporter:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._fill = FillRate()
+        self._run = secrets.token_hex(8)
 
     def health(
         self,
@@ -68,5 +71,8 @@ class Reporter:
                 certificates=list(certificates),
                 machines=[describe(each, now) for each in machines],
                 broker_days=None if secured_until is None else days_left(secured_until, now),
+                run=self._run,
+                host=socket.gethostname(),
+                epoch=spool.epoch,
             )
         )

@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-import uuid
 import zlib
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge_agent.identity import file_identity, host_identity
 from edge_agent.packing import unpacked
 from edge_agent.spool_format import FORMAT, SCHEMA
 from edge_agent.stamps import Known
@@ -28,6 +27,7 @@ from shopfloor.wire import messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from shopfloor.signals import SignalClass
 
@@ -47,7 +47,6 @@ HISTORY_ROWS_MAX = 64
 """Rows of history that may wait; more is not read before they are stored."""
 HISTORY_SHARE_MAX = 0.5
 """History is taken in only while the spool is emptier than this share of its bound, so that it evicts nothing."""
-_MACHINE_ID = Path("/etc/machine-id")
 
 
 class SpoolError(ExpectedError):
@@ -146,7 +145,7 @@ class Spool:
                 with self._transaction():
                     _upgrade(self._db)
                 self._check()
-                self._epoch = self._load_epoch(host or host_identity())
+                self._epoch = self._load_epoch(host or host_identity(), file_identity(path))
                 opened.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(
@@ -500,13 +499,15 @@ class Spool:
         if found != "ok":
             raise sqlite3.DatabaseError(f"it is damaged: {found}; move it away, the agent begins a new one")
 
-    def _load_epoch(self, host: str) -> str:
+    def _load_epoch(self, host: str, file: str) -> str:
+        """Return the epoch; another one where the file is a copy. One that an older agent made is its own."""
         found = dict(self._db.execute("SELECT key, value FROM meta"))
-        if found.get("host") == host and "epoch" in found:
-            return str(found["epoch"])
-        epoch = secrets.token_hex(8)
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", [("epoch", epoch), ("host", host)])
+        is_own = "epoch" in found and found.get("host") == host and found.get("file", file) == file
+        epoch = str(found["epoch"]) if is_own else secrets.token_hex(8)
+        wanted = {"epoch": epoch, "host": host, "file": file}
+        if not wanted.items() <= found.items():
+            with self._transaction():
+                self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", wanted.items())
         return epoch
 
     def _one(self, query: str) -> int:
@@ -581,11 +582,3 @@ class _Loss:
         """Return the one hole that covers all of it."""
         signals = () if self._is_of_all else tuple(sorted(self._signals))
         return Hole(self._machine, Period(min(self._instants), max(self._instants) + 1), signals, cause)
-
-
-def host_identity() -> str:
-    """Return what tells this computer from a clone of its disk in another one."""
-    try:
-        return _MACHINE_ID.read_text(encoding="ascii").strip() or f"mac-{uuid.getnode():x}"
-    except OSError:
-        return f"mac-{uuid.getnode():x}"

@@ -70,6 +70,7 @@ class Uplink:
         self._status_mid: int | None = None
         self._announced: Mapping[str, Sequence[str]] = {}
         self._last_said = ""
+        self._other_epoch = ""
         self._client = mqtt.Client(
             broker,
             client_id=publisher,
@@ -192,6 +193,10 @@ class Uplink:
         except messages.WireError as error:
             log.warning("uplink.bad_acknowledgement", error=str(error))
             return
+        if stored.stored and stored.epoch not in {self._spool.epoch, self._other_epoch}:
+            self._other_epoch = stored.epoch  # told once of each, not for each of its rows
+            log.warning("uplink.another_spool", epoch=stored.epoch, own=self._spool.epoch,
+                        remedy="if it goes on, another agent has this name: stop it, or enrol it anew")  # fmt: skip
         rows = self._window.stored(stored.epoch, stored.stored, self._clock())
         if rows:
             self._spool.delete(rows)
@@ -220,6 +225,7 @@ class Uplink:
                 self._client.publish(topics.metadata(self._publisher, group, machine), b"", retain=True)
         self._announced = machines
         self._status_mid = self._publish_status()
+        self._client.publish(topics.health(self._publisher), self._health(), retain=True)
 
     def _publish_status(self) -> int | None:
         status = messages.encode_status(

@@ -13,6 +13,7 @@ import ipaddress
 import random
 import ssl
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
@@ -38,7 +39,9 @@ KEEPALIVE_SECONDS = 15
 """A dead peer is noticed after one and a half times this."""
 CONNECT_TIMEOUT_SECONDS = 10.0
 RECONNECT_SECONDS_MIN, RECONNECT_SECONDS_MAX = 0.2, 30.0
-"""Bounds of the wait before the next attempt, doubled each time, with full jitter, reset by success."""
+"""Bounds of the wait before the next attempt, doubled each time, with full jitter, reset by a steady connection."""
+STEADY_SECONDS = 2.0
+"""A connection that ended sooner was none: two programs of one client id would take it from each other without end."""
 INBOX_BYTES_MAX = 64 * 1024 * 1024
 """Received and not yet taken; a message beyond it is dropped unacknowledged, and counted: its publisher sends again."""
 READ_AHEAD_BYTES = 256 * 1024
@@ -314,8 +317,8 @@ class Client:
     def secured_until(self) -> int | None:
         """When the first of the certificates ends that the newest connection rests on, nanoseconds UTC.
 
-        These are the broker's, one's own, and the authorities of `Tls.ca_file`. None before the first connection and in
-        plain text.
+        These are the broker's, one's own, and the authority of `Tls.ca_file` that signed the broker's. None before the
+        first connection and in plain text.
         """
         return self._secured_until
 
@@ -366,7 +369,8 @@ class Client:
     def _run(self) -> None:
         wait_seconds = RECONNECT_SECONDS_MIN
         while not self._stopping.is_set():
-            if self._connect_once():
+            begun = time.monotonic()
+            if self._connect_once() and time.monotonic() - begun >= STEADY_SECONDS:
                 wait_seconds = RECONNECT_SECONDS_MIN
             if self._stopping.wait(random.uniform(0, wait_seconds)):  # noqa: S311 - jitter is no secret
                 return
@@ -436,8 +440,11 @@ class Client:
         if tls is None:
             return None
         connection: Any = client.socket()
-        found = [connection.getpeercert(), *(connection.context.get_ca_certs() if tls.ca_file else ())]
-        return min(self._own_end, *(ssl.cert_time_to_seconds(each["notAfter"]) * SECOND for each in found))
+        shown = connection.getpeercert()
+        signers = [each for each in connection.context.get_ca_certs() if each["subject"] == shown["issuer"]]
+        # While an authority is replaced its file holds the old one and the new one: one that lasts is enough.
+        lasting = max((_end(each) for each in signers), default=INSTANT_MAX) if tls.ca_file else INSTANT_MAX
+        return min(self._own_end, _end(shown), lasting)
 
     def _not_connected(self, reason: str) -> None:
         """Tell what stands in the way, and log it when it is something new: attempts go on for ever."""
@@ -494,6 +501,10 @@ def _leave_writing_to_the_network_thread(_: paho.Client, __: object, ___: object
 
     Two threads that write to one socket tear each other's packets apart as soon as it takes a packet in parts.
     """
+
+
+def _end(certificate: dict[str, Any]) -> int:
+    return ssl.cert_time_to_seconds(certificate["notAfter"]) * SECOND
 
 
 def _own_end(tls: Tls) -> int:

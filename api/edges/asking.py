@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from api.edges.identity import Identity
 from shopfloor.errors import ExpectedError
 from shopfloor.periods import SECOND, format_instant
+from shopfloor.runtime import clock
 from shopfloor.wire import edge, topics
 from shopfloor.wire.messages import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from api.edges.identity import Run
 
 HEALTH_FILTER, REPLY_FILTER = topics.health("+"), topics.reply("+")
 SILENT_SECONDS = 30
@@ -38,16 +42,28 @@ class Asking:
 
     Args:
         publish: sends a message; returns None when it cannot be sent.
+        clock: reads the present.
     """
 
-    def __init__(self, publish: Callable[[str, bytes], int | None]) -> None:
+    def __init__(self, publish: Callable[[str, bytes], int | None], clock: Callable[[], int] = clock.now) -> None:
         self._publish = publish
+        self._clock = clock
         self._health: dict[str, edge.Health] = {}
+        self._identities: dict[str, Identity] = {}
         self._pending: dict[str, asyncio.Future[edge.Reply]] = {}
 
     def health(self, publisher: str) -> edge.Health | None:
         """Return what an agent said of itself last, None when it never did."""
         return self._health.get(publisher)
+
+    def healths(self) -> Mapping[str, edge.Health]:
+        """Return what each agent said of itself last."""
+        return self._health
+
+    def doubles(self, publisher: str, *, now: int) -> tuple[Run, Run] | None:
+        """Return two agents that live under one name, None when there is one."""
+        identity = self._identities.get(publisher)
+        return identity.doubles(now) if identity is not None else None
 
     def is_silent(self, publisher: str, *, now: int) -> bool:
         """Tell whether an agent did not say for a while how it is."""
@@ -60,9 +76,11 @@ class Asking:
         try:
             if what == "health":
                 if payload:
-                    self._health[publisher] = edge.decode_health(payload)
+                    health = self._health[publisher] = edge.decode_health(payload)
+                    self._identities.setdefault(publisher, Identity()).hear(health, self._clock())
                 else:
                     self._health.pop(publisher, None)
+                    self._identities.pop(publisher, None)
             else:
                 reply = edge.decode_reply(payload)
                 waiting = self._pending.get(f"{publisher} {reply.id}")

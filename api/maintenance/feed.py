@@ -84,6 +84,8 @@ class Feed:
 
     def begins(self) -> int | None:
         """Return the first instant of which anything is stored, None for nothing at all."""
+        if self.first_day is None and self.events and self.name not in self.machines:
+            return self.events[0].stamp  # what is found of an agent waits for no data of its machines
         return self.first_day
 
     def prefetch(self, batch: Batch) -> None:

@@ -16,6 +16,7 @@ from api.maintenance.baseline import BaselineEvaluator
 from api.maintenance.calls import CallEvaluator
 from api.maintenance.conditions import Class, ClassMap, ConditionsEvaluator
 from api.maintenance.deeds import DEED, perform
+from api.maintenance.findings import FindingEvaluator
 from api.maintenance.judging import NEVER, Evaluator, Facts, Judgement
 from api.maintenance.limits import (
     FrozenEvaluator,
@@ -29,6 +30,7 @@ from api.maintenance.rules import (
     Baseline,
     Call,
     Conditions,
+    Finding,
     Frozen,
     Limit,
     Lives,
@@ -79,6 +81,8 @@ def evaluator_for(rule: Rule, signal: str, classes: ClassMap) -> Evaluator:
         return ConditionsEvaluator(rule, classes)
     if isinstance(rule.how, Call):
         return CallEvaluator(rule)
+    if isinstance(rule.how, Finding):
+        return FindingEvaluator(rule, rule.how)
     kind, is_about_signal = _EVALUATORS[type(rule.how)]
     evaluator: Evaluator = kind(rule, signal, rule.how) if is_about_signal else kind(rule, rule.how)
     return evaluator
@@ -91,7 +95,7 @@ def terms_of(rule: Rule) -> Terms:
         off_delay_seconds=rule.off_delay_seconds,
         quiet_days=rule.quiet_days,
         severity=rule.severity,
-        needs_work=not isinstance(rule.how, Service | Silence | Call),
+        needs_work=not isinstance(rule.how, Service | Silence | Call | Finding),
     )
 
 
@@ -149,7 +153,7 @@ class MachineFold:
         self._doer = _Doer(self)
         self._listeners[DEED] = [(_DOER, self._doer)]
         for rule in rules:
-            if isinstance(rule.how, Service | Silence | Conditions | Call):
+            if isinstance(rule.how, Service | Silence | Conditions | Call | Finding):
                 self._adopt(rule, "")
 
     def take(self, samples: Iterable[Sample]) -> None:

@@ -72,6 +72,12 @@ class Incident:
         """Whether an alarm of it has not returned."""
         return self.is_open and not self.returned_at
 
+    @property
+    def is_silence(self) -> bool:
+        """Whether nothing is known now of what it is about; what else is found of an edge silences no machine."""
+        return self.is_open and any(each.what in _COMING and "last_proof" in each.evidence
+                                    for each in self.alarms.values())  # fmt: skip
+
     def take(self, change: Change) -> None:
         """Take in what became of one of its alarms, or of one that joins it."""
         if change.what in _COMING:
@@ -146,12 +152,17 @@ class IncidentFold:
         edge = self._edges.get(change.machine)
         if edge is None or "last_proof" not in change.evidence:
             return None
-        return next((each for each in self._open.get(edge, ()) if each.is_active), None)
+        return next((each for each in self._open.get(edge, ()) if each.is_silence), None)
 
     def _join(self, change: Change) -> Incident | None:
         for incident in reversed(self._open.get(change.machine, ())):
             is_near = change.stamp - incident.activity <= GROUP_SECONDS * SECOND
-            stands = incident.severity == "high" and change.worked_seconds - incident.worked < WORKED_SECONDS
+            is_edge = change.machine.startswith(
+                "edge/"
+            )  # its work is not counted, and each thing found of it is its own
+            stands = (
+                not is_edge and incident.severity == "high" and change.worked_seconds - incident.worked < WORKED_SECONDS
+            )
             is_same = incident.first.rule == change.rule and not incident.first.subject  # a service that is now overdue
             if is_near or stands or is_same:
                 return incident

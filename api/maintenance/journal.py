@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 from api.maintenance.alarms import Change, What
 from api.maintenance.calls import Said
 from api.maintenance.deeds import Deed
+from api.maintenance.findings import Found
 from api.maintenance.following import Kept
 from api.maintenance.incidents import Incident, IncidentFold
 from api.maintenance.outbox_records import short
@@ -19,6 +20,7 @@ from api.maintenance.tables import (
     AlarmChange,
     ConditionRow,
     DeedRow,
+    EdgeFinding,
     IncidentRow,
     MaintenanceCall,
     PlannedWindow,
@@ -277,16 +279,17 @@ class Entries(NamedTuple):
     deed: int = 0
     service: int = 0
     call: int = 0
+    finding: int = 0
 
 
 def newest_entries(session: Session) -> Entries:
-    """Return the numbers of the newest deed, service entry and call."""
-    newest = (session.scalar(select(func.max(each.id))) or 0 for each in (DeedRow, ServiceEntry, MaintenanceCall))
-    return Entries(*newest)
+    """Return the numbers of the newest deed, service entry, call and finding."""
+    tables = (DeedRow, ServiceEntry, MaintenanceCall, EdgeFinding)
+    return Entries(*(session.scalar(select(func.max(each.id))) or 0 for each in tables))
 
 
 def events(session: Session, since: Entries = Entries()) -> list[Sample]:  # noqa: B008 - it is never changed
-    """Return deeds, service entries and calls that were entered after some, as samples of what they are about."""
+    """Return deeds, service entries, calls and findings after some, as samples of what they are about."""
     deeds = select(DeedRow).where(DeedRow.id > since.deed, DeedRow.kind != "comment").order_by(DeedRow.id)
     found = [
         Deed(row.kind, tuple((rule, subject) for rule, subject in row.alarms), row.by_name, row.note, row.until,
@@ -301,6 +304,11 @@ def events(session: Session, since: Entries = Entries()) -> list[Sample]:  # noq
     found += [
         Said(row.call, row.is_over, row.by_name, row.note).sample(row.machine_id, row.at)
         for row in session.scalars(calls)
+    ]
+    findings = select(EdgeFinding).where(EdgeFinding.id > since.finding).order_by(EdgeFinding.id)
+    found += [
+        Found(row.of, row.subject, row.severity, row.evidence, row.is_over).sample(row.name, row.at)
+        for row in session.scalars(findings)
     ]
     return found
 

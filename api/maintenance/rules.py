@@ -253,17 +253,32 @@ class Call:
     """The person at the machine wants somebody there."""
 
 
-How: TypeAlias = "Limit | Zones | Rate | Baseline | Trend | Service | Frozen | Conditions | Silence | Lives | Call"
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is found of an edge agent by what it says of itself.
+
+    Attributes:
+        of: `certificate`, one that ends soon; `identity`, two agents of one name; `clock`, its own clock was stepped.
+    """
+
+    of: str
+
+
+How: TypeAlias = (
+    "Limit | Zones | Rate | Baseline | Trend | Service | Frozen | Conditions | Silence | Lives | Call | Finding"
+)
 KINDS: Mapping[str, type[How]] = MappingProxyType(
     {each.__name__.lower(): each
-     for each in (Limit, Zones, Rate, Baseline, Trend, Service, Frozen, Conditions, Silence, Lives, Call)},
+     for each in (Limit, Zones, Rate, Baseline, Trend, Service, Frozen, Conditions, Silence, Lives, Call,
+                  Finding)},
 )  # fmt: skip
 """Ways of judging by the name of their table."""
 _POSITIVE = {"window_days", "learn_days", "learn_steps", "step_seconds", "smooth_steps", "span_seconds", "points",
              "still_seconds", "seconds", "recent_days"}  # fmt: skip
 _MOST = {"_seconds": 315_360_000.0, "_days": 3_650.0, "points": 365.0, "_steps": 10_000.0}
 """Most of what is named so: ten years, and what a fold can keep."""
-_WITHOUT_SIGNAL = (Service, Conditions, Silence, Call)
+_WITHOUT_SIGNAL = (Service, Conditions, Silence, Call, Finding)
+_FINDINGS = {"certificate", "identity", "clock"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +394,7 @@ def for_kind(rules: Sequence[Rule], kind: str) -> tuple[Rule, ...]:
 
 
 def for_edge(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Return the enabled rules of an edge agent, whose fold is given the proofs of all its machines."""
+    """Return the enabled rules of an edge agent, whose fold is given the proofs of its machines and what is found."""
     return tuple(rule for rule in rules if rule.enabled and _is_of_edge(rule))
 
 
@@ -389,7 +404,7 @@ def begins_anew(rule: Rule) -> bool:
 
 
 def _is_of_edge(rule: Rule) -> bool:
-    return isinstance(rule.how, Silence) and rule.how.of == "edge"
+    return isinstance(rule.how, Finding) or (isinstance(rule.how, Silence) and rule.how.of == "edge")
 
 
 def _rule(table: dict[str, Any], where: str, before: Rule | None) -> Rule:
@@ -526,3 +541,5 @@ def _check_spans(rule: Rule, where: str) -> None:
             raise RuleError(f"{where}, service: give interval with counters, interval_days, or both")
     elif isinstance(how, Silence) and how.of not in {"machine", "edge"}:
         raise RuleError(f"{where}, silence: of is machine or edge")
+    elif isinstance(how, Finding) and how.of not in _FINDINGS:
+        raise RuleError(f"{where}, finding: of is one of {', '.join(sorted(_FINDINGS))}")

@@ -198,6 +198,27 @@ class MaintenanceCall(Base):
     note: Mapped[str] = mapped_column(String(WORDS_MAX), default="")
 
 
+class EdgeFinding(Base):
+    """Something was found of an agent, or is over; never changed.
+
+    Attributes:
+        name: `edge/` and the agent's id.
+        at: when.
+        of: see `api.maintenance.findings.Found`; the rest likewise.
+    """
+
+    __tablename__ = "edge_findings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(NAME_MAX), index=True)
+    at: Mapped[Stamp]
+    of: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[str] = mapped_column(String(400))
+    severity: Mapped[str] = mapped_column(String(12))
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSON)
+    is_over: Mapped[bool]
+
+
 class ServiceEntry(Base):
     """Service work that was done: it resets the counter at its time, also when it is entered late.
 

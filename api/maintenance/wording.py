@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.maintenance.rules import Baseline, Call, Conditions, Frozen, Limit, Lives, Rate, Service, Silence, Trend, Zones
+from api.maintenance.rules import (
+    Baseline,
+    Call,
+    Conditions,
+    Finding,
+    Frozen,
+    Limit,
+    Lives,
+    Rate,
+    Service,
+    Silence,
+    Trend,
+    Zones,
+)
 from shopfloor.periods import DAY, HOUR, SECOND, to_datetime
 from shopfloor.signals import UnknownSignalError, find
 
@@ -45,7 +58,16 @@ _ITALIAN = {
     "the control's counter has {} left": "al contatore del controllo resta {}", "left": "resta",
     "the word of the person at the machine": "la parola di chi è alla macchina", "note": "nota",
     "predicted": "previsto dal controllo", "no sign for {} minutes": "nessun segno da {} minuti",
+    "what the agent says of itself": "ciò che l'agente dice di sé", "the agent's own": "quello dell'agente",
+    "of the connection to the broker": "del collegamento al broker", "of machine {}": "della macchina {}",
+    "ended": "scaduto", "ends in 1 day": "scade fra 1 giorno", "ends in {} days": "scade fra {} giorni",
+    "days left": "giorni rimasti", "whose": "di chi", "name": "nome", "agent": "agente", "machine": "macchina",
 }  # fmt: skip
+_SAID = {
+    Call: "the word of the person at the machine",
+    Finding: "what the agent says of itself",
+    Conditions: "the control's own statement",
+}
 _HEADS = {"more": "More: ", "again": "Still: ", "escalated": "Nobody has answered: "}
 
 
@@ -140,7 +162,7 @@ def _words_of_baseline(how: Baseline) -> tuple[str, ...]:
 
 
 def _words(
-    how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions | Lives | Call, unit: str
+    how: Zones | Rate | Baseline | Trend | Frozen | Silence | Conditions | Lives | Call | Finding, unit: str
 ) -> tuple[str, ...]:
     match how:
         case Zones():
@@ -159,10 +181,8 @@ def _words(
             found = ("the control's counter has {} left", f"{how.least_percent:g} %")
         case Silence():
             found = ("no sign for {} minutes", f"{how.seconds / 60:g}")
-        case Call():
-            found = ("the word of the person at the machine",)
-        case Conditions():
-            found = ("the control's own statement",)
+        case _:
+            found = (_SAID[type(how)],)
     return found
 
 
@@ -191,8 +211,11 @@ def title_of(rule: Rule | None, name: str, subject: str, evidence: Mapping[str, 
     """
     if text := evidence.get("text"):
         return f"{text} ({evidence.get('code', '')})"
-    is_call = rule is not None and isinstance(rule.how, Call)  # its subject is a number that tells nobody anything
-    about = "" if is_call else _about(subject, language)
+    about = _about(subject, language)
+    if rule is not None and isinstance(rule.how, Call):  # its subject is a number that tells nobody anything
+        about = ""
+    elif rule is not None and isinstance(rule.how, Finding):
+        about = _about_finding(evidence, language)
     title = name if rule is None else (rule.title_it if language == "it" else "") or rule.title
     return f"{title}{f' ({about})' if about else ''}"
 
@@ -206,6 +229,19 @@ def _about(subject: str, language: str) -> str:
         return subject.replace("|", " ").removesuffix(".double").replace("_", " ")
     named = signal.label_it if language == "it" else signal.label_en
     return f"{named[:1].lower()}{named[1:]} {rest}".strip()
+
+
+def _about_finding(evidence: Mapping[str, Value], language: str) -> str:
+    """Return what a finding of an agent is about."""
+    days = evidence.get("days_left")
+    if not isinstance(days, int):
+        return ""
+    whose = {"agent": "the agent's own", "broker": "of the connection to the broker", "machine": "of machine {}"}
+    words = _say(whose[str(evidence.get("whose", ""))], language, evidence.get("name", ""))
+    if days < 0:
+        return f"{words}, {_say('ended', language)}"
+    left = _say("ends in 1 day", language) if days == 1 else _say("ends in {} days", language, days)
+    return f"{words}, {left}"
 
 
 def _title(change: Change, rules: Mapping[str, Rule], language: str) -> str:

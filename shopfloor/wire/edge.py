@@ -192,6 +192,10 @@ class Health(msgspec.Struct):
         machines: how the watching of each goes.
         broker_days: whole days until the first certificate ends that the connection to the broker rests on; None in
             plain text, and from an older agent.
+        run: drawn anew at each start of the agent, so that two of one name are told from one that was started again;
+            empty from an older agent, like the next two.
+        host: name of the agent's computer.
+        epoch: names its spool, in the names of rows too.
     """
 
     timestamp: int
@@ -207,6 +211,9 @@ class Health(msgspec.Struct):
     certificates: list[OwnCertificate]
     machines: list[MachineHealth]
     broker_days: int | None = None
+    run: str = ""
+    host: str = ""
+    epoch: str = ""
 
 
 _decode_request = msgspec.json.Decoder(Request).decode

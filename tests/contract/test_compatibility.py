@@ -11,7 +11,8 @@ from sqlalchemy import text
 from api.records import database
 from collector.pipeline import Raw, commit
 from collector.quarantine import Quarantine
-from edge_agent.spool import Spool, host_identity
+from edge_agent.identity import host_identity
+from edge_agent.spool import Spool
 from shopfloor.periods import INSTANT_MAX, INSTANT_MIN, Period
 from shopfloor.samples import Sample
 from shopfloor.stores.sqlite import SqliteStore

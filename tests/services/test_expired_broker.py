@@ -30,16 +30,16 @@ class Authority(NamedTuple):
     certificate: Path
 
 
-def authority(folder: Path) -> Authority:
+def authority(folder: Path, name: x509.Name = NAME, *, days: int = 90) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = x509.CertificateBuilder(NAME, NAME, key.public_key(), x509.random_serial_number())
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     made = (
         builder.not_valid_before(to_datetime(clock.now() - 90 * DAY))
-        .not_valid_after(to_datetime(clock.now() + 90 * DAY))
+        .not_valid_after(to_datetime(clock.now() + days * DAY))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = folder / "ca.crt"
+    path = folder / f"{days}.ca.crt"
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     return Authority(key, path)
 
@@ -68,7 +68,10 @@ def lines(folder: Path, issuer: Authority, *, expires: int) -> list[str]:
 async def test_an_agent_keeps_its_data_while_the_brokers_certificate_has_expired_and_sends_nothing_in_plain_text(
     tmp_path: Path,
 ) -> None:
+    replaced = authority(tmp_path, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Old CA")]), days=0)
     issuer, logins, port = authority(tmp_path), usual_logins(SITE), free_port()
+    with issuer.certificate.open("ab") as file:
+        file.write(replaced.certificate.read_bytes())
     address = mqtt.Broker("127.0.0.1", port, SITE, logins[SITE][0], mqtt.Tls(issuer.certificate))
     expired = lines(tmp_path, issuer, expires=clock.now() - DAY)
     renewed = lines(tmp_path, issuer, expires=clock.now() + DAY)

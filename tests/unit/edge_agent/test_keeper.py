@@ -83,3 +83,18 @@ def test_nothing_is_told_where_nothing_ends(tmp_path: Path) -> None:
         Told(tmp_path).keeper.look()
 
     assert logs == []
+
+
+def test_an_agent_that_slept_through_the_end_of_its_certificate_says_so_once_a_day_and_goes_on_saying_since_when(
+    tmp_path: Path,
+) -> None:
+    ends = own_certificates(tmp_path, "site-a", NOW)[0].expires
+    it = Told(tmp_path)
+
+    it.now = ends + 3 * DAY - HOUR
+    with capture_logs() as logs:
+        it.keeper.look()
+        it.keeper.look()
+
+    assert [log["event"] for log in logs] == ["certificate.unusable"]
+    assert [(each.file, each.days) for each in it.keeper.own()] == [("agent.der", -3)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import resource
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ import pytest
 
 from edge_agent import spool as spool_module
 from edge_agent import spool_format
+from edge_agent.identity import host_identity
 from edge_agent.packing import packed
-from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError, host_identity
+from edge_agent.spool import Evicted, NewRow, Spool, SpoolError, SpoolFullError
 from edge_agent.stamps import Known
 from shopfloor.periods import DAY, SECOND, Period
 from shopfloor.samples import Sample
@@ -241,6 +243,27 @@ def test_an_epoch_belongs_to_a_computer_and_a_cloned_disk_gets_another(disk: Dis
     assert second != first
     assert disk.open(host="host-2").epoch == second
     assert disk.open(host="host-1").epoch not in {first, second}
+
+
+def test_a_copy_of_a_spool_gets_another_epoch_also_with_the_machine_id_that_was_copied_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def epoch(path: Path) -> str:
+        with closing(Spool(path, host="machine-id", durable=False)) as spool:
+            spool.put([row()])
+            return spool.epoch
+
+    first = tmp_path / "spool.db"
+    epochs = [epoch(first), epoch(first)]
+    shutil.copy(first, tmp_path / "copy.db")
+    epochs += [epoch(tmp_path / "copy.db"), epoch(first)]
+    assert epochs == [epochs[0], epochs[0], epochs[2], epochs[0]]
+    assert epochs[2] != epochs[0], "copied on this computer"
+    monkeypatch.setattr("edge_agent.identity.uuid.getnode", lambda: 1)
+    monkeypatch.setattr("edge_agent.identity._BOARD", tmp_path / "serial-number")
+    assert epoch(first) not in epochs, "its disk is in another computer, by its network card"
+    (tmp_path / "serial-number").write_bytes(b"10000000abcd\0")
+    assert epoch(first) not in epochs, "by its own number"
 
 
 def test_this_computer_has_an_identity_that_stays() -> None:
