@@ -66,8 +66,10 @@ from api.pages import (
 from api.pages import attribution as attribution_pages
 from api.pages import bookings as booking_pages
 from api.pages import endpoints as page_endpoints
+from api.pages import files as file_pages
 from api.pages import people as people_pages
 from api.pages import sign_in as sign_in_endpoints
+from api.pages.page import FORM_BYTES_MAX
 from api.pages.problems import problem_page
 from api.pages.service import Pages
 from api.records import endpoints as record_endpoints
@@ -95,8 +97,10 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 2_100_000
 """Largest body of a request; what is longer is refused as soon as it is."""
-_UPLOAD = re.compile(r"/api/v1/machines/[^/]+/files")
+_UPLOAD = re.compile(r"/api/v1/(machines/[^/]+/files|work-orders/[^/]+/photos)")
 """Where a file is sent to, which may be larger; it is read when it is known who sends it."""
+_UPLOAD_FORM = re.compile(r"/administration/machines/[^/]+/files|/work-orders/[^/]+/photos")
+"""Where a form with a file is sent to: the file, and what is around it."""
 OPENAPI_PATH = "/api/v1/openapi.json"
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -266,6 +270,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         adding.router,
         issuer.router,
         importing.router,
+        file_pages.router,
         administration.router,
         _document(app),
     ):
@@ -337,8 +342,7 @@ class _Outside:
 
         scope["path"] = scope["path"].replace("\0", _NO_NAME)
         scope["query_string"] = scope["query_string"].replace(b"%00", _NO_NAME_QUOTED)
-        longest = files.BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else BODY_BYTES_MAX
-        await self._app(scope, _bounded(receive, longest), send_with_headers)
+        await self._app(scope, _bounded(receive, _longest(scope["path"])), send_with_headers)
 
     def _complete(self, scope: MutableMapping[str, Any], message: Message, started: float) -> None:
         headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
@@ -352,6 +356,12 @@ class _Outside:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(method, route, str(message["status"])).inc()
         self._metrics.duration.labels(route).observe(clock.monotonic_seconds() - started)
+
+
+def _longest(path: str) -> int:
+    if _UPLOAD_FORM.fullmatch(path):
+        return files.BYTES_MAX + FORM_BYTES_MAX
+    return files.BYTES_MAX if _UPLOAD.fullmatch(path) else BODY_BYTES_MAX
 
 
 def _bounded(receive: Receive, longest: int) -> Receive:

@@ -18,6 +18,10 @@ from shopfloor.mqtt import is_loopback
 from shopfloor.runtime import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.datastructures import FormData
+
     from api.access.letters import Letters
     from api.access.service import Access
     from api.access.sign_in import SignIn
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
 FORM_FIELDS_MAX = 256
+FIELD_BYTES_MAX = 65_536
+"""Longest field of a form that brings a file."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -136,7 +142,7 @@ async def _refuse_foreign(request: Request, caller: Caller | None, rule: Rule | 
         raise ForeignOriginError("send it from this server's own pages")
     if caller is None or request.url.path.startswith("/sign-in"):
         return
-    given = request.headers.get("x-csrf-token") or form_fields(await request.body()).get("csrf", "")
+    given = request.headers.get("x-csrf-token") or (await _sent_fields(request)).get("csrf", "")
     if not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
         raise ForeignOriginError("send the session's token along: X-CSRF-Token, from /api/v1/me")
 
@@ -154,6 +160,24 @@ def form_fields(body: bytes) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items()}
+
+
+async def parts_of(request: Request) -> FormData | None:
+    """Return the parts of a form with a file, one file at most; None for every other body.
+
+    Raises:
+        HTTPException: it cannot be read as what it says it is.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return None
+    return await request.form(max_files=1, max_fields=FORM_FIELDS_MAX, max_part_size=FIELD_BYTES_MAX)
+
+
+async def _sent_fields(request: Request) -> Mapping[str, str]:
+    parts = await parts_of(request)
+    if parts is None:
+        return form_fields(await request.body())
+    return {name: value for name, value in parts.multi_items() if isinstance(value, str)}
 
 
 async def _identify(request: Request) -> Caller | None:

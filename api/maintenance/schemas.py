@@ -291,6 +291,23 @@ class WorkOrderFields(BaseModel):
     return_check: str
 
 
+class WorkPhotoOut(BaseModel):
+    """A photo of a work order."""
+
+    id: str
+    name: str
+    media_type: str
+    bytes: int
+    added: str
+
+
+class WorkPhotoList(BaseModel):
+    """The photos of a work order, all of them, the oldest first."""
+
+    items: list[WorkPhotoOut]
+    next_cursor: None = None
+
+
 class WorkOrderList(BaseModel):
     """A page of work orders, the newest first."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request, Response
 
+from api.access.tokens import new_id
 from api.deps import CallerDep, NowDep, ScopeDep, ServicesDep  # noqa: TC001 - read when routes are made
 from api.machines.paging import page
-from api.maintenance import orders_records, show
+from api.maintenance import orders_records, photos_records, show
 from api.maintenance.endpoints import OfMachine, read, write
 from api.maintenance.figures import FLOOD_SHARE_MAX, INCIDENTS_PER_MACHINE_MONTH_MAX, PER_DAY_MAX
 from api.maintenance.schemas import (
@@ -25,13 +26,20 @@ from api.maintenance.schemas import (
     WorkOrderList,
     WorkOrderPatch,
     WorkOrderPost,
+    WorkPhotoList,
+    WorkPhotoOut,
 )
+from api.records import files
 from api.records.endpoints import Cursor, Limit, MachineId, WriterDep  # noqa: TC001 - read when routes are made
+from api.records.file_endpoints import answer
+from api.records.schemas import Name  # noqa: TC001 - read when routes are made
 from shopfloor.periods import INSTANT_MAX, parse_instant
 
 router = APIRouter(prefix="/api/v1", tags=["maintenance"])
 
 OrderNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the work order.")]
+PhotoId = Annotated[str, Path(max_length=16, description="Identifier of the photo.")]
+_PICTURE = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in sorted(files.PICTURES)}
 OrderState = Annotated[Literal["open", "in_progress", "closed", "cancelled"] | None,
                        Query(description="`open`: also what is in progress.")]  # fmt: skip
 Days = Annotated[int, Query(ge=1, le=400, description="Of the period that ends now.")]
@@ -128,6 +136,63 @@ async def give_machine_back(writer: WriterDep, scope: ScopeDep, order_number: Or
         return show.work_order(row)
 
     return await write(writer, change)
+
+
+@router.get("/work-orders/{order_number}/photos", response_model=WorkPhotoList)
+async def list_work_photos(found: ServicesDep, scope: ScopeDep, order_number: OrderNumber) -> Any:
+    """The photos of a work order."""
+
+    def ask(session: Any) -> Any:
+        return {"items": photos_records.listed(session, orders_records.one(session, scope, order_number).number)}
+
+    return await read(found, ask)
+
+
+@router.post(
+    "/work-orders/{order_number}/photos",
+    status_code=HTTPStatus.CREATED,
+    response_model=WorkPhotoOut,
+    openapi_extra={"requestBody": {"required": True, "content": _PICTURE}},
+)
+async def add_work_photo(
+    writer: WriterDep,
+    scope: ScopeDep,
+    request: Request,
+    order_number: OrderNumber,
+    *,
+    name: Annotated[Name, Query(description="What it is called.")] = "Photo",
+) -> Any:
+    """Keep a photo of a work order: the body is the picture, a JPEG, PNG or WebP, whatever it is said to be."""
+    new = name, await request.body()
+
+    def change(session: Any) -> Any:
+        row = orders_records.one(session, scope, order_number)
+        return photos_records.add(session, writer.actor, row, new, photo_id=new_id(), now=writer.now)
+
+    return await write(writer, change)
+
+
+@router.get(
+    "/work-orders/{order_number}/photos/{photo_id}", response_class=Response, responses={200: {"content": _PICTURE}}
+)
+async def get_work_photo(found: ServicesDep, scope: ScopeDep, order_number: OrderNumber, photo_id: PhotoId) -> Response:
+    """A photo of a work order."""
+
+    def ask(session: Any) -> files.Kept:
+        return photos_records.content_of(session, orders_records.one(session, scope, order_number).number, photo_id)
+
+    return answer(await read(found, ask))
+
+
+@router.delete("/work-orders/{order_number}/photos/{photo_id}", status_code=HTTPStatus.NO_CONTENT)
+async def remove_work_photo(writer: WriterDep, scope: ScopeDep, order_number: OrderNumber, photo_id: PhotoId) -> None:
+    """Remove a photo of an order that is still open."""
+
+    def change(session: Any) -> None:
+        row = orders_records.one(session, scope, order_number)
+        photos_records.remove(session, writer.actor, row, photo_id, now=writer.now)
+
+    await write(writer, change)
 
 
 @router.get("/maintenance/plan", response_model=PlanList)

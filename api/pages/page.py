@@ -28,6 +28,7 @@ from api.deps import (
     csrf_token,
     is_secure,
     origin_of,
+    parts_of,
 )
 from api.pages import navigation
 from api.pages.service import Look
@@ -45,6 +46,8 @@ LOOK_SECONDS = 365 * 24 * 3600
 """How long a browser remembers language and theme."""
 FORM_BYTES_MAX = 65_536
 """Largest form of single fields; a larger one counts as empty."""
+NAME_LONGEST = 120
+"""Longest name of a sent file."""
 THEMES = ("light", "night")
 
 
@@ -72,6 +75,18 @@ class Form(NamedTuple):
     def has(self, name: str) -> bool:
         """Tell whether a box was ticked, or a button pressed."""
         return name in self.values
+
+
+class Upload(NamedTuple):
+    """A file that was sent with a form.
+
+    Attributes:
+        name: what the sender's computer calls it, fit to be shown; nothing else is known by it.
+        content: of the file.
+    """
+
+    name: str
+    content: bytes
 
 
 class Page:
@@ -139,6 +154,28 @@ class Page:
         except ValueError:
             return Form({})
 
+    async def upload(self, field: str) -> tuple[Form, Upload | None]:
+        """Read a form that brings a file; None when none was chosen.
+
+        Args:
+            field: of the file.
+        """
+        parts = await parts_of(self._request)
+        if parts is None:
+            return await self.form(), None
+        values: dict[str, list[str]] = {}
+        for name, value in parts.multi_items():
+            if isinstance(value, str):
+                values.setdefault(name, []).append(value)
+        sent = parts.get(field)
+        if sent is None or isinstance(sent, str):
+            return Form(values), None
+        try:
+            content = await sent.read()
+        finally:
+            await parts.close()
+        return Form(values), Upload(_called(sent.filename or ""), content) if content else None
+
     def show(self, template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """Answer with a page: a template and what it shows."""
         text = self.found.pages.render(template, self.look, **self._frame(), **values)
@@ -170,6 +207,12 @@ class Page:
             else navigation.entries(navigation.ADMINISTRATION, role, self.path, self.say),
             "is_kiosk": role is Role.KIOSK,
         }
+
+
+def _called(name: str) -> str:
+    """Return the name of a sent file without its folders and without what no line shows."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(each for each in last if each.isprintable()).strip().lstrip("=+-@ ")[:NAME_LONGEST]
 
 
 _LOOK_NAMES = frozenset({"lang", "theme"})

@@ -23,6 +23,10 @@ _SENTENCES = {
         mark("This was not done"),
         mark("The form is older than your session. Open the page again and repeat it."),
     ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        mark("This is too large"),
+        mark("A file has at most 20 MB. Take the photo smaller, or part the manual; nothing was kept of it."),
+    ),
     HTTPStatus.TOO_MANY_REQUESTS: (
         mark("Too much at once"),
         mark("Wait some seconds and open the page again."),

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
+from api.access.tokens import new_id
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.errors import NotYoursError
-from api.maintenance import alerts_records, orders_records, rulebook
+from api.maintenance import alerts_records, orders_records, photos_records, rulebook
 from api.maintenance.alarms import ActionRefusedError
 from api.maintenance.orders_records import OPEN
 from api.maintenance.rules import Service
 from api.pages.alert_rows import counted
+from api.pages.files import PhotoId, refusal
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.times import full_day, local, moment
 from api.pages.words import mark
-from shopfloor.periods import DAY, from_datetime
+from api.records.files import FileSizeError, FileTypeError
+from shopfloor.periods import DAY, from_datetime, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +49,10 @@ _DONE: Mapping[str, str] = {
     "cancel": mark("Cancelled."),
     "lock-out": mark("The machine is locked out: nobody can book it, and who had booked it is told."),
     "give-back": mark("The machine is given back."),
+    "photo": mark("The photo is kept."),
+    "photo-gone": mark("The photo is removed."),
 }
+_DEEDS = frozenset({"start", "close", "cancel", "lock-out", "give-back"})
 _REFUSED = mark("This cannot be done to the work order as it stands: look at its state below.")
 _LOCKED = mark("The machine is locked out: give it back first, and write what was checked.")
 _AHEAD = mark("The work lies ahead: close the order when it is done.")
@@ -56,6 +62,7 @@ _CHECK = mark("Write what was checked.")
 _WHY = mark("Write why: members read it.")
 _TITLE = mark("Write what is to be done.")
 _MACHINE = mark("Choose a machine.")
+_PHOTO = mark("Take a photo, or choose one.")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 OrderNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -138,12 +145,46 @@ async def save_order(page: PageDep, found: ServicesDep, order_number: OrderNumbe
     return await _do(page, found, order_number, "save")
 
 
+@router.post("/work-orders/{order_number}/photos")
+async def add_photo(page: PageDep, found: ServicesDep, order_number: OrderNumber) -> Response:
+    """Keep a photo that was taken or chosen."""
+    _, sent = await page.upload("photo")
+    if sent is None:
+        return await _order(page, found, order_number, {}, {"photo": page.say(_PHOTO)})
+
+    def change(session: Any) -> None:
+        row = orders_records.one(session, page.scope, order_number)
+        new = sent.name or page.say("Photo"), sent.content
+        photos_records.add(session, page.actor, row, new, photo_id=new_id(), now=page.now)
+
+    try:
+        await _write(found, change)
+    except (FileTypeError, FileSizeError) as error:
+        return await _order(page, found, order_number, {}, {"photo": refusal(page, error, "photo")})
+    return page.go(f"/work-orders/{order_number}?done=photo#photos")
+
+
+@router.post("/work-orders/{order_number}/photos/{photo_id}/remove")
+async def remove_photo(page: PageDep, found: ServicesDep, order_number: OrderNumber, photo_id: PhotoId) -> Response:
+    """Remove a photo of an open work order."""
+
+    def change(session: Any) -> None:
+        row = orders_records.one(session, page.scope, order_number)
+        photos_records.remove(session, page.actor, row, photo_id, now=page.now)
+
+    try:
+        await _write(found, change)
+    except ActionRefusedError:
+        return await _order(page, found, order_number, {}, {"all": page.say(_REFUSED)})
+    return page.go(f"/work-orders/{order_number}?done=photo-gone#photos")
+
+
 @router.post("/work-orders/{order_number}/{deed}")
 async def do_order(
     page: PageDep, found: ServicesDep, order_number: OrderNumber, deed: Annotated[str, Path(max_length=12)]
 ) -> Response:
     """Begin, close or cancel a work order, lock its machine out, or give it back."""
-    if deed not in _DONE:
+    if deed not in _DEEDS:
         raise NotYoursError
     return await _do(page, found, order_number, deed)
 
@@ -257,17 +298,18 @@ async def _orders(page: Page, found: Services, typed: Mapping[str, Any], errors:
 async def _order(
     page: Page, found: Services, number: int, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> Response:
-    def ask(session: Any) -> tuple[WorkOrder, list[Spare], str]:
+    def ask(session: Any) -> tuple[WorkOrder, list[Spare], str, list[dict[str, Any]]]:
         row = orders_records.one(session, page.scope, number)
         title = ""
         if row.incident:
             seen = alerts_records.one(session, page.scope, row.incident)
             title = alerts_records.title_of(seen.rule, seen.row, page.say.language)
         spares = orders_records.spares(session, row.machine)
+        photos = photos_records.listed(session, number)
         session.expunge_all()
-        return row, spares, title
+        return row, spares, title, photos
 
-    row, spares, alert = await _read(found, ask)
+    row, spares, alert, photos = await _read(found, ask)
     machine = found.live.park.get(page.scope, row.machine)
     here = local(page.now, page.zone)
     return page.show(
@@ -282,6 +324,7 @@ async def _order(
         released=_when(page, row.released),
         due=local(row.due, page.zone).date().isoformat() if row.due else "",
         spares=spares,
+        photos=[(each["id"], each["name"], _when(page, parse_instant(each["added"]))) for each in photos],
         typed=typed,
         errors=errors,
         today=here.date().isoformat(),

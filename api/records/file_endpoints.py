@@ -56,7 +56,7 @@ async def add_file(
     purpose: Annotated[Literal["manual", "photo"], Query(description="A photo takes the place of the one before.")],
     name: Annotated[Name, Query(description="What it is called.")],
 ) -> Any:
-    """Keep a file of a machine: the body is the file, a PDF, JPEG or PNG, whatever it is said to be."""
+    """Keep a file of a machine: the body is the file, a PDF, JPEG, PNG or WebP, whatever it is said to be."""
     new = files.New(purpose, name, await request.body())
 
     def write() -> dict[str, Any]:
@@ -75,7 +75,11 @@ async def get_file(found: ServicesDep, scope: ScopeDep, machine_id: MachineId, f
         with found.records.reading() as session:
             return files.content_of(session, machine_id, file_id)
 
-    kept = await asyncio.to_thread(read)
+    return answer(await asyncio.to_thread(read))
+
+
+def answer(kept: files.Kept) -> Response:
+    """Answer with a file: pictures are shown, the rest is saved, and nothing in it runs."""
     shown = "inline" if kept.media_type.startswith("image/") else "attachment"
     headers = {
         "Content-Disposition": f"{shown}; filename*=UTF-8''{quote(kept.name, safe='')}",

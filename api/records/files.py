@@ -1,4 +1,4 @@
-"""The manuals and the photo of a machine: checked by what they are, not by what they are called."""
+"""Files that are kept: manuals and photos, checked by what they are, not by what they are called."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ _BEGINNINGS: Mapping[str, bytes] = {
     "application/pdf": b"%PDF-",
     "image/jpeg": b"\xff\xd8\xff",
     "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/webp": b"RIFF",
 }
+_WEBP = slice(8, 12)
+PICTURES = frozenset({"image/jpeg", "image/png", "image/webp"})
+"""Types of a photo."""
 PURPOSES: Mapping[str, frozenset[str]] = {
     "manual": frozenset(_BEGINNINGS),
-    "photo": frozenset({"image/jpeg", "image/png"}),
+    "photo": PICTURES,
 }
 """Which types a manual and a photo may have: none that a browser runs."""
 
@@ -70,7 +74,30 @@ class Kept(NamedTuple):
 
 def type_of(content: bytes) -> str | None:
     """Tell by its beginning what a file is; None when it is nothing that is kept."""
-    return next((kind for kind, begins in _BEGINNINGS.items() if content.startswith(begins)), None)
+    found = next((kind for kind, begins in _BEGINNINGS.items() if content.startswith(begins)), None)
+    if found == "image/webp" and content[_WEBP] != b"WEBP":  # the same beginning as sounds and films
+        return None
+    return found
+
+
+def check(purpose: str, content: bytes) -> str:
+    """Return the type of a new file.
+
+    Args:
+        purpose: `manual` or `photo`.
+        content: of the file.
+
+    Raises:
+        FileTypeError: it is no PDF, JPEG, PNG or WebP, or no picture where a photo is wanted.
+        FileSizeError: it is too large.
+    """
+    media_type = type_of(content)
+    if media_type is None or media_type not in PURPOSES[purpose]:
+        kinds = ", ".join(sorted(PURPOSES[purpose]))
+        raise FileTypeError(f"a {purpose} is of one of these types, and what is in this file is none: {kinds}")
+    if len(content) > BYTES_MAX:
+        raise FileSizeError(f"a file has at most {BYTES_MAX // 1_000_000} MB: part it, or make it smaller")
+    return media_type
 
 
 def add(session: Session, actor: Actor, machine_id: str, new: New, *, file_id: str, now: int) -> dict[str, Any]:
@@ -89,17 +116,12 @@ def add(session: Session, actor: Actor, machine_id: str, new: New, *, file_id: s
 
     Raises:
         UnknownRecordError: there is no such machine.
-        FileTypeError: it is no PDF, JPEG or PNG, or no picture where a photo is wanted.
+        FileTypeError: it is no PDF, JPEG, PNG or WebP, or no picture where a photo is wanted.
         FileSizeError: it is too large, or there are too many.
     """
     find(session, "machines", machine_id)
     purpose, name, content = new
-    media_type = type_of(content)
-    if media_type not in PURPOSES[purpose]:
-        kinds = ", ".join(sorted(PURPOSES[purpose]))
-        raise FileTypeError(f"a {purpose} is of one of these types, and what is in this file is none: {kinds}")
-    if len(content) > BYTES_MAX:
-        raise FileSizeError(f"a file has at most {BYTES_MAX // 1_000_000} MB: part it, or make it smaller")
+    media_type = check(purpose, content)
     before = _photo(session, machine_id) if purpose == "photo" else None
     if before is not None:
         session.execute(delete(MachineFile).where(MachineFile.id == before["id"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import re
 import time
 from datetime import timedelta
@@ -25,7 +27,8 @@ from tests.journey.test_alerts import Beside
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    import httpx
+    from playwright.sync_api import Browser, FilePayload
 
 pytestmark = pytest.mark.services
 WIDTHS = ("desktop", "phone", "small phone")
@@ -281,3 +284,90 @@ def test_a_limit_is_kept_with_its_source_and_a_rule_switched_off_keeps_it(beside
     assert (whole["enabled"], whole["values"]["high"], whole["source"]) == (False, 64.0, "Kessler 4.2")
     assert "spenta, non avvisa" in read(beside, "/rules/spindle-hot?machine=mill-2")
     assert beside.it.get("/rules", "operator").status_code == 404
+
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def test_a_photo_of_the_work_is_kept_with_its_order_and_what_is_none_is_refused(beside: Beside) -> None:
+    send, get = beside.it.send, beside.it.get
+    made = send("POST", "/work-orders", "maintenance", data={"machine": "mill-1", "title": "Belt"})
+    path = made.headers["location"].partition("?")[0]
+
+    def give(content: bytes, name: str = "photo.png", holder: str = "maintenance") -> httpx.Response:
+        sent = {"photo": (name, content, "image/png")}
+        return send("POST", f"{path}/photos", holder, files=sent, headers={"Accept-Language": "it"})
+
+    assert give(PNG, "C:\\foto\\../=cinghia.png").status_code == 303
+    (kept,) = get(f"/api/v1{path}/photos", "maintenance").json()["items"]
+    assert (kept["name"], kept["media_type"], kept["bytes"]) == ("cinghia.png", "image/png", len(PNG))
+    page = read(beside, path)
+    assert 'accept="image/*" capture="environment"' in page
+    assert f'src="/api/v1{path}/photos/{kept["id"]}"' in page
+    picture = get(f"/api/v1{path}/photos/{kept['id']}", "maintenance")
+    assert picture.content == PNG
+    assert picture.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in picture.headers["content-security-policy"]
+    for wrong in (b"<script>alert(1)</script>", b"%PDF-1.7", b"RIFF\x00\x00\x00\x00WAVE"):
+        refused = give(wrong)
+        assert refused.status_code == 422
+        assert "Il contenuto di questo file non è JPEG" in refused.text
+    over = give(PNG + bytes(20_000_000))
+    assert (over.status_code, "al più 20 MB" in over.text) == (422, True)
+    assert "Scatta una foto, o scegline una." in give(b"").text
+    for holder in ("operator", "member"):
+        assert give(PNG, holder=holder).status_code == 404
+        assert get(f"/api/v1{path}/photos/{kept['id']}", holder).status_code == 404
+    webp = b"RIFF\x1a\x00\x00\x00WEBPVP8L"
+    second = send("POST", f"/api/v1{path}/photos", "maintenance", content=webp).json()
+    assert (second["name"], second["media_type"]) == ("Photo", "image/webp")
+    assert send("POST", f"{path}/photos/{second['id']}/remove", "maintenance").status_code == 303
+    said = get("/api/v1/audit", subject=f"{path[1:]}/photos").json()["items"]
+    assert [each["what"] for each in said] == ["remove", "add", "add"]
+    assert send("POST", f"{path}/cancel", "maintenance").status_code == 303
+    assert send("POST", f"{path}/photos/{kept['id']}/remove", "maintenance").status_code == 422
+    assert send("DELETE", f"/api/v1{path}/photos/{kept['id']}", "maintenance").status_code == 409
+    assert len(get(f"/api/v1{path}/photos", "maintenance").json()["items"]) == 1
+
+
+def test_a_form_with_a_file_needs_the_sessions_token_and_our_own_page(beside: Beside, browser: Browser) -> None:
+    made = beside.it.send("POST", "/work-orders", "maintenance", data={"machine": "mill-1", "title": "Guard"})
+    path = made.headers["location"].partition("?")[0]
+    with screen(browser, beside.it, "fitter", "small phone", script=False) as it:
+        it.open(path)
+        it.page.set_input_files("#photo", {"name": "riparo.png", "mimeType": "image/png", "buffer": PNG})
+        it.click("text=Salva la foto")
+        assert "La foto è salvata." in it.texts()
+        assert it.width() <= SIZES["small phone"][0]
+        picture: FilePayload = {"name": "x.png", "mimeType": "image/png", "buffer": PNG}
+        token = it.page.input_value(f"form[action='{path}/photos'] [name=csrf]")
+        for csrf, origin in (("", beside.it.url), ("0" * 32, beside.it.url), (token, "https://elsewhere.example")):
+            answer = it.page.request.post(
+                f"{beside.it.url}{path}/photos", multipart={"photo": picture, "csrf": csrf}, headers={"Origin": origin}
+            )
+            assert answer.status == 403
+    assert len(beside.it.get(f"/api/v1{path}/photos", "maintenance").json()["items"]) == 1
+
+
+def test_manuals_and_the_photo_of_a_machine_are_brought_by_a_form(beside: Beside) -> None:
+    send, page = beside.it.send, "/administration/machines/mill-2/files"
+
+    def give(purpose: str, content: bytes, name: str, holder: str = "administrator") -> httpx.Response:
+        said = {"purpose": purpose}
+        return send("POST", page, holder, headers={"Accept-Language": "it"}, data=said, files={"file": (name, content)})
+
+    assert f'href="{page}"' in read(beside, "/administration/machines/mill-2", "administrator")
+    assert "Non c'è ancora nessun manuale." in html.unescape(read(beside, page, "administrator"))
+    assert give("manual", b"%PDF-1.7 and so on", "Uso e manutenzione.pdf").status_code == 303
+    assert give("photo", PNG, "davanti.png").status_code == 303
+    assert give("photo", PNG, "di lato.png").status_code == 303
+    shown = read(beside, page, "administrator")
+    assert ("Uso e manutenzione.pdf" in shown, "davanti.png" in shown, "di lato.png" in shown) == (True, False, True)
+    assert "non è JPEG" in give("photo", b"%PDF-1.7", "foto.png").text
+    assert "non è PDF" in give("manual", b"<html>", "manuale.pdf").text
+    assert give("manual", b"%PDF-1.7", "x.pdf", "maintenance").status_code == 404
+    kept = beside.it.get("/api/v1/machines/mill-2/files").json()["items"]
+    assert send("POST", f"{page}/{kept[0]['id']}/remove").status_code == 303
+    assert len(beside.it.get("/api/v1/machines/mill-2/files").json()["items"]) == 1

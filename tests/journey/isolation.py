@@ -162,10 +162,13 @@ def _at_sites(it: World) -> Whose:
             "POST", f"/api/v1/machines/{machine}/files", params={"purpose": "manual", "name": note}, content=b"%PDF-1.7"
         )
         assert kept.status_code == 201, kept.text
+        photo = it.send("POST", f"/api/v1/work-orders/{order}/photos", params={"name": note}, content=b"\xff\xd8\xff")
+        assert photo.status_code == 201, photo.text
         for place, each, holders in (
             ("{lock_out_id}", lock, who),
             ("{order_number}", order, who),
             ("{order_number}/{deed}", f"{order}/start", who),
+            ("{order_number}/photos/{photo_id}", f"{order}/photos/{photo.json()['id']}", who),
             ("{window_id}", window, who),
             ("{time_id}", time, who),
             ("{feed_id}", feed, who & staff),

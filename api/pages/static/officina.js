@@ -42,6 +42,12 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A file that is larger than is kept does not travel first.
+document.addEventListener("change", (event) => {
+  const { most, large } = event.target.dataset ?? {};
+  if (most) event.target.setCustomValidity([...event.target.files].some((file) => file.size > Number(most)) ? large : "");
+});
+
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("/service-worker.js").catch(() => {});
 
 // The offline page says since when, and goes back as soon as the server answers.
