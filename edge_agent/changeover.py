@@ -14,7 +14,7 @@ from shopfloor.errors import ExpectedError
 from shopfloor.wire import edge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from edge_agent.config import EdgeConfig
@@ -62,7 +62,7 @@ class Changeover:
         self._clock = clock
         self._present = first
         self._lock = asyncio.Lock()
-        self._seen = self._signature()
+        self._seen = _signature(first.config.files)
         self.status = edge.Configuration("file", clock())
         self._came_in_force(first, first.problem)
 
@@ -76,7 +76,7 @@ class Changeover:
         pending: object = None
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            found = self._signature()
+            found = _signature(self._present.config.files)
             if found == self._seen:
                 pending = None
             elif found != pending:
@@ -109,6 +109,7 @@ class Changeover:
         async with self._lock:
             try:
                 found = in_force(self._path)
+                seen = _signature(found.config.files) | self._seen
                 changed = await self._switch(found.config, must_connect=True)
                 if found.superseded:
                     log.warning("configuration.superseded", kept=str(set_aside(self._path)))
@@ -117,7 +118,8 @@ class Changeover:
                 log.error("configuration.refused", file=str(self._path), problem=str(error))
                 return
             self._came_in_force(found, found.problem)
-            self._seen = self._signature()
+            # What was seen before it was read: files that change while machines connect are read again.
+            self._seen = {file: seen[file] for file in found.config.files}
             log.info("configuration.changed", file=str(self._path), machines=changed)
 
     def _came_in_force(self, found: InForce, problem: str = "") -> None:
@@ -160,14 +162,15 @@ class Changeover:
             missing = awaited - self._plant.connected()
         return missing
 
-    def _signature(self) -> tuple[tuple[int, int, int], ...]:
-        """Return something that differs after each change of the files that the configuration is made of."""
-        found = []
-        for path in self._present.config.files:
-            try:
-                stat = path.stat()
-            except OSError:
-                found.append((0, 0, 0))
-            else:
-                found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        return tuple(found)
+
+def _signature(files: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
+    """Return what differs for a file after each change of it."""
+    found = {}
+    for path in files:
+        try:
+            stat = path.stat()
+        except OSError:
+            found[path] = (0, 0, 0)
+        else:
+            found[path] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return found

@@ -282,6 +282,7 @@ class Client:
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
+        self._own_wish = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"mqtt.{client_id}", daemon=True)
         self._client: _Paho | None = None
         self._connection = 0
@@ -359,9 +360,10 @@ class Client:
             client.acknowledge([each.mid for each in received if each.qos and each.connection == self._connection])
 
     def reconnect(self) -> None:
-        """Drop this connection and make a new one: for a subscription that hears nothing."""
+        """Drop this connection and make a new one, with no longer wait than after a steady one."""
         client = self._client
         if client is not None:
+            self._own_wish.set()
             client.disconnect()
 
     # What follows runs in the network thread.
@@ -370,8 +372,10 @@ class Client:
         wait_seconds = RECONNECT_SECONDS_MIN
         while not self._stopping.is_set():
             begun = time.monotonic()
-            if self._connect_once() and time.monotonic() - begun >= STEADY_SECONDS:
+            was_connected = self._connect_once()
+            if was_connected and (self._own_wish.is_set() or time.monotonic() - begun >= STEADY_SECONDS):
                 wait_seconds = RECONNECT_SECONDS_MIN
+            self._own_wish.clear()
             if self._stopping.wait(random.uniform(0, wait_seconds)):  # noqa: S311 - jitter is no secret
                 return
             wait_seconds = min(wait_seconds * 2, RECONNECT_SECONDS_MAX)

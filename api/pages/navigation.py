@@ -55,6 +55,7 @@ ADMINISTRATION = (
     Place("/administration/sites", mark("Sites"), _ADMINISTRATOR),
     Place("/administration/machines", mark("Machines"), _ADMINISTRATOR),
     Place("/administration/agents", mark("Agents"), _ADMINISTRATOR),
+    Place("/administration/hours", mark("Opening hours"), _ADMINISTRATOR),
     Place("/administration/attribution", mark("Who pays"), _ADMINISTRATOR),
     Place("/administration/people", mark("People"), _ADMINISTRATOR),
     Place("/administration/keys", mark("Keys and screens"), _ADMINISTRATOR),

@@ -197,6 +197,7 @@ def _administrators(it: World) -> Whose:
     keys = {each["id"] for each in it.get("/api/v1/api-keys").json()["items"]}
     return {
         "job-rules/{rule_id}": dict.fromkeys(rules, ADMINISTRATOR),
+        "attribution/{rule_id}": dict.fromkeys(rules, ADMINISTRATOR),
         "{entry_id}": dict.fromkeys(entries, ADMINISTRATOR),
         "{key_id}": dict.fromkeys(keys, ADMINISTRATOR),
     }

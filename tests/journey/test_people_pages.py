@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.services
 
 PEOPLE, KEYS, PAYERS = "/administration/people", "/administration/keys", "/administration/attribution"
+HOURS = "/administration/hours"
 WAYS = (
     ("GET", PEOPLE), ("GET", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/x/deeds"), ("GET", KEYS),
     ("POST", KEYS), ("POST", f"{KEYS}/x/remove"), ("GET", "/administration/consortium"),
     ("POST", "/administration/consortium"), ("GET", "/administration/import/members"),
     ("POST", "/administration/import/members"), ("GET", PAYERS), ("POST", PAYERS), ("POST", f"{PAYERS}/x/remove"),
+    ("GET", HOURS), ("GET", f"{HOURS}/new"), ("POST", f"{HOURS}/new"), ("POST", f"{HOURS}/x/remove"),
 )  # fmt: skip
 
 
@@ -282,3 +284,42 @@ def test_a_badge_is_given_and_taken_away_from_now_on(ada: httpx.Client) -> None:
         assert send(ada, PAYERS, badge="04A1", payer=payer).status_code == 303
         assert "04A1" in ada.get(PAYERS).text
     assert send(ada, PAYERS, badge="", payer="firm-a").status_code == 422
+
+
+def test_opening_hours_are_typed_as_people_write_them_and_mistakes_keep_what_was_typed(
+    it: World, ada: httpx.Client
+) -> None:
+    there = it.get("/api/v1/calendars").json()["items"]
+    assert "Aperte in ogni momento" in ada.get(HOURS).text
+    typed = {f"hours-{number}": "6:00-14:00 14:30-22:00" for number in range(5)} | {"hours-5": "8-12"}
+    form = {"id": "shifts", "name": "Turni", "zone": "Europe/Rome", "days": "2026-12-08 chiuso Immacolata", **typed}
+    refused = send(ada, f"{HOURS}/new", machine="mill-1", **form)
+    assert refused.status_code == 422
+    assert 'value="8-12"' in refused.text
+    assert "Scrivere orari come" in refused.text
+    for wrong, field in (("2026-13-40 chiuso", "days"), ("tomorrow", "days"), ("2026-12-08 sometimes", "days")):
+        answer = send(ada, f"{HOURS}/new", **(form | {"hours-5": "", field: wrong}))
+        assert (answer.status_code, "Scrivere un giorno per riga" in answer.text) == (422, True)
+
+    saved = send(ada, f"{HOURS}/new", machine="mill-1", **(form | {"hours-5": "8:00-12:00"}))
+    assert saved.status_code == 303, saved.text
+    kept = it.get("/api/v1/calendars/shifts").json()
+    assert kept["machines"] == ["mill-1"]
+    assert kept["days"] == [{"day": "2026-12-08", "kind": "closed", "name": "Immacolata"}]
+    assert {"weekday": 5, "starts_minute": 480, "ends_minute": 720} in kept["hours"]
+    assert len(kept["hours"]) == 11
+
+    shown = ada.get(f"{HOURS}/shifts").text
+    assert 'value="6:00-14:00 14:30-22:00"' in shown
+    again = send(ada, f"{HOURS}/shifts", machine="mill-1", **(form | {"hours-5": "", "name": "Turni nuovi"}))
+    assert again.status_code == 303, again.text
+    stale = ada.post(f"{HOURS}/shifts", data={"csrf": shown.split('name="csrf" value="')[1].split('"')[0], **form,
+                                             "version": "0" * 16, "hours-5": ""})  # fmt: skip
+    assert stale.status_code == 422
+    assert len(it.get("/api/v1/calendars/shifts").json()["hours"]) == 10
+    assert send(ada, f"{HOURS}/new", **(form | {"hours-5": ""})).status_code == 422
+    taken = send(ada, f"{HOURS}/new", machine="mill-1", **(form | {"hours-5": "", "id": "other"}))
+    assert "Una macchina segue un solo calendario" in taken.text
+
+    assert send(ada, f"{HOURS}/shifts", f"{HOURS}/shifts/remove").status_code == 303
+    assert it.get("/api/v1/calendars").json()["items"] == there
