@@ -126,8 +126,18 @@ def _named(value: object, names: tuple[str, ...]) -> str:
     return names[index] if index is not None and 0 <= index < len(names) else ""
 
 
+def _first_warning(levels: object, start: object) -> float | None:
+    """Return the level that is reached first, where a counter warns at several (DI WarningValues)."""
+    if not isinstance(levels, list | tuple):
+        return _number(levels)
+    numbers = [number for each in levels if (number := _number(each)) is not None]
+    begin = _number(start)
+    return min(numbers, key=lambda each: abs(each - begin) if begin is not None else 0.0, default=None)
+
+
 def _life(name: str, nodes: Mapping[str, NodeIdentity], values: Mapping[NodeIdentity, object]) -> Life:
     told = {key: values.get(node) for key, node in nodes.items()}
+    told["warning"] = _first_warning(told.get("warning"), told.get("start"))
     raw = _text(told.get("unit"))
     numbers = {key: seconds(_number(told.get(key)), raw)[0] for key in ("value", "start", "warning", "limit")}
     counts_up = told.get("counts_up")

@@ -148,6 +148,8 @@ CNC_TYPES = (
     TypeNode("CNC:1008", "CncAxisListType", "UA:58"),
     TypeNode("CNC:1009", "CncSpindleListType", "UA:58"),
     TypeNode("CNC:1010", "CncChannelListType", "UA:58"),
+    TypeNode("CNC:1006", "CncAlarmType", "UA:10523"),
+    TypeNode("CNC:1011", "CncMessageType", "UA:2041"),
     TypeNode("CNC:3001", "CncSpindleTurnDirection", "UA:29", _DATA, values=("None", "CW", "CCW")),
     TypeNode("CNC:3002", "CncChannelProgramStatus", "UA:29", _DATA, values=(
         "Stopped", "Running", "Waiting", "Interrupted", "Canceled")),
@@ -161,6 +163,7 @@ EVENT_FIELDS: Mapping[str, Mapping[str, str]] = {
     "MT:31": {"MT:Identifier": "String", "MT:OrderIdentifier": "String", "MT:CustomerOrderIdentifier": "String",
               "MT:RunsPlanned": "UInt32", "MT:RunsCompleted": "UInt32"},
     "MT:17": {"MT:Name": "String", "MT:JobIdentifier": "String"},
+    "CNC:1006": {"CNC:AlarmIdentifier": "String", "CNC:HelpSource": "String"},
     "IJ:1006": {"IJ:JobOrder": "IJ:3008", "IJ:JobState": "IJ:3006", "IJ:JobResponse": "IJ:3013"},
 }  # fmt: skip
 """What the types of events declare: field and its data type; numbers are components, all others are properties."""
@@ -222,9 +225,8 @@ class AddressSpace:
             self._index[prefix] = await self._server.register_namespace(NAMESPACES[prefix])
         for each in (*TYPES, *(CNC_TYPES if cnc else ())):
             await self._add_type(each)
-        for kind, fields in EVENT_FIELDS.items():
-            for field, data_type in fields.items():
-                await self._add_field(self.node(kind), field, data_type)
+            for field, data_type in EVENT_FIELDS.get(each.node, {}).items():
+                await self._add_field(self.node(each.node), field, data_type)
         machines = self.node("MY:1001")
         await self.add_object(machines, ua.NodeId(_OBJECTS_FOLDER), "MY:Machines", "UA:61", ORGANIZES)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import uuid
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,12 @@ from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from simulators.address_space import AddressSpace, MachineNodes, variant
+from simulators.alerts import Alerts, ControlMessages
 from simulators.honest import HonestServer
 from simulators.job_orders import OrderTable
 from simulators.machine_tables import JobTable, ToolTable
 from simulators.transitions import ProgramTransitions
-from simulators.tree import BLOCKS, MESSAGES, NOTIFICATION, PROGNOSIS, Served, has_plan
+from simulators.tree import BLOCKS, PROGNOSIS, Served, has_plan
 from simulators.workdays import SECOND
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from simulators.tree import Source, Variable
 
 _log = logging.getLogger(__name__)
-
-ALARM_SEVERITY, WARNING_SEVERITY = 700, 300
-"""OPC UA event severities of alarms that stop the machine and of others."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECURE = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt
@@ -227,10 +224,11 @@ class _MachineOnServer:
         self._clock = clock
         self._nodes: MachineNodes
         self._variables: dict[str, list[_Binding]] = {}
-        self._jobs: JobTable | OrderTable
+        self._jobs: JobTable | OrderTable | None = None
         self._tools: ToolTable
-        self._alerts: _Alerts
+        self._alerts: Alerts
         self._programs: ProgramTransitions | None = None
+        self._messages: ControlMessages | None = None
         self._prognosis: int | None = None
         self._vanished: dict[Any, Any] = {}
         self._unseen: dict[Any, tuple[Any, int, int]] = {}
@@ -251,8 +249,12 @@ class _MachineOnServer:
         if self.is_control:
             await self._nodes.build_control(source.variables)
             self._bind(space)
+            self._messages = ControlMessages(self._server, space, self._nodes)
+            await self._messages.build()
         else:
             await self._build_machine_tool(space, now)
+        self._alerts = Alerts(self._server, space, self._nodes, is_control=self.is_control)
+        await self._alerts.build()
         await self._open(now)
 
     def _bind(self, space: AddressSpace) -> None:
@@ -270,14 +272,12 @@ class _MachineOnServer:
             else OrderTable(self._server, space, self._nodes, self._write)
         )
         self._tools = ToolTable(space, self._nodes, self._write)
-        self._alerts = _Alerts(self._server, space, self._nodes)
         await self._jobs.build()
         states = {each.signal: each.states for each in source.variables}
         if isinstance(self._jobs, JobTable) and "job" in states:  # recordings know of no jobs
             self._programs = ProgramTransitions(self._server, space, self._nodes, states["program_state"])
             await self._programs.build()
         await self._tools.build(source.tools(now))
-        await self._alerts.build()
         if source.service_due(now) is not None:
             await self._build_prognosis(space)
 
@@ -300,7 +300,7 @@ class _MachineOnServer:
     async def serve(self, now: int) -> None:
         """Serve what is due: first the events of jobs and programs, then the nodes."""
         due = list(self._source.due(now))
-        if not self.is_control:
+        if self._jobs is not None:
             await self._jobs.tell(self._source.jobs(now))
         if self._programs is not None:
             await self._programs.tell(due)
@@ -313,7 +313,7 @@ class _MachineOnServer:
         first = list(self._source.open(now))
         if self._programs is not None:
             self._programs.know(first)
-        if not self.is_control:
+        if self._jobs is not None:
             await self._jobs.tell(self._source.jobs(now))
         for each in first:
             missing.discard(each.signal)
@@ -326,8 +326,8 @@ class _MachineOnServer:
         for binding in self._variables.get(served.signal, ()):
             for node, value in binding.encode(served.value):
                 await self._write(node, value, served.stamp, served.status)
-        if self.is_control:
-            return
+        if self._messages is not None:
+            await self._messages.show(served)
         if served.signal == "job" and isinstance(self._jobs, JobTable):
             await self._write(self._jobs.job_node_id, self._jobs.reference(served.value), served.stamp)
         elif served.signal == "alarm_blocking":
@@ -336,7 +336,7 @@ class _MachineOnServer:
             await self._alerts.show(served)
 
     async def _show_tables(self, now: int) -> None:
-        if self.is_control:
+        if self._jobs is None:
             return
         await self._jobs.show(self._source.jobs(now), now)
         await self._tools.show(self._source.tools(now), now)
@@ -414,56 +414,6 @@ class _Binding:
             value = self._variable.codes[value]
         scaled = value * self._variable.scale if self._variable.scale != 1 else value
         return [(self._node, variant(scaled, self._variable.built_in))]
-
-
-class _Alerts:
-    """Alarm events of one machine (OPC 40501-1, 9.1), raised at its Messages object and at the Server object.
-
-    Attributes:
-        blocking: an alarm that stops the machine is active; told before the alarm itself.
-    """
-
-    def __init__(self, server: Server, space: AddressSpace, nodes: MachineNodes) -> None:
-        self._server = server
-        self._space = space
-        self._nodes = nodes
-        self._event: Any = None
-        self._active = ""
-        self.blocking = False
-
-    async def build(self) -> None:
-        messages = self._nodes.at(MESSAGES)
-        generator = await self._server.get_event_generator(self._space.node("MT:39"), messages)
-        self._event = generator.event
-        self._event.SourceNode = messages
-        self._event.ConditionName = "Alert"
-
-    async def show(self, served: Served) -> None:
-        """Raise what became active and settle what was."""
-        text = str(served.value or "")
-        if text == self._active:
-            return
-        if self._active:
-            await self._raise(self._active, served.stamp, active=False)
-        if text:
-            self._event.Severity = ALARM_SEVERITY if self.blocking else WARNING_SEVERITY
-            await self._raise(text, served.stamp, active=True)
-        self._active = text
-
-    async def _raise(self, alarm: str, stamp: int, *, active: bool) -> None:
-        code, _, text = alarm.partition(" ")
-        event = self._event
-        event.EventId = uuid.uuid4().bytes
-        event.Time = event.ReceiveTime = _time(stamp)
-        event.Message, event.ErrorCode = ua.LocalizedText(text), code
-        event.Retain = active
-        event.NodeId = self._nodes.at(f"{NOTIFICATION}/SIM:Alert-{code}")
-        event.ActiveState = ua.LocalizedText("Active" if active else "Inactive")
-        setattr(event, "ActiveState/Id", active)
-        for emitter in (self._nodes.at(MESSAGES), ua.NodeId(ua.ObjectIds.Server)):
-            told = copy(event)
-            told.emitting_node = emitter
-            await self._server.iserver.subscription_service.trigger_event(told)
 
 
 def _time(stamp: int) -> datetime:

@@ -56,7 +56,7 @@ class Notifier:
         generator = await self._server.get_event_generator(self._kind, self._emitter)
         self._event = generator.event
 
-    async def tell(self, source: Any, name: str, stamp: int, fields: Mapping[str, Any]) -> None:
+    async def tell(self, source: Any, name: str, stamp: int, fields: Mapping[str, Any], text: str = "") -> None:
         """Raise one.
 
         Args:
@@ -64,12 +64,13 @@ class Notifier:
             name: of that node.
             stamp: when it happened.
             fields: variants by name; a name that the type does not declare is added.
+            text: the message; the name when there is none.
         """
         event = self._event
         event.EventId = uuid.uuid4().bytes
         event.Time = event.ReceiveTime = _EPOCH + timedelta(microseconds=stamp // 1000)
         event.SourceNode, event.SourceName, event.Severity = source, name, _SEVERITY
-        event.Message = ua.LocalizedText(name)
+        event.Message = ua.LocalizedText(text or name)
         for field, value in fields.items():
             event.add_property(field, value.Value, value.VariantType)
         for emitter in (self._emitter, ua.NodeId(ua.ObjectIds.Server)):

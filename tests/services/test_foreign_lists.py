@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shopfloor.entries import Alarm, Message, Prognosis, Tool, decode, decode_all
+from edge_agent import opcua
+from shopfloor.entries import Alarm, Life, Message, Prognosis, Tool, decode, decode_all
 from tests.services.test_foreign_server import configure, introduce, play, server, server_config
 from tests.services.test_opcua_source import Notebook, until, watching
 
@@ -121,3 +122,31 @@ async def test_tools_and_prognoses_come_and_go_without_a_new_connection(
     assert (life.value, life.limit, life.unit, life.measure, life.counts_up) == (1800.0, 3600.0, "s", "time", True)
     assert (prognosis.kind, prognosis.predicted) == ("tool_change", "2026-11-22T18:00:00Z")
     assert prognosis.details == {"tool_name": "Drill", "location": "Magazine"}
+
+
+async def test_lifetime_counters_are_read_whole_as_they_count_on_and_go(
+    tmp_path: Path, server: NodeOpcuaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opcua, "LISTS_SECONDS", 0.1)
+    notebook = Notebook()
+    introduce(server, tmp_path)
+    bearing = {"name": "SpindleBearing", "value": 1500.0, "start": 0.0, "limit": 12000.0, "warnings": [9000.0, 11000.0],
+               "unit": {"id": 4740434, "symbol": "h"}}  # fmt: skip
+    clamps = {"name": "Clamps", "value": 8.0, "start": 500.0, "limit": 0.0, "unit": {"id": 17225, "symbol": "{pieces}"}}
+    server.happen("lifetime", bearing)
+    server.happen("lifetime", clamps)
+    async with watching(server_config(configure(tmp_path, server)), notebook):
+        await until(lambda: notebook.last("lifetimes"), "the counters")
+        server.happen("lifetime", {**bearing, "value": 1501.0})
+        await until(lambda: len(notebook.values["lifetimes"]) > 1, "one counts on")
+        for name in ("SpindleBearing", "Clamps"):
+            server.happen("remove", name)
+        await until(lambda: notebook.last("lifetimes") == "[]", "gone")
+        assert notebook.health["m01"].refused == {}
+    told = [decode_all(Life, str(each.value))[0] for each in notebook.values["lifetimes"][:2]]
+    hours: dict[str, Any] = {"unit": "s", "start": 0.0, "warning": 9000 * 3600.0, "limit": 12000 * 3600.0}
+    for value, lives in zip((1500, 1501), told, strict=True):
+        assert sorted(lives, key=lambda each: each.id) == [
+            Life("Clamps", 8.0, "{pieces}", start=500.0, limit=0.0),
+            Life("SpindleBearing", value * 3600.0, **hours),
+        ]

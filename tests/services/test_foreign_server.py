@@ -13,6 +13,7 @@ from edge_agent import check
 from edge_agent.certificate import own_certificate
 from edge_agent.config import load
 from edge_agent.opcua_client import status_name
+from edge_agent.opcua_connect import PREFERENCE
 from shopfloor.periods import DAY, Period, format_instant, parse_instant
 from shopfloor.runtime import clock
 from shopfloor.stores.open import open_store
@@ -187,7 +188,7 @@ async def test_exactly_what_is_served_arrives_with_its_source_time(tmp_path: Pat
         for status in ("BadSensorFailure", "UncertainLastUsableValue"):
             play(lathe, {"spindle_load": 1.5, "feed_override": 77.0, "parts": 9}, status=status)
             await until(partial(told.has_reached, notebook), "all qualities arrived")
-        assert notebook.health[MACHINE].security == "Basic256Sha256/SignAndEncrypt", "the best that it offers"
+        assert notebook.health[MACHINE].security == "Aes256_Sha256_RsaPss/SignAndEncrypt", "the best that it offers"
     for signal in SIGNALS:
         assert heard(notebook, signal) == told.of(signal), signal
     health = notebook.health[MACHINE]
@@ -198,6 +199,24 @@ async def test_exactly_what_is_served_arrives_with_its_source_time(tmp_path: Pat
         "product_instance_uri": IDENTITY["product_instance_uri"],
     }
     assert health.refused == {}
+
+
+@pytest.mark.parametrize("policy", sorted({*PREFERENCE} - {"none"}))
+async def test_every_policy_of_the_agent_is_spoken_with_its_own_certificate_trusted(
+    tmp_path: Path, lathe: NodeOpcuaServer, policy: str
+) -> None:
+    notebook = Notebook()
+    path = configure(tmp_path, lathe)
+    path.write_text(f'{path.read_text()}security = "{policy}"\n')
+    (config,) = load(path).servers
+    assert (config.policy, config.mode, config.user) == (policy, "SignAndEncrypt", "")
+    introduce(lathe, tmp_path)
+    async with watching(config, notebook):
+        await until(lambda: notebook.proofs, "observed")
+        play(lathe, ROUNDS[0])
+        await until(lambda: notebook.last("program") == ROUNDS[0]["program"], "values arrive")
+        assert notebook.health[MACHINE].security == f"{policy}/SignAndEncrypt"
+    assert notebook.health[MACHINE].refused == {}
 
 
 async def test_a_quick_signal_comes_whole_and_in_order(tmp_path: Path, lathe: NodeOpcuaServer) -> None:

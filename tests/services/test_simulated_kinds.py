@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent import check
 from edge_agent.config import load
-from shopfloor.entries import Alarm, Tool, decode, decode_all
+from shopfloor.entries import Alarm, Message, Tool, decode, decode_all
 from shopfloor.runtime import clock
 from shopfloor.signals import DECIDING, SIGNALS
 from shopfloor.states import State, state_of
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.services
 
 SET = ("job", "order", "customer_order", "program", "execution_mode")
-LISTED = {"tool", "tools", "prognoses", "alarm", "alarm_blocking", "alarms"}
+ALARMS = {"alarm", "alarm_blocking", "alarms"}
+LISTED = {"tool", "tools", "prognoses", *ALARMS}
 
 
 def script_of(edition: Edition) -> Script:
@@ -69,7 +70,7 @@ async def test_every_signal_that_a_server_of_any_kind_serves_is_found_by_init_se
     tmp_path: Path, edition: Edition
 ) -> None:
     script, notebook = script_of(edition), Notebook()
-    told = {} if edition == "cnc" else dict.fromkeys(LISTED)
+    told = dict.fromkeys(ALARMS if edition == "cnc" else LISTED)
     served = {each.signal for each in script.variables if each.signal in SIGNALS and each.signal != "alarm"}
     async with serving(tmp_path, script) as server:
         config, seen = await configured(tmp_path, server.endpoint)
@@ -106,6 +107,31 @@ async def test_the_jobs_of_a_server_without_the_deprecated_tree_are_consistent_s
     assert {name: values[name] for name in ("job", "runs_planned", "job_parts", "job_parts_good")} == {
         "job": first.id, "runs_planned": first.runs_planned, "job_parts": 3, "job_parts_good": 2,
     }  # fmt: skip
+
+
+async def test_the_alarms_and_messages_of_a_control_are_read_also_after_a_new_connection(tmp_path: Path) -> None:
+    script, notebook, again = script_of("cnc"), Notebook(), Notebook()
+    async with serving(tmp_path, script) as server:
+        config, _ = await configured(tmp_path, server.endpoint)
+        async with watching(config, notebook):
+            await until(lambda: notebook.proofs, "observed")
+            assert notebook.last("alarms") == "[]"
+            script.say("alarm_blocking", value=True)
+            script.say("alarm", "25000 Axis X: encoder")
+            ended = script.say("program_state", 2)
+            await until(lambda: notebook.last("alarm_blocking") is True, "the alarm")
+            await until(lambda: notebook.last("message"), "the message")
+        async with watching(config, again):
+            await until(lambda: again.last("alarm") == "25000 Axis X: encoder", "the alarm is repeated")
+            script.say("alarm", "")
+            await until(lambda: again.last("alarms") == "[]", "it is over")
+            assert again.health[next(iter(again.health))].refused == {}
+    (alarm,), more = decode_all(Alarm, str(notebook.last("alarms")))
+    assert (alarm.code, alarm.text, alarm.severity, alarm.blocking, more) == ("25000", "Axis X: encoder", 900, True, 0)
+    (message,) = notebook.values["message"]
+    assert decode(Message, str(message.value)) == Message("", "Program O1234 ended", 100, "Control")
+    assert message.source == ended // 1000 * 1000
+    assert again.values["message"] == [], "what was said is not said again"
 
 
 async def test_check_tells_active_alarms_and_tools_as_the_agent_would_store_them(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_CACHE = HERE.parents[2] / ".cache" / "node-peer"
@@ -39,6 +39,9 @@ IDENTITY: Mapping[str, str | int] = {
     "serial_number": "SN-0042",
     "year": 2019,
 }
+
+POLICIES = ("None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss")
+"""The security policies that the peer offers."""
 
 
 class PeerError(Exception):
@@ -141,7 +144,7 @@ class NodeOpcuaServer:
     """A running server: where it is, and what it serves.
 
     Attributes:
-        url: its endpoint, the same for security None and for Basic256Sha256 with SignAndEncrypt.
+        url: its endpoint, the same for security None and for each policy with SignAndEncrypt.
         certificate: its self-signed certificate, PEM.
         process: the node process, for a test that kills or freezes it by its pid.
     """
@@ -188,7 +191,7 @@ class NodeOpcuaServer:
         return [Served(*value) for value in self._ask({"served": quantity})]
 
     def happen(self, what: str, told: Mapping[str, Any] | str) -> None:
-        """Let something happen: `alarm`, `message`, `jobStatus`, `tool`, `prognosis` or `remove`, as in server.cjs."""
+        """Let something happen: `alarm`, `message`, `jobStatus`, `tool`, `lifetime`, `prognosis`, `remove`."""
         self._ask({what: told})
 
     def trust(self, certificate: Path) -> None:
@@ -250,6 +253,7 @@ def node_opcua_server(
     anonymous: bool = True,
     accept_unknown_certificates: bool = False,
     tick_seconds: float | None = 0.1,
+    policies: Sequence[str] = POLICIES,
 ) -> Iterator[NodeOpcuaServer]:
     """A machine tool on a loopback port for as long as the context lasts.
 
@@ -262,6 +266,7 @@ def node_opcua_server(
         anonymous: whether a client may come without a login.
         accept_unknown_certificates: whether to accept client certificates that nobody has told it to `trust`.
         tick_seconds: period at which values change by themselves; None holds everything still.
+        policies: the security policies that it offers, by their names in node-opcua; all but None sign and encrypt.
 
     Yields:
         The running server.
@@ -280,6 +285,7 @@ def node_opcua_server(
         "anonymous": anonymous,
         "accept_unknown_certificates": accept_unknown_certificates,
         "tick_seconds": tick_seconds,
+        "policies": [*policies],
     }
     with (folder / "server.log").open("a", encoding="utf-8") as log:
         process = subprocess.Popen(

@@ -265,6 +265,36 @@ class Happenings {
     return { name };
   }
 
+  /** A counter of OPC 40001-1, 15.2; what is told again of one that is there counts on. */
+  lifetime({ name, value, start, limit, warnings, unit }) {
+    const known = this.members.get(name);
+    const counter = known ?? this.addLifetime(name, warnings !== undefined);
+    setProperty(counter, "Double", value);
+    if (known) return { name };
+    setProperty(below(counter, "DI:StartValue"), "Double", start);
+    setProperty(below(counter, "DI:LimitValue"), "Double", limit);
+    const units = { ...PERCENT, unitId: unit.id, displayName: { text: unit.symbol } };
+    setProperty(below(counter, "EngineeringUnits"), "ExtensionObject", new EUInformation(units));
+    if (warnings) {
+      const levels = { dataType: "Double", arrayType: "Array", value: Float64Array.from(warnings) };
+      below(counter, "DI:WarningValues").setValueFromSource(levels);
+    }
+    return { name };
+  }
+
+  addLifetime(browseName, warns) {
+    const counters = below(this.machine, "MY:MachineryBuildingBlocks/MY:LifetimeCounters");
+    const counter = this.type(468, "DI").instantiate({
+      browseName,
+      namespace: this.namespace,
+      componentOf: counters,
+      dataType: "Double",
+      optionals: warns ? ["WarningValues"] : [],
+    });
+    this.members.set(browseName, counter);
+    return counter;
+  }
+
   prognosis({ name, type, predicted, details }) {
     const optionals = ["ToolName", "ToolIdentifier", "PartIdentifier"];
     const prognosis = this.add(type, name, below(this.machine, "MT:Notification/MT:Prognoses"), optionals);
@@ -314,6 +344,12 @@ function addMachine(space, identity) {
   const spindle = type(22).instantiate({ browseName: "Spindle1", namespace, componentOf, optionals: ["Override"] });
   const optionals = ["RapidOverride"];
   const channel = type(16).instantiate({ browseName: "Channel1", namespace, componentOf, optionals });
+  const my = space.getNamespaceIndex(URIS.MY);
+  space.findNode(`ns=${my};i=1015`).instantiate({
+    browseName: { name: "LifetimeCounters", namespaceIndex: my },
+    namespace,
+    componentOf: below(machine, "MY:MachineryBuildingBlocks"),
+  });
   for (const browseName of ["ActLoad", "ActSpeed"]) {
     namespace.addVariable({ browseName, componentOf: spindle, dataType: "Double" });
   }
@@ -416,7 +452,7 @@ async function startServer(settings) {
     alternateHostname: "127.0.0.1", // for the certificate's subject alternative names
     port: settings.port,
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
-    securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
+    securityPolicies: settings.policies.map((name) => SecurityPolicy[name]),
     allowAnonymous: settings.anonymous,
     userManager: { isValidUser },
     serverCertificateManager: store("pki"),
@@ -436,7 +472,7 @@ async function startServer(settings) {
 }
 
 async function answer(command, server, quantities, ticker, happenings) {
-  for (const name of ["alarm", "message", "jobStatus", "tool", "prognosis", "remove"]) {
+  for (const name of ["alarm", "message", "jobStatus", "tool", "lifetime", "prognosis", "remove"]) {
     if (command[name]) return happenings[name](command[name]);
   }
   if (command.set in quantities) {

@@ -104,3 +104,23 @@ def test_a_lifetime_keeps_a_unit_that_is_no_duration() -> None:
     member = Member(Place.LIFETIMES, "Filter", nodes={"value": node(1), "unit": node(2), "limit": node(3)})
     (life,), _ = decode_all(Life, told(Lists(), [member], {node(1): 7, node(2): "bar", node(3): 9})["lifetimes"])
     assert life == Life("Filter", 7.0, "bar", limit=9.0)
+
+
+@pytest.mark.parametrize(
+    ("levels", "start", "first"),
+    [
+        ([80, 95], 0, 80.0),
+        ([5.0, 20.0], 100, 20.0),
+        ([95, 80], None, 95.0),
+        ([], 0, None),
+        (["x", 3], 0, 3.0),
+        (7, 0, 7.0),
+    ],
+)
+def test_of_several_warnings_the_one_that_is_reached_first_is_told(
+    levels: object, start: object, first: float | None
+) -> None:
+    member = Member(Place.LIFETIMES, "Filter", nodes={"value": node(1), "warning": node(2), "start": node(3)})
+    values = {node(1): 50, node(2): levels, node(3): start}
+    (life,), _ = decode_all(Life, told(Lists(), [member], values)["lifetimes"])
+    assert life.warning == first

@@ -317,8 +317,8 @@ async def test_an_alarm_is_an_event_with_its_code_and_says_when_it_goes(
 
     events = [each for each in listener.events if each.ErrorCode == alarm.code]
     assert [(each.Time, each.Retain, each.Severity) for each in events[:2]] == [
-        (time_of(alarm.start), True, 700),
-        (time_of(alarm.end), False, 700),
+        (time_of(alarm.start), True, 900),
+        (time_of(alarm.end), False, 900),
     ]
     assert events[0].Message.Text == alarm.text
 
