@@ -20,6 +20,7 @@ _Result = TypeVar("_Result")
 
 _ERRNO = re.compile(r"\[Errno (-?\d+)\]")
 _NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
+_NOT_OFFERED = "No matching endpoints"
 _WRONG_PATH = ("BadTcpEndpointUrlInvalid", "BadServerUriInvalid", "BadServiceUnsupported")
 _LOGIN = ("BadIdentityToken", "BadUserAccessDenied", "BadUserSignatureInvalid")
 _OWN_CERTIFICATE = ("BadSecurityChecksFailed", "BadCertificateUntrusted", "BadCertificateUriInvalid",
@@ -109,6 +110,9 @@ def _refusal(endpoint: str, error: RefusedError) -> tuple[str, str]:
         path = urlsplit(endpoint).path or "/"
         return Cause.PATH, (f"the server at {_place(endpoint)} has no endpoint with the path {path} ({reason}): write "
                             f"the endpoint as the machine shows it")  # fmt: skip
+    if _NOT_OFFERED in reason:
+        return "", (f"the server at {_place(endpoint)} does not offer the security that the configuration names "
+                    f"({reason}): name one that it offers, or none at all to take the best")  # fmt: skip
     if "Bad" in reason:
         return "", f"{endpoint}: the server refuses ({reason})"
     return Cause.NOT_OPCUA, _no_server(endpoint, reason)

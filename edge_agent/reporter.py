@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from edge_agent.expiry import days_left
 from edge_agent.health import FillRate, describe
+from shopfloor.periods import SECOND
 from shopfloor.wire import edge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_agent.config import SpoolConfig
+    from edge_agent.own_clock import OwnClock
     from edge_agent.spool import Spool
     from edge_agent.watched import MachineHealth
 
@@ -42,6 +44,7 @@ class Reporter:
         machines: Iterable[MachineHealth],
         certificates: Iterable[edge.OwnCertificate] = (),
         secured_until: int | None = None,
+        clock: OwnClock | None = None,
     ) -> bytes:
         """Write the health at present.
 
@@ -53,6 +56,7 @@ class Reporter:
             machines: how the watching of each goes.
             certificates: the agent's own.
             secured_until: when the first certificate ends that the connection to the broker rests on.
+            clock: the agent's own.
         """
         spool = self._spool
         room = min(bounds.bytes_max - spool.bytes_held, shutil.disk_usage(bounds.path.parent).free)
@@ -71,6 +75,8 @@ class Reporter:
                 certificates=list(certificates),
                 machines=[describe(each, now) for each in machines],
                 broker_days=None if secured_until is None else days_left(secured_until, now),
+                clock_ahead_seconds=0.0 if clock is None else round(clock.ahead / SECOND, 1),
+                clock_steps=0 if clock is None else clock.steps,
                 run=self._run,
                 host=socket.gethostname(),
                 epoch=spool.epoch,

@@ -12,6 +12,7 @@ from edge_agent import check
 from edge_agent.applied import in_force, proposed
 from edge_agent.changeover import BROKER, Changeover
 from edge_agent.keeper import Keeper
+from edge_agent.own_clock import OwnClock
 from edge_agent.recorder import SpoolRecorder
 from edge_agent.reporter import Reporter
 from edge_agent.requests import Desk
@@ -19,6 +20,7 @@ from edge_agent.spool import Spool
 from edge_agent.uplink import Uplink
 from edge_agent.watches import Watches
 from shopfloor.errors import ExpectedError
+from shopfloor.periods import SECOND
 from shopfloor.runtime import clock, lifecycle
 from shopfloor.settings import BrokerSettings, TlsSettings
 from shopfloor.wire import edge
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 ROOM_SECONDS = 60.0
 """How often the spool's bound of age is looked at, also when nothing comes in."""
+
+CLOCK_SECONDS = 1.0
+"""How often the computer's clock is looked at; what is stamped meanwhile is stamped by the agent's own."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +59,7 @@ class Agent:
     """
 
     def __init__(self, path: Path) -> None:
+        self._clock = OwnClock(clock.now, clock.steady)
         first = in_force(path)
         config = first.config
         self._path = path
@@ -70,19 +76,24 @@ class Agent:
             self._spool,
             publisher=config.publisher,
             writer_ids=self._writer_ids,
-            clock=clock.now,
+            clock=self._clock.now,
             spooled=self._spooled,
             in_flight=lambda: self._uplink.in_flight,
             broken=self._begin_anew,
         )
-        self._watches = Watches(self._recorder, clock=clock.now, health=self._heard)
-        self._desk = Desk(self, self._answer, clock.now)
+        self._watches = Watches(self._recorder, clock=self._clock.now, health=self._heard)
+        self._desk = Desk(self, self._answer, self._clock.now)
         self._uplink = self._make_uplink(open_broker(config.broker))
         self._other_broker = asyncio.Event()
-        self._keeper = Keeper(config.certificates, config.publisher, clock=clock.now, machines=self._health.values,
-                              distrust=self._watches.end_distrusted,
-                              broker=lambda: self._uplink.secured_until)  # fmt: skip
-        self._changeover = Changeover(path, first, self, clock.now)
+        self._keeper = Keeper(
+            config.certificates,
+            config.publisher,
+            clock=self._clock.now,
+            machines=self._health.values,
+            distrust=self._watches.end_distrusted,
+            broker=lambda: self._uplink.secured_until,
+        )
+        self._changeover = Changeover(path, first, self, self._clock.now)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until asked to stop. What is spooled by then is sent by the next run."""
@@ -92,6 +103,7 @@ class Agent:
                 stop,
                 uplink=self._run_uplink(),
                 room=self._make_room(),
+                clock=self._watch_clock(),
                 sources=self._watches.run(),
                 configuration=self._changeover.run(),
                 requests=self._desk.run(),
@@ -108,8 +120,8 @@ class Agent:
         if not request.endpoint:
             raise RequestError("endpoint is missing: name the server to look at, opc.tcp://host:port/path")
         identity = check.Identity(self._config.publisher, self._config.certificates, self._path)
-        found = await check.init(request.endpoint, clock.now, identity)
-        return edge.Reply(request.id, clock.now(), configuration=found)
+        found = await check.init(request.endpoint, self._clock.now, identity)
+        return edge.Reply(request.id, self._clock.now(), configuration=found)
 
     async def check(self, request: edge.Request) -> edge.Reply:
         """Look at the machines of a configuration, or of the one in force."""
@@ -118,16 +130,16 @@ class Agent:
         unknown = set(request.machines) - {machine.id for machine in config.machines}
         if unknown:
             raise RequestError(f"there is no machine {', '.join(sorted(unknown))}: name machines of the configuration")
-        seen = await check.look_at(config.servers, clock.now, set(request.machines))
+        seen = await check.look_at(config.servers, self._clock.now, set(request.machines))
         text = "" if request.configuration else present.text
-        return edge.Reply(request.id, clock.now(), configuration=text, machines=[asdict(each) for each in seen])
+        return edge.Reply(request.id, self._clock.now(), configuration=text, machines=[asdict(each) for each in seen])
 
     async def apply(self, request: edge.Request) -> edge.Reply:
         """Put a configuration in force."""
         if not request.configuration:
             raise RequestError("configuration is missing: send the tables [[machine]] that are to be in force")
         touched = await self._changeover.apply(request.configuration, request.id, must_connect=request.must_connect)
-        return edge.Reply(request.id, clock.now(), touched=touched)
+        return edge.Reply(request.id, self._clock.now(), touched=touched)
 
     # What is configured: see `edge_agent.changeover.Plant`
 
@@ -160,7 +172,7 @@ class Agent:
             publisher=self._config.publisher,
             spool=self._spool,
             machines=self._signals,
-            clock=clock.now,
+            clock=self._clock.now,
             health=self._report,
             writer_ids=self._writer_ids,
             asked=self._desk.asked,
@@ -183,6 +195,23 @@ class Agent:
             await asyncio.sleep(ROOM_SECONDS)
             self._recorder.make_room()
 
+    async def _watch_clock(self) -> None:
+        """Ask the machines who is right when the computer's clock was stepped, until one of both is."""
+        told = 0
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            now = self._clock.now()
+            if self._clock.steps != told:
+                told = self._clock.steps
+                log.warning("clock.stepped", seconds=round(self._clock.stepped / SECOND, 1), remedy="set the clock of "
+                            "this computer, or let it follow a time server")  # fmt: skip
+            offsets = [round(each.offset_seconds * SECOND) for each in self._health.values()
+                       if each.connected and each.offset_seconds is not None]  # fmt: skip
+            if self._clock.must_follow(offsets):
+                async with self._watches.paused():
+                    self._clock.follow()
+                log.warning("clock.followed", seconds=round((self._clock.now() - now) / SECOND, 1))
+
     def _spooled(self) -> None:
         self._uplink.spooled()
 
@@ -201,13 +230,14 @@ class Agent:
 
     def _report(self) -> bytes:
         return self._reporter.health(
-            clock.now(),
+            self._clock.now(),
             self._config.spool,
             in_flight=len(self._uplink.in_flight),
             configuration=self._changeover.status,
             machines=self._health.values(),
             certificates=self._keeper.own(),
             secured_until=self._uplink.secured_until,
+            clock=self._clock,
         )
 
 

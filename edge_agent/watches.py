@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,7 +14,7 @@ from edge_agent.opcua_client import RefusedError
 from shopfloor.runtime import lifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from edge_agent.config import ServerConfig
     from edge_agent.ports import Recorder
@@ -42,6 +43,8 @@ class Watches:
         self._health = health
         self._running: dict[tuple[object, ...], _Running] = {}
         self._changed = asyncio.Event()
+        self._may_watch = asyncio.Event()
+        self._may_watch.set()
 
     def start(self, servers: Iterable[ServerConfig]) -> None:
         """Begin to watch these servers, when the agent starts."""
@@ -85,6 +88,18 @@ class Watches:
             if any(each.id == machine for each in running.server.machines):
                 running.restart.set()
 
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Observe nothing for as long as the context lasts; every session is ended before, and begins anew after."""
+        self._may_watch.clear()
+        try:
+            for running in self._running.values():
+                running.restart_now.set()
+            await asyncio.gather(*(running.ended.wait() for running in self._running.values()))
+            yield
+        finally:
+            self._may_watch.set()
+
     async def end_distrusted(self) -> None:
         """End the sessions with servers whose certificates are no longer trusted; they are refused from then on."""
         for running in list(self._running.values()):
@@ -100,19 +115,24 @@ class Watches:
         def make(server: ServerConfig) -> ServerWatch:
             return ServerWatch(server, self._recorder, clock=self._clock, health=self._health, is_change=is_change)
 
-        self._running[connection(server)] = _Running(server, make)
+        self._running[connection(server)] = _Running(server, make, self._may_watch)
 
 
 class _Running:
     """One watch that runs, and is begun anew where that is asked for."""
 
-    def __init__(self, server: ServerConfig, make: Callable[[ServerConfig], ServerWatch]) -> None:
+    def __init__(
+        self, server: ServerConfig, make: Callable[[ServerConfig], ServerWatch], may_watch: asyncio.Event
+    ) -> None:
         self.server = server
+        self._may_watch = may_watch
         self.restart = asyncio.Event()
         self.restart_now = asyncio.Event()
+        self.ended = asyncio.Event()
         self._make = make
         self.watch = make(server)
         self.task = asyncio.create_task(self._run(), name=f"source.{server.endpoint}")
+        self.task.add_done_callback(lambda _: self.ended.set())
 
     def change(self, server: ServerConfig) -> None:
         self.server = server
@@ -121,6 +141,9 @@ class _Running:
     async def _run(self) -> None:
         """Watch a server; begin anew, with every value read again, some time after samples were lost on this side."""
         while True:
+            self.ended.set()
+            await self._may_watch.wait()
+            self.ended.clear()
             self.restart.clear()
             self.restart_now.clear()
             works = [
@@ -134,6 +157,7 @@ class _Running:
                     works[0].result()
             finally:
                 await lifecycle.end(works)
+            self.ended.set()
             await asyncio.sleep(1)
             self.watch = self._make(self.server)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FINDING = "finding"
 """Signal of a finding: its value is a `Found` as JSON, its stamp when it was made, or was over."""
-CERTIFICATE, IDENTITY = "certificate", "identity"
+CERTIFICATE, CLOCK, IDENTITY = "certificate", "clock", "identity"
 
 
 class Found(NamedTuple):

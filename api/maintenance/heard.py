@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.maintenance.findings import CERTIFICATE, IDENTITY, Found
+from api.maintenance.findings import CERTIFICATE, CLOCK, IDENTITY, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _SEVERITIES = ("high", "high", "medium", "low")
 
 def findings_of(health: Health) -> dict[tuple[str, str], Found]:
     """Return what an agent's health gives to find, by kind and subject."""
-    found = [each for each in _ends(health) if each is not None]
+    found = [each for each in _all(health) if each is not None]
     return {(each.of, each.subject): each for each in found}
 
 
@@ -30,7 +30,7 @@ def doubles_found(both: Sequence[Run]) -> dict[tuple[str, str], Found]:
     return {(found.of, found.subject): found}
 
 
-def _ends(health: Health) -> Iterator[Found | None]:
+def _all(health: Health) -> Iterator[Found | None]:
     if health.certificates:
         first = min(health.certificates, key=lambda each: each.days)
         yield _end("agent", first.file, first.days)
@@ -39,6 +39,8 @@ def _ends(health: Health) -> Iterator[Found | None]:
     for machine in health.machines:
         if machine.certificate_days is not None:
             yield _end("machine", machine.machine, machine.certificate_days)
+    if health.clock_ahead_seconds:
+        yield Found(CLOCK, "", "medium", {"seconds_ahead": health.clock_ahead_seconds})
 
 
 def _end(whose: str, name: str, days: int) -> Found | None:

@@ -62,6 +62,7 @@ _ITALIAN = {
     "of the connection to the broker": "del collegamento al broker", "of machine {}": "della macchina {}",
     "ended": "scaduto", "ends in 1 day": "scade fra 1 giorno", "ends in {} days": "scade fra {} giorni",
     "days left": "giorni rimasti", "whose": "di chi", "name": "nome", "agent": "agente", "machine": "macchina",
+    "seconds ahead": "secondi in avanti", "first": "primo", "second": "secondo",
 }  # fmt: skip
 _SAID = {
     Call: "the word of the person at the machine",

@@ -153,6 +153,8 @@ def _wants(page: Page, health: Health, *, is_silent: bool) -> list[str]:
         )
     if any(each.certificate_days is not None and each.certificate_days < CERTIFICATE_DAYS for each in health.machines):
         found.append(say("The certificate of a machine ends soon: renew it at the machine."))
+    if health.clock_ahead_seconds:
+        found.append(say("The clock of its computer was put wrong: set it. The agent goes on by its own meanwhile."))
     if any(abs(each.offset_seconds or 0.0) > OFFSET_SECONDS for each in health.machines):
         found.append(say("The clock of a machine is off: set it at the machine."))
     if health.configuration.problem:

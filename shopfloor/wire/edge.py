@@ -192,6 +192,9 @@ class Health(msgspec.Struct):
         machines: how the watching of each goes.
         broker_days: whole days until the first certificate ends that the connection to the broker rests on; None in
             plain text, and from an older agent.
+        clock_ahead_seconds: how far the clock of its computer is ahead of what the agent goes by, because it was
+            stepped and the machines' clocks do not bear that out; 0 where both are one, and from an older agent.
+        clock_steps: how often it was stepped by more than a minute since the agent started.
         run: drawn anew at each start of the agent, so that two of one name are told from one that was started again;
             empty from an older agent, like the next two.
         host: name of the agent's computer.
@@ -211,6 +214,8 @@ class Health(msgspec.Struct):
     certificates: list[OwnCertificate]
     machines: list[MachineHealth]
     broker_days: int | None = None
+    clock_ahead_seconds: float = 0.0
+    clock_steps: int = 0
     run: str = ""
     host: str = ""
     epoch: str = ""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent import changeover, keeper, uplink
+from edge_agent import changeover, keeper, service, uplink
 from edge_agent.alarms import AlarmBook
 from edge_agent.applied import applied_path, in_force
 from edge_agent.opcua_client import Session
 from edge_agent.service import Agent
 from edge_agent.trust import TrustList
+from shopfloor.periods import SECOND
 from shopfloor.runtime import clock
 from shopfloor.settings import write_secret
 from shopfloor.wire import edge, topics
@@ -102,6 +103,12 @@ class Plant:
         await until(lambda: self.said and self.health().timestamp > now, "health", PATIENCE_SECONDS)
         return self.health()
 
+    async def heard_by(self, off: int) -> edge.Health:
+        """Wait for health that was written after this, where the agent's time is so far from the computer's."""
+        now = clock.now() - off
+        await until(lambda: self.health().timestamp > now, "health", PATIENCE_SECONDS)
+        return self.health()
+
     def write(self, *tables: str) -> None:
         head = self.path.read_text(encoding="utf-8").partition("\n# ")[0]
         self.path.write_text(head + "".join(tables), encoding="utf-8")
@@ -172,6 +179,58 @@ async def test_a_changed_file_touches_only_the_machines_that_changed(
             assert (own.file, own.days > 3000) == ("agent.der", True)
             assert {each.security for each in health.machines} == {"Basic256Sha256/SignAndEncrypt"}
             assert all(each.certificate_days is not None for each in health.machines)
+
+
+class Computer:
+    """The computer of an agent, whose clock is put wrong."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.off = 0
+        self._true = clock.now
+        monkeypatch.setattr(clock, "now", lambda: self._true() + self.off)
+        monkeypatch.setattr(service, "CLOCK_SECONDS", 0.1)
+
+    @asynccontextmanager
+    async def plant(self, folder: Path, *names: str) -> AsyncIterator[Plant]:
+        """Machines that go by true time, and an agent that goes by this computer's."""
+        machines = MachineServer("test", [Machine(each) for each in names], folder / "s", self._true, tick_seconds=0.05)
+        await machines.start()
+        try:
+            async with running(folder, *(table(machines, each) for each in names), trusted=machines) as plant:
+                yield plant
+        finally:
+            await machines.stop()
+
+
+async def test_a_computer_whose_clock_is_put_wrong_changes_nothing_and_is_told(
+    tmp_path: Path, names: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = names
+    computer = Computer(monkeypatch)
+    async with computer.plant(tmp_path, first, second) as plant:
+        was = await plant.observed(first, second)
+        computer.off = 600 * SECOND
+        await until(lambda: plant.health().clock_steps == 1, "seen", PATIENCE_SECONDS)
+        health = await plant.heard_by(computer.off)
+        assert round(health.clock_ahead_seconds) == 600
+        assert {each: plant.since(each) for each in was} == was
+        assert health.losses.get(first, {}) == {}
+        assert all(abs(each.offset_seconds or 0.0) < 5 for each in health.machines)
+
+
+async def test_a_computer_whose_clock_is_put_right_is_followed_and_every_machine_observed_anew(
+    tmp_path: Path, names: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = names
+    computer = Computer(monkeypatch)
+    computer.off = 600 * SECOND
+    async with computer.plant(tmp_path, first, second) as plant:
+        wrong = await plant.observed(first, second)
+        computer.off, at = 0, min(map(int, filter(None, wrong.values())))
+        await until(lambda: all(0 < (plant.since(each) or 0) < at for each in wrong), "observed anew", PATIENCE_SECONDS)
+        health = plant.health()
+        assert (health.clock_steps, health.clock_ahead_seconds) == (1, 0.0)
+        assert all(abs(each.offset_seconds or 0.0) < 5 for each in health.machines)
 
 
 async def test_a_machine_is_observed_also_when_its_alarms_are_all_told_before_the_server_answers(

@@ -73,6 +73,9 @@ async def test_a_policy_that_is_not_offered_is_told_with_those_that_are(tmp_path
         assert "does not offer Aes256_Sha256_RsaPss with mode SignAndEncrypt, but Basic256Sha256/SignAndEncrypt" in said
         said = await refusal(reach(server, tmp_path, mode="Sign"))
         assert "offers none of the agent's security policies with mode Sign" in said
+        assert "does not offer the security that the configuration names" in await refusal(
+            reach(server, tmp_path, policy="none", mode="None")
+        )
 
 
 async def test_first_contact_is_rejected_with_the_command_that_accepts_and_a_revoked_server_is_refused_again(

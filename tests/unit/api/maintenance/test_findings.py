@@ -52,7 +52,7 @@ def health(
 ) -> edge.Health:
     certificates = [] if own is None else [edge.OwnCertificate("agent.der", own)]
     return edge.Health(now, "1", 0, 0, 1, None, 0, {}, {}, edge.Configuration("file", now), certificates,
-                       [machine("m1", mill)], broker, run, host, epoch)  # fmt: skip
+                       [machine("m1", mill)], broker, run=run, host=host, epoch=epoch)  # fmt: skip
 
 
 class Desk:
