@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import re
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -121,8 +122,12 @@ class Channels:
 
     def renew(self, channels: Mapping[str, Channel]) -> None:
         """Take other channels, which may be under way in other threads; one whose address cannot be read refuses."""
-        if channels != self._channels:
-            self._channels = dict(channels)
+        if channels == self._channels:
+            return
+        if not self._channels:  # the first address that is opened loads every service: no message is to wait for that
+            with suppress(ChannelError):
+                self._open(*next(iter(channels.items())))
+        self._channels = dict(channels)
 
     def drops_repeats(self, name: str) -> bool:
         """Tell whether a delivery may be given to a channel again although it may have arrived."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 5.0
 """How long a job at work may take to end after a stop; its transaction is undone with the process otherwise."""
 RETRY_SECONDS_MAX = 60.0
+REST_SHARE = 0.25
+"""Of its period a job rests at least, also when it takes longer than that."""
 ERROR_LENGTH_MAX = 500
 
 log = structlog.get_logger(__name__)
@@ -32,7 +34,7 @@ class Job(NamedTuple):
 
     Attributes:
         name: what it is about, at most 32 characters; shown in logs and kept with how it fared.
-        every_seconds: how long it rests between two runs.
+        every_seconds: from one beginning to the next; after a run that takes longer, it rests a quarter of it.
         run: does it, given the time; blocks. It writes through `Leader.writing` alone, so that nothing is done by two,
             and a run that was cut short is done again by whoever leads next.
     """
@@ -102,9 +104,11 @@ class Watch:
     def _repeat(self, job: Job) -> None:
         backoff = Backoff(min(1.0, job.every_seconds), RETRY_SECONDS_MAX)
         while self._leads.wait() and not self._stopping.is_set():
+            begun = clock.monotonic_seconds()
             if self._run_once(job):
                 backoff.reset()
-                self._stopping.wait(job.every_seconds)
+                took = clock.monotonic_seconds() - begun
+                self._stopping.wait(max(job.every_seconds - took, job.every_seconds * REST_SHARE))
             else:
                 self._stopping.wait(backoff.next_seconds())
 

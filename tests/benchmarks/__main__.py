@@ -7,7 +7,18 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import chain, closing, collector, documents, gateway, maintenance, read_side, sign_in, streams
+from tests.benchmarks import (
+    chain,
+    closing,
+    collector,
+    documents,
+    gateway,
+    maintenance,
+    messages,
+    read_side,
+    sign_in,
+    streams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +30,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "documents": documents.main,
     "gateway": gateway.main,
     "maintenance": maintenance.main,
+    "messages": messages.main,
     "read_side": lambda: read_side.main([]),
     "sign_in": sign_in.main,
     "streams": streams.main,
