@@ -15,7 +15,7 @@ from api.access.scope import Role
 from api.access.tables import Person
 from api.audit.service import CONSOLE, Actor
 from api.floor import service as floor
-from api.maintenance import journal, personal, rulebook
+from api.maintenance import journal, personal_records, rulebook
 from api.maintenance.backtest import run
 from api.maintenance.catalogue import shipped_classes
 from api.maintenance.dispatch import Dispatch
@@ -300,7 +300,7 @@ def test_who_is_erased_is_named_nowhere_and_no_alarm_comes_again(shop: Shop) -> 
 
     with shop.records.writing() as session:
         person = session.get_one(Person, shop.anna)
-        personal.erase(session, person)
+        personal_records.erase(session, person)
         access.erase(session, CONSOLE, person, now=taken + MINUTE)
     later = taken + MINUTE
     shop.write([*proofs("m1", START + 5 * MINUTE, later, START), *hot("m1", taken - MINUTE, taken + SECOND)], later)
