@@ -20,6 +20,8 @@ def backup(
     ] = None,
 ) -> None:
     """Take records, telemetry and keys, consistent, while everything runs."""
+    from contextlib import closing
+
     from api.backup.service import backup as take
     from api.records.database import RecordsUnavailableError, open_records
     from api.settings import load_settings
@@ -30,8 +32,8 @@ def backup(
 
     settings = load_settings(config)
     try:
-        records, store = open_records(settings.records), open_store(settings.store)
-        made = take(folder, records, store, installation=installation, clock=clock.now)
+        with closing(open_records(settings.records)) as records, closing(open_store(settings.store)) as store:
+            made = take(folder, records, store, installation=installation, clock=clock.now)
     except (RecordsUnavailableError, StoreUnavailableError) as error:
         raise ExpectedError(f"{error}; {folder} is no whole backup, remove it") from error
     typer.echo(

@@ -18,20 +18,27 @@ from api.backup import cli
 from api.backup.records import LEFT_OUT, RestoreError
 from api.backup.restore import cli as restore_cli
 from api.backup.service import RECORDS, backup, check, restore
+from api.billing import cli as billing_cli
 from api.records.database import connect, open_records
 from api.records.service import put
+from api.settings import load_settings
 from shopfloor.periods import DAY, SECOND, Period
 from shopfloor.runtime import clock
 from shopfloor.samples import Sample, Slice
 from shopfloor.stores.sqlite import SqliteStore
 from tests.services.postgres import postgres
 from tests.services.records import fill, firm
+from tests.unit.api.billing.test_closing import CLOSED, MILLS, OCTOBER, furnish, october
+from tests.unit.api.usage.stored import FIRMS, at, house
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from typer import Typer
+
     from tests.services.postgres import Cluster
+    from tests.unit.api.billing.test_closing import Money
 
 SIGNALS = ["item_state", "spindle_load", "program"]
 MACHINES = [{"id": "mc-1", "name": "M 1", "kind": "Tornio", "site_id": "nord", "agent_id": "north-1"}]
@@ -129,6 +136,85 @@ def test_a_backup_under_load_is_restored_equal(
         put(session, CONSOLE, "members", firm("firm-new", 99), now=clock.now())
     store.close()
     empty.close()
+
+
+@contextmanager
+def busy(it: Money) -> Iterator[None]:
+    """Change records, and store late samples of the closed month and new ones, until the block ends."""
+    stop = threading.Event()
+    rounds = threading.Semaphore(0)
+    first, last = at("2026-10-14T00:00"), at("2026-10-22T00:00")
+
+    def change() -> None:
+        for number in itertools.takewhile(lambda _: not stop.is_set(), itertools.count(1)):
+            it.correct("mill-2", "2026-10-25T06:30", "2026-10-25T07:00", FIRMS[number % 3], now="2026-11-05T10:00")
+            rounds.release()
+
+    def write() -> None:
+        for number in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
+            stamp = first + number * SECOND % (last - first)
+            it.store.write([Slice("mill-1", stamp, {"item_state": number % 4, "job": "G-7"})], now=at(CLOSED) + number)
+            rounds.release()
+
+    threads = [threading.Thread(target=each) for each in (change, write)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(4):  # both are at it when the block begins
+            rounds.acquire(timeout=20)
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def settings(folder: Path, name: str, records: str) -> Path:
+    file = folder / f"{name}.toml"
+    file.write_text(
+        f'store = "sqlite://{folder / name}.telemetry.db"\nrecords = "{records}"\n'
+        '[broker]\nhost = "127.0.0.1"\ninsecure = true\n'
+    )
+    return file
+
+
+def ran(program: Typer, *arguments: object) -> str:
+    done = CliRunner().invoke(program, [str(each) for each in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def documents(config: Path, folder: Path) -> dict[str, bytes]:
+    forms = [word for form in ("pdf", "xlsx", "csv") for word in ("--form", form)]
+    ran(billing_cli.app, "export", OCTOBER, "--config", config, "--folder", folder, *forms)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
+def test_a_closed_month_is_the_same_to_the_byte_after_a_restore(
+    source: str, target: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: at("2026-11-06T09:00"))
+    old, new = (
+        settings(tmp_path, name, address(kind, name, tmp_path, request))
+        for name, kind in (("old", source), ("new", target))
+    )
+    with house(MILLS, address=load_settings(old).records, telemetry=f"{tmp_path}/old.telemetry.db") as made:
+        it = furnish(made)
+        it.tell(october(), now="2026-11-03T10:00")
+        it.close()
+        before = documents(old, tmp_path / "before")
+        assert len(before) == 3 * 4
+        with busy(it):
+            ran(cli.app, old, tmp_path / "backup")
+
+    ran(restore_cli.app, tmp_path / "backup", new)
+
+    told = ran(billing_cli.app, "verify", "--config", new)
+    assert "3 statements" in told
+    assert "All of them are what they were." in told
+    assert documents(new, tmp_path / "after") == before
 
 
 def test_a_backup_that_was_changed_is_refused(tmp_path: Path) -> None:

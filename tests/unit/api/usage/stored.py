@@ -88,9 +88,11 @@ class House:
 
 
 @contextmanager
-def house(machines: Sequence[str] = ("mill-1",), *, rules: bool = True, address: str = "") -> Iterator[House]:
+def house(
+    machines: Sequence[str] = ("mill-1",), *, rules: bool = True, address: str = "", telemetry: str = ":memory:"
+) -> Iterator[House]:
     """Records of three firms and some machines, and an empty store."""
-    records, store = open_records(address) if address else records_in_memory(), SqliteStore(":memory:")
+    records, store = open_records(address) if address else records_in_memory(), SqliteStore(telemetry)
     now = at("2026-09-01T00:00")
     with records.writing() as session:
         put(session, CONSOLE, "sites", {"id": "nord", "name": "Nord"}, now=now)
