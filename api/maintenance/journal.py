@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, func, select
 
+from api.access.personal import ERASED
+from api.access.tables import Person
 from api.maintenance.alarms import Change, What
 from api.maintenance.calls import Said
 from api.maintenance.deeds import Deed
@@ -274,25 +276,28 @@ def keep_payer(session: Session, incident: str, payer: str) -> None:
 
 
 class Entries(NamedTuple):
-    """Up to which number each kind of entry was read."""
+    """Up to which number each kind of entry was read, and how many people were erased by then."""
 
     deed: int = 0
     service: int = 0
     call: int = 0
     finding: int = 0
+    erased: int = 0
 
 
 def newest_entries(session: Session) -> Entries:
-    """Return the numbers of the newest deed, service entry, call and finding."""
+    """Return the numbers of the newest deed, service entry, call and finding, and how many people were erased."""
     tables = (DeedRow, ServiceEntry, MaintenanceCall, EdgeFinding)
-    return Entries(*(session.scalar(select(func.max(each.id))) or 0 for each in tables))
+    erased = select(func.count()).select_from(Person).where(Person.email.like(ERASED.format("%")))
+    deed, service, call, finding = (session.scalar(select(func.max(each.id))) or 0 for each in tables)
+    return Entries(deed, service, call, finding, session.scalar(erased) or 0)
 
 
 def events(session: Session, since: Entries = Entries()) -> list[Sample]:  # noqa: B008 - it is never changed
     """Return deeds, service entries, calls and findings after some, as samples of what they are about."""
     deeds = select(DeedRow).where(DeedRow.id > since.deed, DeedRow.kind != "comment").order_by(DeedRow.id)
     found = [
-        Deed(row.kind, tuple((rule, subject) for rule, subject in row.alarms), row.by_name, row.note, row.until,
+        Deed(row.kind, tuple((rule, subject) for rule, subject in row.alarms), row.by, row.note, row.until,
              row.assignee).sample(row.name, row.at)
         for row in session.scalars(deeds)
     ]  # fmt: skip

@@ -154,7 +154,7 @@ class Watching:
     def _round(self, now: int) -> None:
         if now - self._settings_at >= SETTINGS_SECONDS * SECOND:
             self._look_at_settings(now)
-        self._look_at_entries()
+        self._look_at_entries(now)
         news = self._follower.round(now)
         self._keep(news, now)
         if self._settings is not None:
@@ -218,13 +218,17 @@ class Watching:
         self._kept_states[name] = {each.position for each in kept.states}
         self._follower.follow(Feed(self._store, name, wanted.machines, wanted.signals), make, kept)
 
-    def _look_at_entries(self) -> None:
+    def _look_at_entries(self, now: int) -> None:
         """Take in what people have done, and service that was entered, since the last round."""
         with self._records.reading() as session:
             newest = journal.newest_entries(session)
             if newest == self._entries:
                 return
             events = journal.events(session, self._entries)
+        if newest.erased != self._entries.erased:  # what is in memory has a name that must not be written again
+            self._reset()
+            self._look_at_settings(now)
+            return
         self._entries = newest
         for event in events:
             self._follower.tell(event)

@@ -103,6 +103,7 @@ def erase_person(
     """Erase what names a person; what was charged, decided and recorded stays as it is, under an identifier."""
     from api.access import people, personal
     from api.audit.service import CONSOLE
+    from api.maintenance import personal_records
     from api.records import database
     from api.records.service import UnknownRecordError
     from api.settings import load_settings
@@ -116,6 +117,7 @@ def erase_person(
             person = personal.find(session, email)
         except UnknownRecordError as error:
             raise ExpectedError(f"nobody signs in as {email}: see /api/v1/users for who does") from error
+        personal_records.erase(session, person)  # while the name that it looks for is known
         personal.erase(session, CONSOLE, person, now=clock.now())
         if not people.has_administrator(session):
             raise ExpectedError(f"{email} is the only administrator: make another one first; nothing was erased")

@@ -15,6 +15,7 @@ from shopfloor.runtime import clock
 from tests.journey.api_world import DEADLINE_SECONDS, NO_TLS, records_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.journey.api_world import World
@@ -28,8 +29,8 @@ PEOPLE = {
 }
 
 
-def add_people(place: World | Path) -> dict[str, str]:
-    """Keep somebody of each role, with one password, in a world or in the folder of one to come.
+def add_people(place: World | Path, who: Mapping[str, people.Wanted] = PEOPLE) -> dict[str, str]:
+    """Keep people, else somebody of each role, with one password, in a world or in the folder of one to come.
 
     Returns:
         Their identifiers by address.
@@ -39,7 +40,7 @@ def add_people(place: World | Path) -> dict[str, str]:
     try:
         with records.writing() as session:
             found = {}
-            for email, wanted in PEOPLE.items():
+            for email, wanted in who.items():
                 person = people.add_person(session, CONSOLE, email, email.partition("@")[0], [wanted], now=clock.now())
                 person.password_hash = kept
                 found[email] = person.id

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import MetaData, select
 
 from api.access import people
+from api.access import personal as access
 from api.access.scope import Role
-from api.audit.service import CONSOLE
-from api.maintenance import journal, rulebook
+from api.access.tables import Person
+from api.audit.service import CONSOLE, Actor
+from api.floor import service as floor
+from api.maintenance import journal, personal_records, rulebook
 from api.maintenance.backtest import run
 from api.maintenance.catalogue import shipped_classes
 from api.maintenance.dispatch import Dispatch
@@ -19,10 +23,13 @@ from api.maintenance.fold import MachineFold
 from api.maintenance.stored import read_stored, signals_of
 from api.maintenance.tables import (
     AlarmChange,
+    AttemptRow,
     ChannelRow,
     ConditionRow,
     DeedRow,
     DeliveryRow,
+    Duty,
+    Escalation,
     IncidentRow,
     ServiceEntry,
     Watched,
@@ -269,6 +276,51 @@ def test_taking_an_incident_reaches_its_alarm_and_ends_the_reminders(shop: Shop)
     before = len(shop.rows(DeliveryRow))
     shop.rounds(at + 2 * DAY, at + 2 * DAY + 20 * SECOND, 5 * SECOND)
     assert [each for each in shop.rows(DeliveryRow)[before:] if "spindle-hot" in each.name] == []
+
+
+def test_who_is_erased_is_named_nowhere_and_no_alarm_comes_again(shop: Shop) -> None:
+    shop.write([*proofs("m1", START, START + 5 * MINUTE), *hot("m1", START, START + 5 * MINUTE)], START)
+    shop.rounds(START + MINUTE, START + 5 * MINUTE, 5 * SECOND)
+    [incident] = shop.rows(IncidentRow)
+    actor, taken = Actor(f"person:{shop.anna}"), START + 5 * MINUTE
+    alarms = [["spindle-hot", "spindle_temperature"]]
+    with shop.records.writing() as session:
+        for kind, to in (("take", ""), ("assign", "Anna")):
+            session.add(DeedRow(incident=incident.id, name="m1", at=taken, entered=taken, kind=kind, by=actor.id,
+                                by_name="Anna", assignee=to, alarms=alarms))  # fmt: skip
+        floor.call(session, actor, "Anna", "m1", "oil on the floor", now=taken)
+        for row in session.scalars(select(DeliveryRow)):
+            session.add(AttemptRow(delivery=row.key, number=1, at=taken, answer="lasting", words="550 Anna is unknown"))
+        session.add(Duty(person=shop.anna))
+        session.add(Escalation(id=1, steps=[[shop.anna]], step_minutes={}, ping="", ping_minutes=5))
+    shop.rounds(taken, taken + MINUTE, 5 * SECOND)
+    before = told(shop)
+    naming = {table for table, text in dumped(shop) if "Anna" in text}
+    assert naming >= {"people", "incident_deeds", "maintenance_calls", "alarm_changes", "delivery_attempts"}
+
+    with shop.records.writing() as session:
+        person = session.get_one(Person, shop.anna)
+        personal_records.erase(session, person)
+        access.erase(session, CONSOLE, person, now=taken + MINUTE)
+    later = taken + MINUTE
+    shop.write([*proofs("m1", START + 5 * MINUTE, later, START), *hot("m1", taken - MINUTE, taken + SECOND)], later)
+    shop.rounds(later, later + MINUTE, 5 * SECOND)
+
+    assert {table for table, text in dumped(shop) if "anna" in text.lower() or "localhost" in text} == set()
+    assert [each for each in told(shop) if each in before] == before
+    assert shop.rows(Escalation)[0].steps == shop.rows(Duty) == []
+    assert {each.by_name for each in shop.rows(DeedRow)} == {each.assignee for each in shop.rows(DeedRow)} - {""}
+
+
+def dumped(shop: Shop) -> Iterator[tuple[str, str]]:
+    """Return every row of every table as text, what is compressed too."""
+    with shop.records.reading() as session:
+        metadata = MetaData()
+        metadata.reflect(session.connection())
+        for table in metadata.sorted_tables:
+            for row in session.execute(select(table)):
+                texts = [zlib.decompress(each).decode() if isinstance(each, bytes) else str(each) for each in row]
+                yield str(table.name), " ".join(texts)
 
 
 def test_a_service_that_is_entered_late_counts_from_its_own_time(shop: Shop) -> None:
