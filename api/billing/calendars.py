@@ -206,10 +206,14 @@ class Calendar:
         """Cut a period at midnights and into bands: adjoining parts in order, which together are the period."""
         for day, part in days_of(period, zone):
             for span, band in _bands_of(self, day, zone):
-                if span.start <= part.start and part.end <= span.end:
+                if span.end <= part.start:
+                    continue
+                if span.start <= part.start and part.end <= span.end:  # as nearly always
                     yield day, part, band
-                elif inside := span.clip(part):
-                    yield day, inside, band
+                    break
+                if part.end <= span.start:
+                    break
+                yield day, Period(max(span.start, part.start), min(span.end, part.end)), band
 
     def __hash__(self) -> int:
         return hash((self.name, self.version))

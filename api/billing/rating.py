@@ -176,16 +176,19 @@ class _Ledger:
         self._cells: dict[_Key, _Cell] = {}
         self._dues: dict[tuple[str, Basis, str], tuple[Version, list[_Due]]] = {}
         self._versions: dict[str, list[tuple[Period, Version | None]]] = {}
+        self._prices: dict[tuple[int, Basis, State | None], tuple[Price | None, str]] = {}
 
     def take(self, session: Session) -> None:
         """Charge a session: its part of this month, and what it owes once if it ends in it."""
         pieces, start = list(self._pieces(session)), session.period.start
+        month = self._terms.period
+        is_within = month.start <= start and session.period.end <= month.end
         timed = [piece for piece in pieces if piece.key.basis is Basis.TIME]
         seconds = sum(piece.quantity for piece in timed)
         last = timed[-1] if timed else None
         is_free = last is not None and seconds < last.version.free_below_seconds
         for piece in pieces:
-            if piece.period.start in self._terms.period:
+            if is_within or piece.period.start in month:
                 self._share(piece.key, piece.version, piece.price, piece.day, start).add(piece, free=is_free)
         if last is not None and not is_free and session.period.end - 1 in self._terms.period:
             self._once(session, timed, seconds, last)
@@ -267,14 +270,22 @@ class _Ledger:
 
     def _timed(self, segment: Segment, part: Period, version: Version, basis: Basis) -> Iterator[_Piece]:
         state = segment.state if basis is Basis.TIME else None
-        price = version.price(basis, state)
+        price, label = self._price(version, basis, state)
         if price is None:
             return
-        label, is_estimated = version.label, segment.quality is Quality.ESTIMATED
+        is_estimated = segment.quality is Quality.ESTIMATED
         for day, piece, band in self._cut(part, version, price):
             seconds = piece.seconds
             key = _Key(segment.payer, basis, state, band, label)
             yield _Piece(key, version, price, piece, day, seconds, seconds if is_estimated else 0, segment)
+
+    def _price(self, version: Version, basis: Basis, state: State | None) -> tuple[Price | None, str]:
+        """Return a price and the name of its version; each is looked up once, and asked for by every segment."""
+        what = (id(version), basis, state)
+        found = self._prices.get(what)
+        if found is None:
+            found = self._prices[what] = (version.price(basis, state), version.label)
+        return found
 
     def _metered(self, segment: Segment, part: Period, version: Version) -> Iterator[_Piece]:
         for each in segment.metered:

@@ -21,6 +21,9 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
 
 
+_NOT_AT_WORK = frozenset({*NOT_RUNNING, State.OUT_OF_SERVICE})
+
+
 class Doubt(NamedTuple):
     """A while of one machine that is charged to nobody, although it was used or seems so.
 
@@ -57,12 +60,14 @@ def doubts(segments: Iterable[Segment]) -> list[Doubt]:
 
 
 def _doubt(segment: Segment) -> Doubt | None:
+    is_unknown = segment.quality is Quality.UNKNOWN
+    if not is_unknown and (segment.payer != UNATTRIBUTED or segment.claim is not Claim.NONE):
+        return None  # as nearly always
     evidence = sorted({str(each.meter) for each in segment.metered})
-    if segment.quality is Quality.UNKNOWN:
+    if is_unknown:
         if segment.claim in {Claim.JOB, Claim.BADGE, Claim.BOOKING}:
             evidence.append(segment.claim)
         return Doubt(segment.machine, segment.period, Reason.UNKNOWN, tuple(evidence)) if evidence else None
-    at_work = segment.state not in {*NOT_RUNNING, State.OUT_OF_SERVICE}
-    if segment.payer == UNATTRIBUTED and segment.claim is Claim.NONE and at_work:
-        return Doubt(segment.machine, segment.period, Reason.UNATTRIBUTED, (*evidence, segment.state))
-    return None
+    if segment.state in _NOT_AT_WORK:
+        return None
+    return Doubt(segment.machine, segment.period, Reason.UNATTRIBUTED, (*evidence, segment.state))

@@ -120,6 +120,30 @@ def total(lines: list[Line]) -> Decimal:
     return sum((line.amount for line in lines), Decimal(0))
 
 
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)).map(
+    lambda each: from_datetime(each.replace(tzinfo=UTC))
+)
+
+
+@MANY
+@given(instants, st.integers(1, 400 * 3600), st.data())
+def test_bands_part_every_period_without_gap_by_what_the_wall_clock_shows(
+    start: int, seconds: int, data: st.DataObject
+) -> None:
+    period = Period(start, start + seconds * SECOND)
+
+    parts = list(FINE.cut(period, ROME))
+
+    assert (parts[0][1].start, parts[-1][1].end) == (period.start, period.end)
+    assert all(before[1].end == after[1].start for before, after in pairwise(parts))
+    assert sum(part.seconds for _, part, _ in parts) == period.seconds
+    instant = data.draw(st.integers(period.start, period.end - 1))
+    [(day, band)] = [(day, band) for day, part, band in parts if instant in part]
+    wall = datetime.fromtimestamp(instant // SECOND, ROME)
+    assert day == wall.date()
+    assert band == ("low" if wall.hour < 8 else "high" if wall.hour < 19 else "mid")
+
+
 cents = st.integers(0, 9999).map(lambda each: Decimal(each) / 100)
 spans = st.lists(st.integers(0, 400_000), min_size=2, max_size=12, unique=True).map(sorted)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +44,43 @@ def test_order_and_repetition_of_readings_change_nothing(pairs: list[tuple[int, 
 
     assert advances([*reversed(readings), *readings], RULE) == advances(readings, RULE)
     assert all(each.amount >= 0 for each in advances(readings, RULE))
+
+
+@given(st.lists(st.integers(0, 100), min_size=2, max_size=30), st.data())
+def test_parts_of_a_register_add_up_to_the_difference_of_its_readings(steps: list[int], data: st.DataObject) -> None:
+    readings = [Reading(number * 10 * SECOND, value) for number, value in enumerate(accumulate(steps))]
+    register = Register(readings, CounterRule(step_back_max=3, per_second_max=10, tolerance=2))
+    cuts = sorted({0, len(readings) - 1, *data.draw(st.lists(st.integers(0, len(readings) - 1)))})
+
+    parts = [register.across(Period(a * 10 * SECOND, b * 10 * SECOND)) for a, b in pairwise(cuts)]
+
+    assert None not in parts
+    amounts = [part[1] for part in parts if part is not None]
+    assert sum(amounts) == readings[-1].value - readings[0].value
+    assert all(0 <= amount <= 10 * part[0].seconds + 2 for part in parts if part is not None for amount in (part[1],))
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.booleans(), st.booleans()), min_size=2, max_size=30), st.data())
+def test_a_machine_never_cut_longer_than_it_was_on_nor_was_on_longer_than_time_passed(
+    spans: list[tuple[int, bool, bool]], data: st.DataObject
+) -> None:
+    clocks = CounterRule(step_back_max=3000, per_second_max=1000, tolerance=2000)
+    ends = list(accumulate(seconds for seconds, _, _ in spans))
+    on = accumulate((seconds * is_on for seconds, is_on, _ in spans), initial=0)
+    cut = accumulate((seconds * (is_on and cuts) for seconds, is_on, cuts in spans), initial=0)
+    stamps = [0, *(each * SECOND for each in ends)]
+    powered, cutting = (
+        Register([Reading(stamp, value * 1000) for stamp, value in zip(stamps, values, strict=True)], clocks)
+        for values in (on, cut)
+    )
+    first, last = sorted(data.draw(st.sets(st.integers(0, len(spans)), min_size=2, max_size=2)))
+
+    period = Period(stamps[first], stamps[last])
+    was_on, did_cut = powered.across(period), cutting.across(period)
+
+    assert was_on is not None
+    assert did_cut is not None
+    assert 0 <= did_cut[1] <= was_on[1] <= period.seconds * 1000
 
 
 def test_a_register_answers_between_the_readings_around_a_period() -> None:
