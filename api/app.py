@@ -62,6 +62,7 @@ from api.pages import (
     tablet,
     upkeep,
     wall,
+    windows,
 )
 from api.pages import attribution as attribution_pages
 from api.pages import bookings as booking_pages
@@ -271,6 +272,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         people_pages.router,
         attribution_pages.router,
         hours.router,
+        windows.router,
         deciding.router,
         correcting.router,
         closing.router,

@@ -18,7 +18,7 @@ from api.maintenance.rules import SEVERITIES
 from shopfloor.periods import DAY, MINUTE, SECOND, to_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from api.maintenance.incidents import Incident
 
@@ -242,8 +242,8 @@ class NotificationFold:
         if told is None:
             if change.what not in {What.RAISED, What.AGAIN}:
                 return found
-            wait = (WAIT_SECONDS if incident.severity == SEVERITIES[1] else SOON_SECONDS) * SECOND
-            told = self._told[incident.id] = _Told(incident, max(change.stamp + wait, expected_until))
+            due = max(change.stamp + _wait(incident.severity), expected_until)
+            told = self._told[incident.id] = _Told(incident, due)
             told.expected = bool(expected_until)
         elif told.first_due and not told.expected and incident.severity != SEVERITIES[1]:
             told.first_due = min(told.first_due, change.stamp + SOON_SECONDS * SECOND)
@@ -264,6 +264,19 @@ class NotificationFold:
         if not incident.is_open:
             self._close(told)
         return found
+
+    def look_at_windows(self, expected_until: Callable[[Change], int], now: int) -> None:
+        """Say what still stands of a window that was ended early, as soon as that is known.
+
+        Args:
+            expected_until: the end of the planned window that a change lies in, 0 for none.
+            now: nothing is due before.
+        """
+        for told in self._told.values():
+            if told.expected and told.first_due > now:
+                first, end = told.incident.first, expected_until(told.incident.first)
+                due = max(first.stamp + _wait(told.incident.severity), end, now)
+                told.first_due = min(told.first_due, due)
 
     def decide_by(self, policy: Policy) -> None:
         """Decide by another policy from here on."""
@@ -329,6 +342,10 @@ class NotificationFold:
 
 def _bare(told: _Told) -> _Told:
     return replace(told, incident=None)  # type: ignore[arg-type]
+
+
+def _wait(severity: str) -> int:
+    return (WAIT_SECONDS if severity == SEVERITIES[1] else SOON_SECONDS) * SECOND
 
 
 def _pause(told: _Told) -> int:

@@ -171,7 +171,7 @@ async def add_window(writer: WriterDep, scope: ScopeDep, fields: WindowPost) -> 
 
 @router.delete("/maintenance/windows/{window_id}", status_code=HTTPStatus.NO_CONTENT)
 async def remove_window(writer: WriterDep, scope: ScopeDep, window_id: WindowId) -> None:
-    """Take a planned window back."""
+    """Take a planned window back; one that has begun ends now, and what still stands of it is said."""
     await write(
         writer,
         lambda session: settings_records.remove_window(session, scope, writer.actor, window_id, now=writer.now),

@@ -182,8 +182,11 @@ def add_window(session: Session, scope: Scope, actor: Actor, values: Mapping[str
     return row
 
 
-def remove_window(session: Session, scope: Scope, actor: Actor, window: int, *, now: int) -> None:
-    """Take a planned window back.
+def remove_window(session: Session, scope: Scope, actor: Actor, window: int, *, now: int) -> bool:
+    """Take a planned window back; one that has begun ends now, and what came in it was still expected.
+
+    Returns:
+        Whether it had begun.
 
     Raises:
         UnknownRecordError: there is none, or it is not the caller's to see.
@@ -191,5 +194,14 @@ def remove_window(session: Session, scope: Scope, actor: Actor, window: int, *, 
     row = session.get(PlannedWindow, window)
     if row is None or not scope.sees(row.site):
         raise UnknownRecordError(str(window))
-    record(session, actor, "remove", f"planned-windows/{window}", now=now, before={"reason": row.reason})
-    session.delete(row)
+    if row.end <= now:
+        return True
+    has_begun = row.start < now
+    if has_begun:
+        before, row.end = row.end, now
+        subject = f"planned-windows/{window}"
+        record(session, actor, "change", subject, now=now, before={"end": before}, after={"end": now})
+    else:
+        record(session, actor, "remove", f"planned-windows/{window}", now=now, before={"reason": row.reason})
+        session.delete(row)
+    return has_begun

@@ -180,6 +180,7 @@ class Watching:
                 self._told[short(incident.id)] = told
             self._follower.look_for_arrivals(now)
         self._notifications.decide_by(people.policy)
+        self._notifications.look_at_windows(self._expected_until, now)
         self._follow_all(places, book, now)
 
     def _follow_all(self, places: Mapping[str, _Place], book: rulebook.Rulebook, now: int) -> None:

@@ -197,6 +197,7 @@ def test_every_page_of_maintenance_holds_on_every_width_and_keeps_nobody_out(bes
         "/inbox?tab=closed",
         f"/alerts/{alert}",
         "/plan",
+        "/plan/windows",
         "/rules",
         "/rules/spindle-hot",
         "/account/messages",
@@ -212,6 +213,36 @@ def test_every_page_of_maintenance_holds_on_every_width_and_keeps_nobody_out(bes
                     assert it.barriers() == [], path
             assert it.complaints == []
             assert it.strangers == []
+
+
+def test_a_window_is_planned_without_script_keeps_what_was_typed_and_ends_early(
+    beside: Beside, browser: Browser
+) -> None:
+    with screen(browser, beside.it, "fitter", "small phone", script=False) as it:
+        assert it.open("/plan/windows") == 200
+        it.page.fill("#reason", "rodaggio del mandrino")
+        it.click("text=Programma >> nth=-1")
+        assert "Scegliere una macchina" in it.texts()
+        assert it.page.input_value("#reason") == "rodaggio del mandrino"
+        it.page.select_option("#where", "nord/mill-1")
+        it.click("text=Programma >> nth=-1")
+        assert "in corso, ancora" in it.texts()
+        it.click("text=Termina adesso")
+        assert "La finestra è finita" in it.texts()
+        assert "Finite negli ultimi 30 giorni" in it.texts()
+        assert it.width() <= SIZES["small phone"][0]
+    send, day = beside.it.send, to_datetime(clock.now() + 50 * HOUR).date().isoformat()
+    ahead = {"where": "nord", "start_day": day, "start_time": "08:00", "end_day": day, "reason": "stop"}
+    refused = send("POST", "/plan/windows", "maintenance", data=ahead | {"end_time": "07:00"})
+    assert (refused.status_code, "La fine viene dopo" in html.unescape(refused.text)) == (422, True)
+    assert send("POST", "/plan/windows", "maintenance", data=ahead | {"end_time": "18:00"}).status_code == 303
+    (kept,) = beside.it.get("/api/v1/maintenance/windows", "maintenance").json()["items"]
+    assert (kept["site"], kept["machine"], kept["reason"]) == ("nord", None, "stop")
+    assert "Tutte le macchine di" in read(beside, "/plan/windows")
+    taken = send("POST", f"/plan/windows/{kept['id']}", "maintenance")
+    assert taken.headers["location"] == "/plan/windows?done=removed"
+    assert beside.it.get("/api/v1/maintenance/windows", "maintenance").json()["items"] == []
+    assert beside.it.get("/plan/windows", "operator").status_code == 404
 
 
 def test_the_inbox_follows_without_being_loaded_again(beside: Beside, browser: Browser) -> None:

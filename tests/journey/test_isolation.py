@@ -80,6 +80,7 @@ SENT: dict[str, dict[str, Any]] = {
     "POST /api/v1/work-orders/{order_number}/lock-out": {"reason": "X"},
     "POST /api/v1/work-orders/{order_number}/give-back": {"check": "X"},
     "DELETE /api/v1/maintenance/windows/{window_id}": {},
+    "POST /plan/windows/{window_id}": {},
     "POST /bookings/calendars/{feed_id}": {},
     "POST /bookings/notices/{notice_id}": {},
     "POST /bookings/{booking_id}": {

@@ -49,6 +49,20 @@ def test_what_is_over_and_slight_is_not_sent() -> None:
     assert [each.kind for each in told(Policy(((ANNA,),), {}), grave, MONDAY + DAY)] == ["new"]
 
 
+def test_a_window_that_is_ended_early_says_what_still_stands_and_nothing_that_is_over() -> None:
+    incidents, notifications = IncidentFold(), NotificationFold(Policy(((ANNA,),), {}))
+    changes = [change(MONDAY, What.RAISED), change(MONDAY, What.RAISED, machine="m2"),
+               change(MONDAY + MINUTE, What.RETURNED, machine="m2")]  # fmt: skip
+    for incident, one in incidents.take(changes):
+        assert notifications.take(incident, one, MONDAY + DAY) == []
+    early = MONDAY + HOUR
+    notifications.look_at_windows(lambda _: MONDAY + DAY, early)
+    assert notifications.advance(early + MINUTE) == []  # it still runs
+    notifications.look_at_windows(lambda _: early, early)
+    assert [(each.alarms[0].machine, each.at) for each in notifications.advance(early + MINUTE)] == [("m1", early)]
+    assert notifications.advance(MONDAY + DAY) == []
+
+
 def test_the_chain_goes_on_until_somebody_answers() -> None:
     policy = Policy(((ANNA,), (BEN,)), {"medium": 1800})
     alone = told(policy, [change(MONDAY, What.RAISED)], MONDAY + HOUR)
