@@ -13,7 +13,7 @@ from api.audit.service import record
 from api.maintenance import outbox_records
 from api.maintenance.alarms import ActionRefusedError
 from api.maintenance.channels import check_address
-from api.maintenance.dispatch import TEST
+from api.maintenance.dispatch import PING, TEST
 from api.maintenance.notifications import Message
 from api.maintenance.outbox_records import short
 from api.maintenance.tables import AttemptRow, ChannelRow, DeliveryRow, Duty, Escalation, PlannedWindow
@@ -86,6 +86,18 @@ def test_channel(session: Session, row: ChannelRow, *, now: int) -> None:
     outbox_records.add(session, [message])
 
 
+def test_ping(session: Session, *, now: int) -> None:
+    """Queue a call of the address that hears that Officina is alive; the watch makes it within seconds.
+
+    Raises:
+        ActionRefusedError: there is no address.
+    """
+    if not escalation(session).ping:
+        raise ActionRefusedError("there is no address to be called")
+    key = f"{TEST}{PING}"
+    outbox_records.add(session, [Message(f"{key}|{now}", key, "test", now, now, "", (PING,), (), "low")])
+
+
 def test_of(session: Session, channel: str) -> tuple[str | None, str]:
     """Return how the last test of a channel fared, and the channel's own words."""
     wanted = select(DeliveryRow).where(DeliveryRow.incident == short(f"{TEST}{channel}"))
@@ -140,6 +152,8 @@ def set_escalation(session: Session, actor: Actor, values: Mapping[str, Any], *,
         check_address(values["ping"])
     row = escalation(session)
     before = _shown(row, values)
+    if values["ping"] is not None and values["ping"] != row.ping:
+        row.pinged, row.ping_answer = 0, ""  # of another address
     for name, value in values.items():
         if value is not None:
             setattr(row, name, value)
