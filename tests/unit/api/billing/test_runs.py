@@ -30,7 +30,15 @@ LONG = 60.0
 def records() -> Iterator[Records]:
     made = records_in_memory()
     yield made
+    ended()
     made.close()
+
+
+def ended() -> None:
+    """Wait for every run to end, as its process would end it."""
+    for thread in threading.enumerate():
+        if thread.name == f"{RunKind.CLOSE}-{MONTH}":
+            thread.join(LONG)
 
 
 def last(records: Records, *, later_seconds: int = 0) -> Run:
@@ -66,9 +74,7 @@ def test_a_run_says_how_far_it_is_and_there_is_one_at_a_time(records: Records) -
     begin(records, lambda _: pytest.fail("a second one"))
     assert last(records).is_running
     go.set()
-    for thread in threading.enumerate():
-        if thread.name == f"{RunKind.CLOSE}-{MONTH}":
-            thread.join(LONG)
+    ended()
     assert last(records).outcome is Outcome.DONE
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.audit.service import CONSOLE
 from api.billing import service
@@ -18,10 +21,12 @@ from api.billing.pricelist import Entry
 from api.billing.verifying import verify_all
 from api.live.attended import Attended
 from api.records.service import put, put_consortium
+from api.usage.attended import intervals, stretches
 from api.usage.attending import Attending
+from api.usage.evidence import Held
 from api.usage.kept import UsageDays
 from api.usage.policy import Policy
-from api.usage.segments import Claim, Quality
+from api.usage.segments import CONSORTIUM, Claim, Quality, Source
 from api.usage.service import Presence, check_in
 from shopfloor.periods import DAY, HOUR, MINUTE, SECOND, Period
 from shopfloor.states import State
@@ -215,3 +220,31 @@ def test_the_live_view_is_free_in_use_and_free_again_and_says_since_when(it: Hou
     past = attending.states(ARM, Period(now - HOUR, now + DAY), now=now)
     assert [(each.state, each.period.seconds) for each in past] == [(State.OFF, 1800), (State.PROCESSING, 1800)]
     assert attending.states(ARM, Period(now + HOUR, now + DAY), now=now) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20 * SECOND), st.sampled_from(["alfa", "beta", CONSORTIUM, None])), max_size=12),
+    st.integers(0, 60),
+    st.integers(1, 60),
+)
+def test_what_people_say_tiles_every_period_by_the_second_and_changes_state_only_where_it_does(
+    spans: list[tuple[int, str | None]], start: int, seconds: int
+) -> None:
+    held, at_ = [], 0
+    for length, payer in spans:  # of nobody, and for less than a second, too
+        if payer is not None and length:
+            held.append(Held(Period(at_, at_ + length), payer, Claim.BADGE, Source("badge", at_)))
+        at_ += length
+    period = Period(start * SECOND, (start + seconds) * SECOND)
+
+    tiles, whole = intervals(period, held), stretches(period, held)
+
+    assert (tiles[0].period.start, tiles[-1].period.end) == (period.start, period.end)
+    assert all(before.period.end == after.period.start for before, after in pairwise(tiles))
+    assert (whole[0].period.start, whole[-1].period.end) == (period.start, period.end)
+    assert all(before.period.end == after.period.start for before, after in pairwise(whole))
+    assert all(before.state is not after.state for before, after in pairwise(whole))
+    for each in held:
+        if (inside := each.period.clip(period)) is not None:
+            [found] = [stretch.state for stretch in whole if inside.start in stretch.period]
+            assert found is (State.MAINTENANCE if each.payer == CONSORTIUM else State.PROCESSING)
