@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
 from api.access.scope import Role
-from api.access.tables import Grant
+from api.access.tables import Grant, Person
 from api.access.tokens import new_id
 from api.audit.service import record
 from api.maintenance import outbox_records
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CHANNELS_MAX = 10
 """Most channels of one person."""
 WINDOWS_MAX = 500
+_STAFF = (Role.MAINTENANCE, Role.ADMINISTRATOR)
 
 
 def channels_of(session: Session, person: str) -> Sequence[ChannelRow]:
@@ -137,6 +138,23 @@ def escalation(session: Session) -> Escalation:
     )
 
 
+class Somebody(NamedTuple):
+    """Somebody who can be in the chain."""
+
+    id: str
+    name: str
+    has_channel: bool
+
+
+def staff(session: Session) -> list[Somebody]:
+    """Return who can be in the chain, by name: people of maintenance and administration."""
+    granted = select(Grant.person_id).where(Grant.role.in_(_STAFF))
+    people = session.scalars(select(Person).where(Person.is_active, Person.id.in_(granted)))
+    told = set(session.scalars(select(ChannelRow.person)))
+    found = [Somebody(each.id, each.name or each.email, each.id in told) for each in people]
+    return sorted(found, key=lambda each: each.name.casefold())
+
+
 def set_escalation(session: Session, actor: Actor, values: Mapping[str, Any], *, now: int) -> None:
     """Set who is told in which order, and where the dead-man's ping goes.
 
@@ -144,9 +162,8 @@ def set_escalation(session: Session, actor: Actor, values: Mapping[str, Any], *,
         ActionRefusedError: somebody in the chain has no role that has to do with maintenance.
         ChannelError: the ping's address cannot be read.
     """
-    roles = {Role.MAINTENANCE, Role.ADMINISTRATOR}
-    staff = set(session.scalars(select(Grant.person_id).where(Grant.role.in_(roles), Grant.person_id.is_not(None))))
-    if strangers := {person for step in values["steps"] for person in step} - staff:
+    known = set(session.scalars(select(Grant.person_id).where(Grant.role.in_(_STAFF), Grant.person_id.is_not(None))))
+    if strangers := {person for step in values["steps"] for person in step} - known:
         raise ActionRefusedError(f"{', '.join(sorted(strangers))}: no such person of maintenance or administration")
     if values["ping"]:
         check_address(values["ping"])

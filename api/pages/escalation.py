@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
-from sqlalchemy import select
 
-from api.access.scope import Role
-from api.access.tables import Grant, Person
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
 from api.maintenance import settings_records
 from api.maintenance.alarms import ActionRefusedError
 from api.maintenance.channels import ChannelError
 from api.maintenance.dispatch import PING
 from api.maintenance.roster import STEP_MINUTES
-from api.maintenance.tables import ChannelRow
 from api.pages.messages import TESTS
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
 from api.pages.times import ago, local, moment
@@ -53,14 +49,6 @@ _CHANGED = mark("Somebody else has changed this meanwhile. Look at what it is no
 _NO_PING = mark("There is no address to be called: save one first.")
 
 
-class Somebody(NamedTuple):
-    """Somebody who can be in the chain."""
-
-    id: str
-    name: str
-    has_channel: bool
-
-
 class Kept(NamedTuple):
     """What is set, and how it fares."""
 
@@ -70,7 +58,7 @@ class Kept(NamedTuple):
     pinged: int
     answer: str
     test: tuple[str | None, str]
-    staff: Sequence[Somebody]
+    staff: Sequence[settings_records.Somebody]
 
 
 @router.get("")
@@ -151,10 +139,6 @@ def _steps(form: Form) -> list[list[str]]:
 
 def _kept(session: Any) -> Kept:
     row = settings_records.escalation(session)
-    roles = (Role.MAINTENANCE, Role.ADMINISTRATOR)
-    wanted = select(Person).where(Person.is_active, Person.id.in_(select(Grant.person_id).where(Grant.role.in_(roles))))
-    told = set(session.scalars(select(ChannelRow.person)))
-    people = sorted(session.scalars(wanted), key=lambda each: (each.name or each.email).casefold())
     minutes = row.step_minutes or STEP_MINUTES
     typed: dict[str, Any] = {
         "steps": row.steps,
@@ -168,7 +152,7 @@ def _kept(session: Any) -> Kept:
         row.pinged,
         row.ping_answer,
         settings_records.test_of(session, PING),
-        [Somebody(each.id, each.name or each.email, each.id in told) for each in people],
+        settings_records.staff(session),
     )
 
 
