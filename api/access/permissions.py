@@ -286,6 +286,7 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/machines/{machine_id}/history"): Rule.PAGES,
         ("GET", "/fragments/machines/{machine_id}"): Rule.PAGES,
         ("GET", "/fragments/machines/{machine_id}/curves"): Rule.PAGES,
+        ("GET", "/fragments/machines/{machine_id}/payer"): Rule.PAGES,
         ("GET", "/inbox"): Rule.ALERTS,
         ("POST", "/inbox"): Rule.CARE,
         ("GET", "/fragments/inbox"): Rule.ALERTS,

@@ -21,6 +21,7 @@ from api.pages.beside import open_alerts
 from api.pages.booking_rows import Clockwork, occupied
 from api.pages.figures import label, number, unit
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
+from api.pages.paying import paying
 from api.pages.plant import facts_of
 from api.pages.plots import plot
 from api.pages.rows import WINDOW_MINUTES, age_of, row
@@ -96,7 +97,8 @@ async def machine_page(page: PageDep, found: ServicesDep, machine_id: MachineId)
     machine = found.live.park.get(page.scope, machine_id)
     values = await _now(page, found, machine)
     aids = await asyncio.to_thread(_aids, page, found, machine)
-    return page.show("machine/page.html", **values, **aids, curves=await _curves(page, found, machine))
+    payer = await paying(page, found, machine)
+    return page.show("machine/page.html", **values, **aids, payer=payer, curves=await _curves(page, found, machine))
 
 
 def _aids(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
@@ -119,6 +121,13 @@ async def machine_fragment(page: PageDep, found: ServicesDep, machine_id: Machin
     """The part of a machine's page that changes by itself."""
     machine = found.live.park.get(page.scope, machine_id)
     return page.show("machine/fragment.html", **await _now(page, found, machine))
+
+
+@router.get("/fragments/machines/{machine_id}/payer")
+async def payer_fragment(page: PageDep, found: ServicesDep, machine_id: MachineId) -> Response:
+    """Who pays now, which changes by itself."""
+    machine = found.live.park.get(page.scope, machine_id)
+    return page.show("machine/payer.html", machine=machine, payer=await paying(page, found, machine))
 
 
 @router.get("/fragments/machines/{machine_id}/curves")

@@ -16,20 +16,18 @@ from api.floor import service
 from api.pages.booking_rows import Clockwork, occupied
 from api.pages.machine import work_of
 from api.pages.page import Page, PageDep  # noqa: TC001 - read when routes are made
+from api.pages.paying import WHY, house, payer_of, stretches
 from api.pages.plant import facts_of
 from api.pages.rows import WINDOW_MINUTES, row
 from api.pages.times import duration, local, moment
-from api.pages.words import mark
-from api.usage.segments import CONSORTIUM, UNATTRIBUTED, Claim
+from api.usage.segments import UNATTRIBUTED, Claim
 from api.usage.service import Presence, check_in
 from shopfloor.periods import MINUTE, Period
-from shopfloor.states import State
 
 if TYPE_CHECKING:
     from api.deps import Services
     from api.floor.stops import Stop
     from api.machines.park import Machine
-    from shopfloor.states import Stretch
 
 STOPS_SHOWN = 3
 """Stops without a reason that are offered at once; the next come up when one has its reason."""
@@ -37,14 +35,6 @@ TOLD_SHOWN = 4
 """Stops with a reason that are shown, to be corrected."""
 PARTS = ("now", "payer", "call", "why")
 """What of the page changes by itself."""
-_WHY = {
-    Claim.CORRECTION: mark("by a correction that was approved"),
-    Claim.CONSORTIUM: mark("maintenance"),
-    Claim.JOB: mark("by the job on the control"),
-    Claim.BADGE: mark("by badge or check-in"),
-    Claim.BOOKING: mark("by the booking"),
-    Claim.NONE: mark("nobody has checked in: this time is not attributed"),
-}
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 MachineId = Annotated[str, Path(max_length=63)]
@@ -170,12 +160,9 @@ async def _now(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
 
 
 async def _payer(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
-    off = [each.period for each in _stretches(page, found, machine) if each.state is State.OFF]
-
     def read() -> tuple[service.PayerNow, views.Occupancy, str]:
-        segment = found.usage.last_segment(machine.id, now=page.now)
+        payer = payer_of(page, found, machine)
         with found.records.reading() as session:
-            payer = service.payer_now(session, segment, machine.id, off, found.settings.policy, now=page.now)
             [occupancy] = views.occupancy(session, page.scope, [machine.id], now=page.now).values()
             names = dict(service.payers(session, now=page.now))
             running = next(
@@ -190,11 +177,10 @@ async def _payer(page: Page, found: Services, machine: Machine) -> dict[str, Any
     def at(stamp: int | None) -> str:
         return "" if stamp is None else moment(stamp, today, page.zone, page.say)
 
-    house = page.say("The consortium") if payer.payer == CONSORTIUM else page.say("Nobody")
     return {
-        "payer": payer.name or house,
+        "payer": payer.name or house(page, payer.payer),
         "is_nobody": payer.payer == UNATTRIBUTED,
-        "payer_why": page.say(_WHY[payer.claim]),
+        "payer_why": page.say(WHY[payer.claim]),
         "payer_since": at(payer.since) if payer.claim is not Claim.NONE else "",
         "is_checked_in": payer.claim is Claim.BADGE,
         "ends": at(payer.ends),
@@ -224,12 +210,12 @@ async def _call(page: Page, found: Services, machine: Machine) -> dict[str, Any]
 
 
 async def _why(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
-    stretches = _stretches(page, found, machine)
+    known = stretches(page, found, machine)
 
     def read() -> tuple[list[tuple[Stop, service.Reason | None]], list[service.Reason]]:
         with found.records.reading() as session:
-            known = service.stops_among(session, machine.id, stretches, now=page.now)
-            return known, list(service.reasons(session, machine.site, machine.kind))
+            among = service.stops_among(session, machine.id, known, now=page.now)
+            return among, list(service.reasons(session, machine.site, machine.kind))
 
     stops, reasons = await asyncio.to_thread(read)
     untold = [stop for stop, reason in stops if reason is None]
@@ -252,13 +238,6 @@ async def _why(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
 
 
 _READERS = dict(zip(PARTS, (_now, _payer, _call, _why), strict=True))
-
-
-def _stretches(page: Page, found: Services, machine: Machine) -> list[Stretch]:
-    """Return the states of the hours that the page looks back to, the first from its own beginning."""
-    oldest = page.now - WINDOW_MINUTES * MINUTE
-    known = found.live.present(machine, now=page.now).stretches(page.now)
-    return [each for each in known if each.period.end > oldest]
 
 
 def _stop(page: Page, stop: Stop, reason: str, chosen: Stop | None) -> ShownStop:

@@ -153,6 +153,23 @@ def test_the_tablet_changes_who_pays_and_gives_reasons_without_a_script(it: Worl
         assert client.post("/tablet/mill-1/payer", data={"payer": "firm-b"}).status_code == 403
 
 
+def test_the_page_of_a_machine_says_who_pays_to_who_may_know_it(it: World) -> None:
+    def head(holder: str) -> str:
+        return it.get("/fragments/machines/mill-1/payer", holder, lang="it").text
+
+    assert "Nessuno" in head("operator")
+    assert "nessuno si è presentato" in head("operator") or "non è attribuito" in head("operator")
+    for payer, is_own in (("firm-a", True), ("firm-b", False)):
+        with signed_in(it.url, "operator@example.it") as client:
+            token = client.get("/tablet/mill-1?lang=it").text.split('name="csrf" value="')[1].split('"')[0]
+            client.post("/tablet/mill-1/payer", data={"csrf": token, "payer": payer})
+            assert all(word in head("operator") for word in ("Chi paga adesso", "per badge o ingresso", "Cambia chi"))
+            assert ("Chi paga adesso" in head("member")) is is_own
+            assert "Cambia chi" not in head("member")
+            assert "Chi paga" not in it.get("/machines/mill-1", "kiosk", lang="it").text
+            client.post("/tablet/mill-1/payer", data={"csrf": token, "out": "yes"})
+
+
 def test_ten_stops_get_their_reasons_with_one_touch_each_and_one_to_begin(it: World) -> None:
     now, stopped = clock.now(), 10
     begun = now - (stopped + 1) * 20 * MINUTE
