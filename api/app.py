@@ -62,6 +62,7 @@ from api.pages import (
     rules,
     tablet,
     upkeep,
+    upkeep_figures,
     wall,
     windows,
 )
@@ -273,6 +274,7 @@ def _install(app: FastAPI, metrics: Metrics) -> None:
         people_pages.router,
         attribution_pages.router,
         hours.router,
+        upkeep_figures.router,
         windows.router,
         escalation.router,
         deciding.router,

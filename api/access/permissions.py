@@ -296,6 +296,7 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/rules/{rule_id}"): Rule.CARE,
         ("POST", "/rules/{rule_id}"): Rule.CARE,
         ("GET", "/plan"): Rule.CARE,
+        ("GET", "/plan/figures"): Rule.CARE,
         ("GET", "/plan/windows"): Rule.CARE,
         ("POST", "/plan/windows"): Rule.CARE,
         ("POST", "/plan/windows/{window_id}"): Rule.CARE,
