@@ -95,7 +95,7 @@ class ServiceEvaluator(Evaluator):
     def due(self, stamp: int) -> Due:
         """Return when it is due, judged at an instant."""
         how = self.how
-        by_calendar = self.since + int(how.interval_days * DAY) if how.interval_days else None
+        by_calendar = self.since + int(how.interval_days * DAY) if how.interval_days and self.since else None
         if not how.interval:
             return Due(self.used, None, by_calendar, "calendar", None)
         left = how.interval - self.used

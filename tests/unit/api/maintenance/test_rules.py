@@ -329,3 +329,13 @@ def test_a_compressor_and_an_arm_get_no_service_of_machining_centres_unless_thei
     [yearly] = (rule for rule in shipped if rule.id == "service-yearly")
     entered = Rulebook(shipped, {"c": {yearly.id: replace(yearly, kinds=("compressor",))}}, "")
     assert "service-yearly" in {rule.id for rule in entered.of_machine("c", "Compressore a vite")}
+
+
+def test_a_service_by_calendar_has_no_date_before_anything_is_known_of_its_machine() -> None:
+    fold = MachineFold("mill", shipped_rules(), shipped_classes(), "Officina")
+    fold.advance(20_000 * DAY)
+
+    found = {name: each.due(20_000 * DAY).at for name, each in fold.services().items()}
+
+    assert found
+    assert set(found.values()) == {None}
