@@ -13,6 +13,7 @@ from api.access.permissions import Rule, allows
 from api.access.scope import Role
 from api.bookings import views
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
+from api.errors import NotYoursError
 from api.machines.schemas import ReducedPoint
 from api.maintenance import orders_records, rulebook
 from api.pages.alert_rows import PRIORITIES
@@ -114,6 +115,32 @@ def _aids(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
         "manuals": [(each["id"], each["name"]) for each in kept if each["purpose"] == "manual"],
         "photo": photos[-1] if photos else "",
     }
+
+
+@router.get("/machines/{machine_id}/aids")
+async def aids_page(page: PageDep, found: ServicesDep, machine_id: MachineId) -> Response:
+    """Whom to call, manuals and spare parts: the page that a browser keeps for when there is no connection."""
+    machine = found.live.park.get(page.scope, machine_id)
+    if page.scope.role is Role.KIOSK:
+        raise NotYoursError
+
+    def read() -> dict[str, Any]:
+        if not allows(Rule.CARE, page.scope.role):
+            return {"spares": None}
+        with found.records.reading() as session:
+            return {"spares": orders_records.spares(session, machine.id)}
+
+    aids = await asyncio.to_thread(_aids, page, found, machine)
+    here = local(page.now, page.zone)
+    return page.show(
+        "machine/aids.html",
+        machine=machine,
+        **aids,
+        **await asyncio.to_thread(read),
+        day=full_day(here.date(), page.say),
+        time=f"{here:%H:%M}",
+        read=page.now // 1_000_000,
+    )
 
 
 @router.get("/fragments/machines/{machine_id}")
