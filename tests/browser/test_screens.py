@@ -273,7 +273,7 @@ def test_manuals_spares_and_contacts_are_read_without_a_connection_and_go_when_t
         read = shown.texts()
         assert shown.page.url.endswith("/machines/mill-1/aids")
         assert "Nessun collegamento" in read
-        assert "Quello che si vede è stato letto il" in read
+        assert "Quello che si vede è stato letto" in read
         assert "minuti fa" in read
         assert "Uso.pdf tenuto su questo dispositivo" in read
         assert "Schemi.pdf non tenuto" in read
