@@ -113,6 +113,7 @@ class Filling:
         self._span = span
         self._ordinal = 0
         self._known = 0
+        self._last = span.start
         self.reached = span.start
 
     def again(self) -> None:
@@ -122,7 +123,7 @@ class Filling:
     def samples(self, values: Iterable[Remembered]) -> Iterator[Sample]:
         """Take in a page, oldest value first. What lies outside of the span or out of order is left out.
 
-        Values of one time are kept apart by an ordinal of one nanosecond, as live ones are.
+        Values of one time are kept apart by a nanosecond, as live ones are; so are those that such a one would meet.
         """
         for stamp, value, status in values:
             if stamp is None or not self._span.start < stamp < self._span.end or stamp < self.reached:
@@ -133,4 +134,5 @@ class Filling:
             self._known = 0
             self._ordinal = self._ordinal + 1 if stamp == self.reached else 0
             self.reached = stamp
-            yield Sample(self._machine, self._signal, stamp + self._ordinal, value, status & ~_FLAGS)
+            self._last = max(stamp, self._last + 1)
+            yield Sample(self._machine, self._signal, self._last, value, status & ~_FLAGS)

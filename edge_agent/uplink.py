@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent.expiry import WARN_DAYS, days_left
 from edge_agent.window import Kill, Send, Window
 from shopfloor import mqtt, signals
 from shopfloor.periods import SECOND
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 STATUS_SECONDS = 30
 """How often the status is reported; the next report is announced for twice as long."""
+CERTIFICATE_SECONDS = 3600.0
+"""How often the broker is asked for a new certificate while the one that the connection was made with ends soon."""
 IDLE_SECONDS_MAX = 1.0
 GOODBYE_SECONDS = 2.0
 """How long a stopping agent waits for the broker to take in that it stops."""
@@ -108,12 +111,24 @@ class Uplink:
         async with self._client as client:
             listening = asyncio.create_task(self._listen(), name="uplink.listen")
             reporting = asyncio.create_task(self._report(), name="uplink.report")
+            looking = asyncio.create_task(self._watch_certificate(), name="uplink.certificate")
             try:
-                await asyncio.gather(listening, reporting, self._send_on())
+                await asyncio.gather(listening, reporting, looking, self._send_on())
             finally:
-                for task in (listening, reporting):
+                for task in (listening, reporting, looking):
                     task.cancel()
                 await self._say_goodbye(client)
+
+    async def look_at_certificate(self) -> None:
+        """Look whether the broker has a new certificate, if the one that the connection rests on ends soon."""
+        until = self.secured_until
+        if until is not None and days_left(until, self._clock()) <= WARN_DAYS[0]:
+            await self._client.look_at_certificate()
+
+    async def _watch_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(CERTIFICATE_SECONDS)
+            await self.look_at_certificate()
 
     async def _say_goodbye(self, client: mqtt.Client) -> None:
         """Say that this agent is stopped by intent, and wait until the broker has taken that in.

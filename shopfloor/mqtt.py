@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
+import socket
 import ssl
 import threading
 import time
@@ -26,7 +27,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from shopfloor.periods import INSTANT_MAX, SECOND, from_datetime
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
@@ -319,9 +319,31 @@ class Client:
         """When the first of the certificates ends that the newest connection rests on, nanoseconds UTC.
 
         These are the broker's, one's own, and the authority of `Tls.ca_file` that signed the broker's. None before the
-        first connection and in plain text.
+        first connection and in plain text. `look_at_certificate` brings it to what a connection of today rests on.
         """
         return self._secured_until
+
+    async def look_at_certificate(self) -> None:
+        """Look by a handshake, after which nothing is said, which certificate the broker shows by now.
+
+        A connection outlives the certificate that it was made with, and nothing else tells that there is a new one.
+        Nothing changes without a connection, without TLS, or when the handshake fails.
+        """
+        if self._connected and self._broker.tls is not None:
+            found = await asyncio.to_thread(self._shown_now, self._broker.tls)
+            if found is not None:
+                self._secured_until = found
+
+    def _shown_now(self, tls: Tls) -> int | None:
+        address = (self._broker.host, self._broker.port)
+        try:
+            with (
+                socket.create_connection(address, CONNECT_TIMEOUT_SECONDS) as plain,
+                tls_context(tls).wrap_socket(plain, server_hostname=self._broker.host) as secured,
+            ):
+                return _first_end(secured, tls, _own_end(tls))
+        except (OSError, ValueError):  # the connection goes on, and the next one says what is wrong
+            return None
 
     async def events(self) -> list[Event]:
         """Wait for something to happen and return all that has, in order."""
@@ -434,21 +456,10 @@ class Client:
             client.disconnect()
             return
         self._connected = True
-        self._secured_until = self._first_end(client)
+        tls, secured = self._broker.tls, client.socket()
+        self._secured_until = None if tls is None else _first_end(secured, tls, self._own_end)
         self._obstacle = ""
         self._push(Connected(flags.session_present))
-
-    def _first_end(self, client: paho.Client) -> int | None:
-        """Return when the first certificate ends that this connection rests on."""
-        tls = self._broker.tls
-        if tls is None:
-            return None
-        connection: Any = client.socket()
-        shown = connection.getpeercert()
-        signers = [each for each in connection.context.get_ca_certs() if each["subject"] == shown["issuer"]]
-        # While an authority is replaced its file holds the old one and the new one: one that lasts is enough.
-        lasting = max((_end(each) for each in signers), default=INSTANT_MAX) if tls.ca_file else INSTANT_MAX
-        return min(self._own_end, _end(shown), lasting)
 
     def _not_connected(self, reason: str) -> None:
         """Tell what stands in the way, and log it when it is something new: attempts go on for ever."""
@@ -523,6 +534,15 @@ def _own_end(tls: Tls) -> int:
     return min(
         from_datetime(each.not_valid_after_utc) for each in load_pem_x509_certificates(tls.cert_file.read_bytes())
     )
+
+
+def _first_end(connection: Any, tls: Tls, own_end: int) -> int:
+    """Return when the first certificate ends that a connection rests on."""
+    shown = connection.getpeercert()
+    signers = [each for each in connection.context.get_ca_certs() if each["subject"] == shown["issuer"]]
+    # While an authority is replaced its file holds the old one and the new one: one that lasts is enough.
+    lasting = max((_end(each) for each in signers), default=INSTANT_MAX) if tls.ca_file else INSTANT_MAX
+    return min(own_end, _end(shown), lasting)
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:

@@ -37,6 +37,10 @@ EVIDENCE_SPAN = 24 * HOUR
 PLOT_SAMPLES_MAX = 100_000
 TEST = "test|"
 """Before the key of a test message, whose channel is the rest."""
+PING = "ping"
+"""Channel of the dead-man's ping."""
+ALIVE = Words("Officina", "alive")
+"""What that address hears."""
 KEPT_DAYS = 400
 """How long deliveries that ended stay on record."""
 
@@ -93,7 +97,8 @@ class Dispatch:
             RecordsUnavailableError: the database does not answer.
         """
         self._languages = roster.languages
-        self._channels.renew({**roster.channels, **self._house})
+        ping = {PING: Channel(roster.ping, drops_repeats=True)} if roster.ping else {}
+        self._channels.renew({**roster.channels, **self._house, **ping})
         if self._postman is None:
             outbox = RecordsOutbox(self._records, self._writing)
             self._postman = Postman(outbox, self._channels, self.compose)
@@ -109,6 +114,8 @@ class Dispatch:
         if message.kind in self._writers:
             return self._writers[message.kind](message)
         language = self._languages.get(message.person, "it")
+        if message.key.startswith(f"{TEST}{PING}|"):
+            return Letter(ALIVE)
         if message.key.startswith(TEST):
             return Letter(_test_words(language))
         first = message.alarms[0]
@@ -159,9 +166,8 @@ class Dispatch:
 
     def _call(self, address: str, now: int) -> None:
         channels = Channels({}, inside=self._inside)
-        channels.renew({"ping": Channel(address, drops_repeats=True)})
-        words = Words("Officina", "alive")
-        reply = channels.send("ping", words, key=f"ping-{now // SECOND}")
+        channels.renew({PING: Channel(address, drops_repeats=True)})
+        reply = channels.send(PING, ALIVE, key=f"ping-{now // SECOND}")
         try:
             with self._writing() as session:
                 row = session.get(Escalation, 1)

@@ -19,6 +19,8 @@ FLOOD_BEGINS, FLOOD_ENDS = 10, 5
 PER_DAY_MAX = 144.0
 """Alarms a day that are very likely acceptable (IEC 62682:2014)."""
 FLOOD_SHARE_MAX = 0.01
+PEAK_HOUR_MAX, PEAK_MINUTE_MAX = 15, 2
+"""Most alarms of an hour and of a minute (EEMUA 191)."""
 INCIDENTS_PER_MACHINE_MONTH_MAX = 2.0
 """The shop floor's own target: new incidents of a machine in a month without a known cause."""
 CHATTERING = 3
@@ -44,6 +46,8 @@ class AlarmFigures(NamedTuple):
         came: how many.
         per_day: mean.
         peak_ten_minutes: most within ten minutes.
+        peak_hour: most within an hour.
+        peak_minute: most within a minute.
         flood_share: share of the time in floods.
         severities: share of each severity.
         chattering: alarms that came and went often within an hour, with how often, the worst first.
@@ -61,6 +65,8 @@ class AlarmFigures(NamedTuple):
     stale: int
     minutes_to_take: float | None
     incidents_per_machine_month: float
+    peak_hour: int
+    peak_minute: int
 
 
 class Reliability(NamedTuple):
@@ -114,6 +120,8 @@ def alarm_figures(
         sum(period.end - since > STALE for since in open_since),
         median(taken_after) / MINUTE if taken_after else None,
         incidents / max(machines, 1) / days * _MONTH_DAYS,
+        _peak(found, HOUR),
+        _peak(found, MINUTE),
     )
 
 
@@ -138,6 +146,16 @@ def reliability(failures: Iterable[tuple[int, int | None]], period: Period) -> R
         sum(ended) / len(ended) / second if ended else None,
         1.0 - down / whole,
     )
+
+
+def _peak(found: Sequence[Activation], length: int) -> int:
+    """Return the most that came within so long, wherever that begins; `found` is sorted."""
+    most = first = 0
+    for last, each in enumerate(found):
+        while each.stamp - found[first].stamp >= length:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 def _flood_slots(slots: Counter[int]) -> int:

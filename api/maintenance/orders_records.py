@@ -207,15 +207,50 @@ def plan(session: Session, scope: Scope, machine: str | None = None) -> list[dic
     return sorted(found, key=lambda each: (each["due"] is None, each["due"] or 0, each["machine"], each["rule"]))
 
 
+class Held(NamedTuple):
+    """How a machine held out.
+
+    Attributes:
+        since: when the period begins: later than asked where nobody watched before.
+        is_short: nobody watched before.
+        now: over the period.
+        before: over the period of the same length before, None where that was not watched throughout.
+    """
+
+    since: int
+    is_short: bool
+    now: Reliability
+    before: Reliability | None
+
+
 def reliability_of(session: Session, machine: str, *, now: int) -> Reliability:
     """Tell how a machine held out over the last year, by its grave incidents."""
+    return held_out(session, [machine], days=YEAR // DAY, now=now)[machine].now
+
+
+def held_out(session: Session, machines: Sequence[str], *, days: int, now: int) -> dict[str, Held]:
+    """Tell how machines held out over the last days, by their grave incidents."""
     wanted = select(IncidentRow).where(
-        IncidentRow.name == machine, IncidentRow.severity == "high", IncidentRow.withdrawn.is_(None)
+        IncidentRow.name.in_(machines), IncidentRow.severity == "high", IncidentRow.withdrawn.is_(None)
     )
-    failures = [(row.since, row.returned or row.closed or None) for row in session.scalars(wanted)]
-    watched = session.get(Watched, machine)
-    first = min([watched.since if watched else now, *(begin for begin, _ in failures)])
-    return reliability(failures, Period(max(now - YEAR, min(first, now - DAY)), now))
+    failures: dict[str, list[tuple[int, int | None]]] = {machine: [] for machine in machines}
+    for row in session.scalars(wanted):
+        failures[row.name].append((row.since, row.returned or row.closed or None))
+    watched = _watched(session, machines)
+    return {name: _held(failures[name], watched.get(name, now), days * DAY, now) for name in machines}
+
+
+def _held(failures: Sequence[tuple[int, int | None]], watched: int, length: int, now: int) -> Held:
+    first = min([watched, *(begin for begin, _ in failures)])
+    asked = now - length
+    since = max(asked, min(first, now - DAY))
+    before = reliability(failures, Period(asked - length, asked)) if first <= asked - length else None
+    return Held(since, first > asked, reliability(failures, Period(since, now)), before)
+
+
+def _watched(session: Session, names: Sequence[str]) -> dict[str, int]:
+    """Return since when each is watched."""
+    return {row.name: row.since for row in session.scalars(select(Watched).where(Watched.name.in_(names)))}
 
 
 def spares(session: Session, machine: str | None) -> list[Spare]:
@@ -263,7 +298,10 @@ def add_spare(session: Session, scope: Scope, actor: Actor, values: Mapping[str,
 
 
 def figures(session: Session, scope: Scope, *, days: int, now: int) -> dict[str, Any]:
-    """Return how alarms and messages of the last days fared, over what a caller may see."""
+    """Return how alarms and messages of the last days fared, over what a caller may see.
+
+    Days on which nobody watched and nothing came count for nothing: a mean over them would be too good.
+    """
     period = Period(now - days * DAY, now)
     names = list(alerts_records.places(session, scope))
     wanted = select(AlarmChange).where(
@@ -277,9 +315,12 @@ def figures(session: Session, scope: Scope, *, days: int, now: int) -> dict[str,
     after = [max(0, deed.at - begun[deed.incident]) for deed in session.scalars(taken)]
     still = [row.since for row in session.scalars(holds.where(IncidentRow.closed == 0))]
     machines = sum(not name.startswith("edge/") for name in names)
+    first = min([now, *_watched(session, names).values(), *begun.values(), *(each.stamp for each in came)])
+    period = Period(max(period.start, min(first, now - DAY)), now)
     found = alarm_figures(came, period, taken_after=after, open_since=still, incidents=len(begun), machines=machines)
     return {
         **found._asdict(),
+        "since": period.start,
         "severities": dict(found.severities),
         "chattering": [{"alarm": alarm, "times": times} for alarm, times in found.chattering],
         "deliveries": dict(alerts_records.delivery_counts(session)),

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from api.access.tables import Person
 
 
+ERASED = "person:"
+"""What stands in place of a name begins with it; the identifier follows."""
+
+
 def erase(session: Session, person: Person) -> None:
     """Erase how a person is told, and put the identifier where the log has the name.
 
@@ -38,7 +42,7 @@ def erase(session: Session, person: Person) -> None:
         session: from `Records.writing`.
         person: whose name and address still stand in their row.
     """
-    actor = f"person:{person.id}"
+    actor = f"{ERASED}{person.id}"
     names = {name for name in (person.name, person.email) if name}
     _untold(session, person.id)
     by_them = [

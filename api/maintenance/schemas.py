@@ -489,12 +489,17 @@ class Chatterer(BaseModel):
 
 
 class FiguresFields(BaseModel):
-    """Alarms of a period, beside their targets."""
+    """Alarms of a period, beside their targets; it begins later where nobody watched before."""
 
+    since: str
     came: int
     per_day: float
     per_day_target: float
     peak_ten_minutes: int
+    peak_hour: int
+    peak_hour_target: int
+    peak_minute: int
+    peak_minute_target: int
     flood_share: float
     flood_share_target: float
     severities: dict[str, float]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
 from api.access.scope import Role
-from api.access.tables import Grant
+from api.access.tables import Grant, Person
 from api.access.tokens import new_id
 from api.audit.service import record
 from api.maintenance import outbox_records
 from api.maintenance.alarms import ActionRefusedError
 from api.maintenance.channels import check_address
-from api.maintenance.dispatch import TEST
+from api.maintenance.dispatch import PING, TEST
 from api.maintenance.notifications import Message
 from api.maintenance.outbox_records import short
 from api.maintenance.tables import AttemptRow, ChannelRow, DeliveryRow, Duty, Escalation, PlannedWindow
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CHANNELS_MAX = 10
 """Most channels of one person."""
 WINDOWS_MAX = 500
+_STAFF = (Role.MAINTENANCE, Role.ADMINISTRATOR)
 
 
 def channels_of(session: Session, person: str) -> Sequence[ChannelRow]:
@@ -86,6 +87,18 @@ def test_channel(session: Session, row: ChannelRow, *, now: int) -> None:
     outbox_records.add(session, [message])
 
 
+def test_ping(session: Session, *, now: int) -> None:
+    """Queue a call of the address that hears that Officina is alive; the watch makes it within seconds.
+
+    Raises:
+        ActionRefusedError: there is no address.
+    """
+    if not escalation(session).ping:
+        raise ActionRefusedError("there is no address to be called")
+    key = f"{TEST}{PING}"
+    outbox_records.add(session, [Message(f"{key}|{now}", key, "test", now, now, "", (PING,), (), "low")])
+
+
 def test_of(session: Session, channel: str) -> tuple[str | None, str]:
     """Return how the last test of a channel fared, and the channel's own words."""
     wanted = select(DeliveryRow).where(DeliveryRow.incident == short(f"{TEST}{channel}"))
@@ -125,6 +138,23 @@ def escalation(session: Session) -> Escalation:
     )
 
 
+class Somebody(NamedTuple):
+    """Somebody who can be in the chain."""
+
+    id: str
+    name: str
+    has_channel: bool
+
+
+def staff(session: Session) -> list[Somebody]:
+    """Return who can be in the chain, by name: people of maintenance and administration."""
+    granted = select(Grant.person_id).where(Grant.role.in_(_STAFF))
+    people = session.scalars(select(Person).where(Person.is_active, Person.id.in_(granted)))
+    told = set(session.scalars(select(ChannelRow.person)))
+    found = [Somebody(each.id, each.name or each.email, each.id in told) for each in people]
+    return sorted(found, key=lambda each: each.name.casefold())
+
+
 def set_escalation(session: Session, actor: Actor, values: Mapping[str, Any], *, now: int) -> None:
     """Set who is told in which order, and where the dead-man's ping goes.
 
@@ -132,14 +162,15 @@ def set_escalation(session: Session, actor: Actor, values: Mapping[str, Any], *,
         ActionRefusedError: somebody in the chain has no role that has to do with maintenance.
         ChannelError: the ping's address cannot be read.
     """
-    roles = {Role.MAINTENANCE, Role.ADMINISTRATOR}
-    staff = set(session.scalars(select(Grant.person_id).where(Grant.role.in_(roles), Grant.person_id.is_not(None))))
-    if strangers := {person for step in values["steps"] for person in step} - staff:
+    known = set(session.scalars(select(Grant.person_id).where(Grant.role.in_(_STAFF), Grant.person_id.is_not(None))))
+    if strangers := {person for step in values["steps"] for person in step} - known:
         raise ActionRefusedError(f"{', '.join(sorted(strangers))}: no such person of maintenance or administration")
     if values["ping"]:
         check_address(values["ping"])
     row = escalation(session)
     before = _shown(row, values)
+    if values["ping"] is not None and values["ping"] != row.ping:
+        row.pinged, row.ping_answer = 0, ""  # of another address
     for name, value in values.items():
         if value is not None:
             setattr(row, name, value)

@@ -12,7 +12,13 @@ from api.deps import CallerDep, NowDep, ScopeDep, ServicesDep  # noqa: TC001 - r
 from api.machines.paging import page
 from api.maintenance import orders_records, photos_records, show
 from api.maintenance.endpoints import OfMachine, read, write
-from api.maintenance.figures import FLOOD_SHARE_MAX, INCIDENTS_PER_MACHINE_MONTH_MAX, PER_DAY_MAX
+from api.maintenance.figures import (
+    FLOOD_SHARE_MAX,
+    INCIDENTS_PER_MACHINE_MONTH_MAX,
+    PEAK_HOUR_MAX,
+    PEAK_MINUTE_MAX,
+    PER_DAY_MAX,
+)
 from api.maintenance.schemas import (
     FiguresFields,
     GiveBackPost,
@@ -245,7 +251,10 @@ async def get_figures(found: ServicesDep, scope: ScopeDep, now: NowDep, *, days:
     """Alarms of the last days beside their targets, messages by what became of them, and codes nobody has classed."""
     kept = await read(found, lambda session: orders_records.figures(session, scope, days=days, now=now))
     return kept | {
+        "since": show.instant(kept["since"]),
         "per_day_target": PER_DAY_MAX,
+        "peak_hour_target": PEAK_HOUR_MAX,
+        "peak_minute_target": PEAK_MINUTE_MAX,
         "flood_share_target": FLOOD_SHARE_MAX,
         "incidents_per_machine_month_target": INCIDENTS_PER_MACHINE_MONTH_MAX,
     }

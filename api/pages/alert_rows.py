@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from api.maintenance import alerts_records, wording
+from api.maintenance.personal_records import ERASED
 from api.maintenance.rules import Service
 from api.pages.figures import number, unit
 from api.pages.times import duration, local, moment
@@ -160,7 +161,9 @@ def row_of(seen: Seen, teller: Teller) -> AlertRow:
 
 
 def named(who: str, say: Words) -> str:
-    """Return a name as it is read; the staff, for a firm that is told no names, in the reader's language."""
+    """Return a name as it is read: the staff, for a firm that is told no names, and who was erased, in words."""
+    if who.startswith(ERASED):
+        return say("a person who was erased")
     return say("maintenance") if who == alerts_records.STAFF else who
 
 

@@ -36,12 +36,13 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "quiet": (mark("Quiet hours"), mark("messages wait until they end")),
     "on_call": (mark("On call"), mark("grave alerts reach you all the same")),
 }
-_TESTS: Mapping[str, str] = {
+TESTS: Mapping[str, str] = {
     "queued": mark("The test is on its way."),
     "sent": mark("The last test was accepted by the channel."),
     "unknown": mark("The channel did not answer the last test: look whether it arrived."),
     "dead": mark("The last test was not delivered."),
 }
+"""How the last test of a channel fared."""
 _DONE: Mapping[str, str] = {
     "added": mark("The channel is there: send it a test."),
     "removed": mark("The channel is removed."),
@@ -201,7 +202,7 @@ async def _show(
 
 def _channel(page: Page, session: Any, row: Any) -> dict[str, Any]:
     status, words = settings_records.test_of(session, row.id)
-    text = page.say(_TESTS[status]) if status is not None and status in _TESTS else ""
+    text = page.say(TESTS[status]) if status is not None and status in TESTS else ""
     is_bad = status in {"unknown", "dead"}
     service = settings_records.service_of(row)
     return {"id": row.id, "name": row.name, "service": service, "test": text, "words": words, "is_bad": is_bad}

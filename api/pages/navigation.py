@@ -57,6 +57,7 @@ ADMINISTRATION = (
     Place("/administration/agents", mark("Agents"), _ADMINISTRATOR),
     Place("/administration/hours", mark("Opening hours"), _ADMINISTRATOR),
     Place("/administration/attribution", mark("Who pays"), _ADMINISTRATOR),
+    Place("/administration/escalation", mark("Chain of alerts"), _ADMINISTRATOR),
     Place("/administration/people", mark("People"), _ADMINISTRATOR),
     Place("/administration/keys", mark("Keys and screens"), _ADMINISTRATOR),
     Place("/administration/audit", mark("Audit trail"), _ADMINISTRATOR),

@@ -198,6 +198,7 @@ def test_every_page_of_maintenance_holds_on_every_width_and_keeps_nobody_out(bes
         f"/alerts/{alert}",
         "/plan",
         "/plan/windows",
+        "/plan/figures?days=7",
         "/rules",
         "/rules/spindle-hot",
         "/account/messages",
@@ -213,6 +214,16 @@ def test_every_page_of_maintenance_holds_on_every_width_and_keeps_nobody_out(bes
                     assert it.barriers() == [], path
             assert it.complaints == []
             assert it.strangers == []
+
+
+def test_figures_stand_beside_their_targets_with_their_meaning_over_a_period_that_is_chosen(beside: Beside) -> None:
+    page = html.unescape(read(beside, "/plan/figures?days=7"))
+    assert 'href="/plan/figures?days=7" aria-current="page"' in page
+    for said in ("al più 144", "IEC 62682:2014", "Tra i guasti (MTBF)", "M 1", "circa 80, 15 e 5 %"):
+        assert said in page
+    kept = beside.it.get("/api/v1/maintenance/figures", "maintenance", days="7").json()
+    assert kept["peak_minute"] <= kept["peak_hour"] <= kept["came"]
+    assert beside.it.get("/plan/figures", "operator").status_code == 404
 
 
 def test_a_window_is_planned_without_script_keeps_what_was_typed_and_ends_early(

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from shopfloor import mqtt
 from shopfloor.periods import to_datetime
 from shopfloor.runtime import clock
-from tests.journey.api_world import api, free_port, write_files
+from tests.journey.api_world import api, free_port, until, write_files
 from tests.journey.people import PASSWORD, add_people, sign_in
 
 OFFICINA = str(Path(sys.executable).with_name("officina"))
@@ -101,6 +101,25 @@ def test_a_renewed_certificate_is_taken_by_the_next_connection_and_one_without_i
         assert ssl.get_server_certificate(address) == renewed
         assert httpx.get(f"{url}/healthz", verify=_trust(folder)).status_code == 200
         assert "api.certificate_renewed" in log.read_text()
+
+
+def test_each_of_several_workers_takes_a_renewed_certificate_without_a_restart(folder: Path) -> None:
+    with api(folder, "--tls", "--workers", "2") as (_, url, log):
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        first = (folder / "own-certificate.pem").read_text()
+        until(lambda: log.read_text().count('"api.ready"') == 2, "both workers serve")
+        assert ssl.get_server_certificate(address) == first
+        _make_certificate(folder)
+        renewed = (folder / "cert.pem").read_text()
+        (folder / "cert.pem").replace(folder / "own-certificate.pem")
+        (folder / "key.pem").replace(folder / "own-key.pem")
+
+        def has_each_taken_it() -> bool:
+            assert ssl.get_server_certificate(address) == renewed
+            return log.read_text().count('"api.certificate_renewed"') == 2
+
+        until(has_each_taken_it, "each worker takes it")
+        assert '"api.certificate_refused"' not in log.read_text()
 
 
 def test_with_a_certificate_it_speaks_https_and_binds_its_cookie_to_it(folder: Path) -> None:

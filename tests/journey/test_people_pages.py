@@ -20,6 +20,7 @@ pytestmark = pytest.mark.services
 
 PEOPLE, KEYS, PAYERS = "/administration/people", "/administration/keys", "/administration/attribution"
 HOURS = "/administration/hours"
+CHAIN = "/administration/escalation"
 WAYS = (
     ("GET", PEOPLE), ("GET", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/new"), ("POST", f"{PEOPLE}/x/deeds"), ("GET", KEYS),
     ("POST", KEYS), ("POST", f"{KEYS}/x/remove"), ("GET", "/administration/consortium"),
@@ -284,6 +285,40 @@ def test_a_badge_is_given_and_taken_away_from_now_on(ada: httpx.Client) -> None:
         assert send(ada, PAYERS, badge="04A1", payer=payer).status_code == 303
         assert "04A1" in ada.get(PAYERS).text
     assert send(ada, PAYERS, badge="", payer="firm-a").status_code == 422
+
+
+def test_the_chain_is_ticked_and_the_address_of_the_sign_of_life_is_set_tested_and_never_shown(
+    it: World, ada: httpx.Client
+) -> None:
+    shown = ada.get(CHAIN).text
+    assert "Nessuna catena impostata" in shown
+    first, *_ = re.findall(r'name="step-0" value="([^"]+)"', shown)
+    form = {"minutes-high": "10", "minutes-medium": "", "minutes-low": "", "ping_minutes": "5", "step-0": first}
+    for wrong, why in (
+        ({"minutes-high": "soon"}, "da 1 a 10080"),
+        ({"ping": "certainly"}, "non si legge"),
+        ({"step-0": "stranger"}, "non ha più il ruolo"),
+        ({"ping_minutes": "0"}, "da 1 a 1440"),
+    ):
+        answer = send(ada, CHAIN, **(form | wrong))
+        assert (answer.status_code, why in answer.text) == (422, True), wrong
+    nothing = send(ada, CHAIN, f"{CHAIN}/test")
+    assert (nothing.status_code, "salvarne prima uno" in nothing.text) == (422, True)
+
+    assert send(ada, CHAIN, ping="https://127.0.0.1:9/secret-of-it", **form).status_code == 303
+    kept = it.get("/api/v1/maintenance/escalation").json()
+    assert (kept["steps"], kept["step_minutes"], kept["pings"]) == ([[first]], {"high": 10.0}, True)
+    assert send(ada, CHAIN, f"{CHAIN}/test").status_code == 303
+    shown = ada.get(CHAIN).text
+    assert "La prova è in viaggio" in shown
+    assert "secret-of-it" not in shown
+    assert 'name="step-1"' in shown
+    assert send(ada, CHAIN, **(form | {"version": "0" * 16})).status_code == 422
+    assert send(ada, CHAIN, **form).status_code == 303
+    assert it.get("/api/v1/maintenance/escalation").json()["pings"]
+    assert send(ada, CHAIN, no_ping="yes", **{**form, "step-0": ""}).status_code == 303
+    kept = it.get("/api/v1/maintenance/escalation").json()
+    assert (kept["steps"], kept["pings"]) == ([], False)
 
 
 def test_opening_hours_are_typed_as_people_write_them_and_mistakes_keep_what_was_typed(

@@ -120,7 +120,12 @@ def run_broker(kind: Kind, folder: Path, *publishers: str, port: int | None = No
 
 @contextmanager
 def mosquitto(
-    folder: Path, *, logins: Logins | None = None, extra: Sequence[str] = (), port: int | None = None
+    folder: Path,
+    *,
+    logins: Logins | None = None,
+    extra: Sequence[str] = (),
+    programs: Sequence[str] = (),
+    port: int | None = None,
 ) -> Iterator[Server]:
     """Run Mosquitto without persistence; anybody may do anything unless there are logins.
 
@@ -128,6 +133,7 @@ def mosquitto(
         folder: where its files are put.
         logins: who may do what.
         extra: further lines of its configuration, for the listener of the publishers.
+        programs: the same for the listener of the programs.
         port: the port, a free one when None.
     """
     path = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin") or program(
@@ -137,7 +143,7 @@ def mosquitto(
     folder.mkdir(parents=True, exist_ok=True)
     if logins:
         write_logins(folder, logins)
-        text = documented_settings(folder, port, programs_port, extra) + _UNPRIVILEGED
+        text = documented_settings(folder, port, programs_port, extra, programs) + _UNPRIVILEGED
     else:
         text = _MOSQUITTO.format(port=port) + "\n".join(["allow_anonymous true", *extra, ""])
     (folder / "mosquitto.conf").write_text(text, encoding="utf-8")
@@ -146,10 +152,12 @@ def mosquitto(
         yield server
 
 
-def documented_settings(folder: Path, port: int, programs_port: int, extra: Sequence[str] = ()) -> str:
+def documented_settings(
+    folder: Path, port: int, programs_port: int, extra: Sequence[str] = (), programs: Sequence[str] = ()
+) -> str:
     """Return the settings that the documentation tells to use, without TLS, for a folder and ports of a test.
 
-    Further lines belong to the listener of the publishers.
+    Further lines belong to the listener of the publishers, and of the programs.
     """
     page = (ROOT / "docs" / "brokers.md").read_text(encoding="utf-8")
     settings = page.partition("```conf\n")[2].partition("```")[0]
@@ -158,7 +166,7 @@ def documented_settings(folder: Path, port: int, programs_port: int, extra: Sequ
     return (
         "\n".join(lines)
         .replace("listener 8883", "\n".join([f"listener {port} 127.0.0.1", *extra]))
-        .replace("listener 8884", f"listener {programs_port} 127.0.0.1")
+        .replace("listener 8884", "\n".join([f"listener {programs_port} 127.0.0.1", *programs]))
         .replace("/var/lib/officina/broker", str(folder))
         .replace("/run/mosquitto/mosquitto.pid", str(folder / PID_FILE))
     )

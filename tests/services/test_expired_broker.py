@@ -1,24 +1,31 @@
-"""A broker whose certificate has expired: the agent keeps its data, falls back to nothing, and goes on by itself."""
+"""A broker's certificate that ends, or is renewed in time: nothing is lost, nobody is told anything in plain text."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-from typing import TYPE_CHECKING, NamedTuple
+import ssl
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shopfloor import mqtt
-from shopfloor.periods import DAY, HOUR, to_datetime
+from collector.metrics import Metrics
+from collector.quarantine import Quarantine
+from collector.service import Collector
+from shopfloor import broker_files, mqtt
+from shopfloor.periods import DAY, HOUR, SECOND, Period, to_datetime
 from shopfloor.runtime import clock
-from tests.services.brokers import mosquitto, until, usual_logins
+from shopfloor.stores.sqlite import SqliteStore
+from shopfloor.wire import messages, topics
+from simulators.broker import PID_FILE
+from tests.services.brokers import mosquitto, peer, until, usual_logins
 from tests.services.stores import free_port
-from tests.services.test_uplink import SITE, running
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.services.test_uplink import MACHINE, SIGNALS, SITE, START, running
 
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Workshop CA")])
 
@@ -89,3 +96,60 @@ async def test_an_agent_keeps_its_data_while_the_brokers_certificate_has_expired
             until_when = agent.uplink.secured_until
             assert until_when is not None
             assert abs(until_when - (clock.now() + DAY)) < HOUR
+
+
+async def test_a_certificate_that_is_renewed_while_all_are_connected_disturbs_nobody_and_is_shown_to_who_comes(
+    tmp_path: Path,
+) -> None:
+    issuer, logins = authority(tmp_path), usual_logins(SITE)
+    soon, later = clock.now() + 5 * DAY, clock.now() + 50 * DAY
+    used = lines(tmp_path, issuer, expires=soon)
+    tls = mqtt.Tls(issuer.certificate)
+    store, quarantine = SqliteStore(tmp_path / "store.db"), Quarantine(tmp_path / "quarantine.db")
+    with mosquitto(tmp_path / "broker", logins=logins, extra=used, programs=used) as server:
+        log = tmp_path / "broker" / "broker.log"
+        api, collecting, sending = (replace(server.broker(user), tls=tls) for user in ("api", "collector", SITE))
+        async with peer(api, "api") as registrar:
+            registry = messages.Registry(SITE, [messages.RegisteredMachine(MACHINE, SIGNALS)])
+            await registrar.publish(topics.registry(SITE), messages.encode_registry(registry), retain=True)
+        collector = asyncio.create_task(Collector(collecting, store, quarantine, Metrics()).run())
+        async with running(tmp_path, sending) as agent:
+            agent.says("feed", 0.5, 1)
+            await until(lambda: agent.spool.rows == 0, "stored")
+            first = shown(sending, issuer)
+            before = log.read_text().count("New client connected")
+
+            put_in_place(lines(tmp_path, issuer, expires=later), used)
+            agent.says("feed", 2.0, 2)
+            broker_files.reload(tmp_path / "broker" / PID_FILE)
+            for number in range(3, 200):
+                agent.says("feed", float(number), number)
+            await until(
+                lambda: first not in (shown(sending, issuer), shown(collecting, issuer)), "the new one is shown"
+            )
+            await until(lambda: agent.spool.rows == 0, "all is stored")
+
+            assert log.read_text().count("New client connected") == before, "somebody connected anew"
+            stamps = [START + number * SECOND for number in range(1, 200)]
+            found = store.read([MACHINE], ["feed"], Period(START, START + DAY), limit=1_000)
+            assert [each.stamp for each in found] == stamps
+            assert agent.uplink.secured_until == soon // SECOND * SECOND
+            await agent.uplink.look_at_certificate()
+            assert agent.uplink.secured_until == later // SECOND * SECOND
+            async with peer(api, "api"):
+                pass
+        collector.cancel()
+        await asyncio.gather(collector, return_exceptions=True)
+    store.close()
+    quarantine.close()
+
+
+def put_in_place(new: list[str], old: list[str]) -> None:
+    """Put the files of one certificate where those of another are."""
+    for source, target in zip(new, old, strict=True):
+        Path(source.split()[1]).replace(target.split()[1])
+
+
+def shown(broker: mqtt.Broker, issuer: Authority) -> str:
+    """Return the certificate that a new connection is shown."""
+    return ssl.get_server_certificate((broker.host, broker.port), ca_certs=str(issuer.certificate))

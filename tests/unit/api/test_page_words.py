@@ -10,6 +10,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 
 from api import pages
+from api.pages.alert_rows import named
 from api.pages.deciding import EVIDENCE
 from api.pages.words import words_of
 from api.usage.segments import Claim, Meter
@@ -101,6 +102,11 @@ def test_texts_are_said_in_both_languages_with_their_values() -> None:
     assert words_of("en")("since %(time)s", time="14:08") == "since 14:08"
     assert words_of("it").plural("%(n)s day", "%(n)s days", 1) == "1 giorno"
     assert words_of("en").plural("%(n)s day", "%(n)s days", 3) == "3 days"
+
+
+def test_who_was_erased_is_a_person_in_the_log_and_no_identifier() -> None:
+    assert named("person:0a1b2c3d4e5f", words_of("it")) == "una persona cancellata"
+    assert named("Ada", words_of("it")) == "Ada"
 
 
 def test_everything_that_can_speak_of_use_has_words() -> None:

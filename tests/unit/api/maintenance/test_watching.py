@@ -15,10 +15,10 @@ from api.access.scope import Role
 from api.access.tables import Person
 from api.audit.service import CONSOLE, Actor
 from api.floor import service as floor
-from api.maintenance import journal, personal_records, rulebook
+from api.maintenance import journal, personal_records, rulebook, settings_records
 from api.maintenance.backtest import run
 from api.maintenance.catalogue import shipped_classes
-from api.maintenance.dispatch import Dispatch
+from api.maintenance.dispatch import PING, Dispatch
 from api.maintenance.fold import MachineFold
 from api.maintenance.stored import read_stored, signals_of
 from api.maintenance.tables import (
@@ -348,6 +348,22 @@ def test_the_third_stage_can_be_computed_again_from_the_second(shop: Shop) -> No
     assert before == [(each.id, each.severity, each.closed, each.alarms) for each in shop.rows(IncidentRow)]
     assert before
     assert {each.name for each in shop.rows(Watched)} == {"m1", "m2", "edge/north-1"}
+
+
+def test_a_test_of_the_sign_of_life_calls_the_address_once_beside_the_call_that_is_due(shop: Shop) -> None:
+    hook = Webhook()
+    with shop.records.writing() as session:
+        ping = f"json://127.0.0.1:{hook.port}/"
+        session.add(Escalation(id=1, steps=[], step_minutes={}, ping=ping, ping_minutes=5))
+        session.flush()
+        settings_records.test_ping(session, now=START)
+    dispatch = shop.sending()
+    shop.rounds(START, START + 20 * SECOND, SECOND)
+    dispatch.wait()
+    with shop.records.reading() as session:
+        assert settings_records.test_of(session, PING)[0] == "sent"
+    assert [each.name for each in shop.rows(DeliveryRow)] == [key for key in hook.kept if key.startswith("test|ping|")]
+    hook.stop()
 
 
 def test_a_webhook_that_is_down_and_a_watch_that_is_killed_lose_nothing_and_send_nothing_twice(shop: Shop) -> None:
