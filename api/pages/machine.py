@@ -13,7 +13,6 @@ from api.access.permissions import Rule, allows
 from api.access.scope import Role
 from api.bookings import views
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
-from api.errors import NotYoursError
 from api.machines.schemas import ReducedPoint
 from api.maintenance import orders_records, rulebook
 from api.pages.alert_rows import PRIORITIES
@@ -121,8 +120,6 @@ def _aids(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
 async def aids_page(page: PageDep, found: ServicesDep, machine_id: MachineId) -> Response:
     """Whom to call, manuals and spare parts: the page that a browser keeps for when there is no connection."""
     machine = found.live.park.get(page.scope, machine_id)
-    if page.scope.role is Role.KIOSK:
-        raise NotYoursError
 
     def read() -> dict[str, Any]:
         if not allows(Rule.CARE, page.scope.role):
