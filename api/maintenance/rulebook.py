@@ -25,8 +25,13 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "grinder": ("rettific", "grind", "affilatrice"),
     "edm": ("elettroerosion", "edm", "erosion"),
     "mill": ("fresa", "mill", "centro di lavoro", "machining", "alesatrice", "vmc", "hmc"),
+    "compressor": ("compressor",),
+    "measuring": ("misura", "measur", "cmm"),
 }
-"""Words of the consortium by which a machine's kind is known, in the order in which they are looked for."""
+"""Words of the consortium by which a machine's kind is known, in the order in which they are looked for.
+
+Rules name kinds in `kinds`; the empty one is that of a machine that no word tells.
+"""
 
 
 class Rulebook(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from api.maintenance.alarms import What
 from api.maintenance.catalogue import shipped_classes, shipped_rules
 from api.maintenance.conditions import CONDITION, ClassMap, Condition
 from api.maintenance.fold import MachineFold
+from api.maintenance.rulebook import Rulebook
 from api.maintenance.rules import ISO_20816_3, Limit, RuleError, parse_rules
 from api.maintenance.service import SERVICED
 from api.maintenance.stored import read_stored, signals_of
@@ -305,3 +307,25 @@ def test_a_gate_that_a_machine_need_not_tell_is_closed_while_what_it_told_is_not
     high = told("power_watts", (10, 500.0), (20, 500.0))
     assert changes(fold(text), high, 25) == [("raised", 10, "power_watts")]
     assert changes(fold(text), [*told("spindle_speed", (0, 900.0), (5, None)), *high], 25) == []
+
+
+def test_a_compressor_and_an_arm_get_no_service_of_machining_centres_unless_their_owner_enters_one() -> None:
+    shipped = shipped_rules()
+    book = Rulebook(shipped, {}, "")
+    services = {"service-small", "service-yearly"}
+    for described in (
+        "Centro di lavoro a 5 assi",
+        "Tornio CNC",
+        "Rettificatrice",
+        "Grinding machine",
+        "Sega a nastro",
+        "",
+    ):
+        assert services <= {rule.id for rule in book.of_machine("m", described)}, described
+    for described in ("Compressore a vite", "Air compressor", "Braccio di misura", "Measuring arm", "CMM"):
+        names = {rule.id for rule in book.of_machine("m", described)}
+        assert not names & services, described
+        assert names >= {"control", "call", "vibration-zones", "machine-silent"}, described
+    [yearly] = (rule for rule in shipped if rule.id == "service-yearly")
+    entered = Rulebook(shipped, {"c": {yearly.id: replace(yearly, kinds=("compressor",))}}, "")
+    assert "service-yearly" in {rule.id for rule in entered.of_machine("c", "Compressore a vite")}
