@@ -284,6 +284,7 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("POST", "/bookings/{booking_id}/cancel"): Rule.BOOKING,
         ("GET", "/machines/{machine_id}"): Rule.PAGES,
         ("GET", "/machines/{machine_id}/history"): Rule.PAGES,
+        ("GET", "/machines/{machine_id}/aids"): Rule.RECORDS,
         ("GET", "/fragments/machines/{machine_id}"): Rule.PAGES,
         ("GET", "/fragments/machines/{machine_id}/curves"): Rule.PAGES,
         ("GET", "/fragments/machines/{machine_id}/payer"): Rule.PAGES,

@@ -60,7 +60,9 @@ async def manifest(page: PageDep, found: ServicesDep) -> Response:
 @router.get("/offline")
 async def offline(page: PageDep) -> Response:
     """What is shown while the server cannot be reached; the service worker keeps it."""
-    return page.show("offline.html")
+    return page.show(
+        "offline.html", name="", bar=[], parts=[]
+    )  # it is kept by browsers, so it tells nothing of anybody
 
 
 def _file(file: Asset, keep: str) -> Response:

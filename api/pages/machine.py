@@ -116,6 +116,30 @@ def _aids(page: Page, found: Services, machine: Machine) -> dict[str, Any]:
     }
 
 
+@router.get("/machines/{machine_id}/aids")
+async def aids_page(page: PageDep, found: ServicesDep, machine_id: MachineId) -> Response:
+    """Whom to call, manuals and spare parts: the page that a browser keeps for when there is no connection."""
+    machine = found.live.park.get(page.scope, machine_id)
+
+    def read() -> dict[str, Any]:
+        if not allows(Rule.CARE, page.scope.role):
+            return {"spares": None}
+        with found.records.reading() as session:
+            return {"spares": orders_records.spares(session, machine.id)}
+
+    aids = await asyncio.to_thread(_aids, page, found, machine)
+    here = local(page.now, page.zone)
+    return page.show(
+        "machine/aids.html",
+        machine=machine,
+        **aids,
+        **await asyncio.to_thread(read),
+        day=full_day(here.date(), page.say),
+        time=f"{here:%H:%M}",
+        read=page.now // 1_000_000,
+    )
+
+
 @router.get("/fragments/machines/{machine_id}")
 async def machine_fragment(page: PageDep, found: ServicesDep, machine_id: MachineId) -> Response:
     """The part of a machine's page that changes by itself."""

@@ -178,7 +178,7 @@ class Page:
 
     def show(self, template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """Answer with a page: a template and what it shows."""
-        text = self.found.pages.render(template, self.look, **self._frame(), **values)
+        text = self.found.pages.render(template, self.look, **(self._frame() | values))
         response = HTMLResponse(text, status)
         for name, value in (("lang", self.look.language), ("theme", self.look.theme)):
             if name in self._request.query_params:

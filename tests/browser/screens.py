@@ -114,11 +114,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def screen(browser: Browser, it: World, holder: str, size: str, *, script: bool = True) -> Iterator[Screen]:
-    """Open a browser window of a size, signed in as somebody."""
+def screen(
+    browser: Browser, it: World, holder: str, size: str, *, script: bool = True, keeps: bool = False
+) -> Iterator[Screen]:
+    """Open a browser window of a size, signed in as somebody; one that keeps pages has its service worker."""
     width, height = SIZES[size]
     context = browser.new_context(
-        viewport={"width": width, "height": height}, java_script_enabled=script, service_workers="block"
+        viewport={"width": width, "height": height},
+        java_script_enabled=script,
+        service_workers="allow" if keeps else "block",
     )
     try:
         made = Screen(context.new_page(), it.url)

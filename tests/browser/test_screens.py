@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.services
 
-OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/history", "/machines/mill-1/history?span=week", "/wall",
+OF_STAFF = ("/", "/machines/mill-1", "/machines/mill-1/aids", "/machines/mill-1/history",
+            "/machines/mill-1/history?span=week", "/wall",
             "/tablet/mill-1", "/tablet/mill-1/payer", "/tablet/mill-1/card", "/fleet")  # fmt: skip
 OF_ADMINISTRATORS = (
     "/", "/administration/members", "/administration/members/new", "/administration/members/firm-a",
@@ -39,6 +40,7 @@ LONG = pytest.mark.skipif(not IS_LONG, reason="full size: make test-long")
 READ_CLOSELY = ("/", "/machines/mill-1", "/tablet/mill-1", "/administration/members/new")
 BYTES_MAX = 200_000
 LOST_SECONDS_MAX = 10.0
+IS_KEPT = "path => caches.open('officina-own').then(own => own.match(path, {ignoreVary: true})).then(Boolean)"
 
 
 TARIFF = 'name = "all"\n[[versions]]\nfrom = 2020-01-01\ntime = { processing = 30.00, setup = 20.00, idle = 10.00 }\n'
@@ -245,6 +247,54 @@ def test_a_connection_that_is_lost_is_shown_within_ten_seconds_and_the_page_goes
         finally:
             it.process.send_signal(signal.SIGCONT)
         shown.page.wait_for_selector("#lost", state="hidden")
+
+
+def test_manuals_spares_and_contacts_are_read_without_a_connection_and_go_when_the_person_signs_out(
+    it: World, browser: Browser
+) -> None:
+    files = "/api/v1/machines/mill-1/files"
+    for name in ("Uso.pdf", "Schemi.pdf"):
+        asked = {"purpose": "manual", "name": name}
+        sent = it.send("POST", files, params=asked, content=b"%PDF-1.7 " + name.encode())
+        assert sent.status_code == HTTPStatus.CREATED
+    kept = {each["name"]: f"{files}/{each['id']}" for each in it.get(files).json()["items"]}
+    with screen(browser, it, "administrator", "small phone", keeps=True) as shown:
+        shown.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        shown.open("/machines/mill-1/aids?lang=it")
+        shown.page.wait_for_function(IS_KEPT, arg="/machines/mill-1/aids")
+        assert not shown.page.is_visible(".kept")
+        assert shown.barriers() == []
+        with shown.page.expect_download():
+            shown.click("text=Uso.pdf")
+        shown.page.wait_for_function(IS_KEPT, arg=kept["Uso.pdf"])
+
+        shown.page.context.set_offline(True)
+        shown.open("/machines/mill-1?lang=it")  # the machine's page is live, so what is kept comes in its place
+        read = shown.texts()
+        assert shown.page.url.endswith("/machines/mill-1/aids")
+        assert "Nessun collegamento" in read
+        assert "Quello che si vede è stato letto" in read
+        assert "minuti fa" in read
+        assert "Uso.pdf tenuto su questo dispositivo" in read
+        assert "Schemi.pdf non tenuto" in read
+        assert shown.width() <= SIZES["small phone"][0]
+        assert (
+            shown.page.evaluate("path => fetch(path).then(each => each.text())", kept["Uso.pdf"]) == "%PDF-1.7 Uso.pdf"
+        )
+        shown.open("/inbox")
+        shown.page.wait_for_selector("#kept-pages a:has-text('M 1')")
+
+        shown.page.context.set_offline(False)
+        shown.open("/machines/mill-1/aids")
+        assert not shown.page.is_visible(".kept")
+        shown.page.click(".who summary")
+        shown.page.click("form[action='/sign-out'] button")
+        shown.page.wait_for_url("**/sign-in*")
+        assert not shown.page.evaluate("caches.has('officina-own')")
+        shown.page.context.set_offline(True)
+        shown.open("/machines/mill-1/aids")
+        assert "M 1" not in shown.texts()
+        assert "administrator" not in shown.page.content()
 
 
 QUOTA = 'item = "Quota"\nfirst = "2025-01"\namount = 120.00\n'
