@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shopfloor.runtime import logs
 from tests.services.postgres import Cluster, postgres
 from tests.services.records import new_records
 
@@ -29,6 +30,14 @@ def _loop_of_the_session() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_of_the_session() -> Iterator[None]:
+    """Keep commands that run inside a test from binding every log to a stream that ends with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "configure", lambda **_: None)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

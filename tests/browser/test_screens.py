@@ -270,6 +270,7 @@ def test_manuals_spares_and_contacts_are_read_without_a_connection_and_go_when_t
 
         shown.page.context.set_offline(True)
         shown.open("/machines/mill-1?lang=it")  # the machine's page is live, so what is kept comes in its place
+        shown.page.wait_for_selector("text=non tenuto")
         read = shown.texts()
         assert shown.page.url.endswith("/machines/mill-1/aids")
         assert "Nessun collegamento" in read
