@@ -198,7 +198,7 @@ class FaultySource:
         self._clock = clock
         self._opened = False
         self._last: dict[str, Served] = {}
-        self._active: dict[str, tuple[Fault, int]] = {}
+        self._active: dict[str, tuple[Fault, int, int]] = {}
         self._said: list[Served] = []
 
     @property
@@ -218,19 +218,21 @@ class FaultySource:
             FaultError: when the machine has no such signal, or no number to overflow with.
         """
         now = self._clock.right()
+        stamp = self._inner.instant(now)
         last = self._last.get(fault.signal)
         if last is None:
             raise FaultError(f"{self.identity.id} does not serve the signal {fault.signal!r}")
         if fault.kind == "overflow":
-            self._said += _burst(last, fault, now)
+            self._said += _burst(last, fault, stamp)
             return
-        self._active[fault.signal] = fault, now + int(fault.lasts * SECOND) if fault.lasts else 2**63
+        until = now + int(fault.lasts * SECOND) if fault.lasts else 2**63
+        self._active[fault.signal] = fault, until, stamp
         if fault.kind == "bad":
-            self._said.append(Served(now, fault.signal, None, BAD_SENSOR_FAILURE))
+            self._said.append(Served(stamp, fault.signal, None, BAD_SENSOR_FAILURE))
         elif fault.kind == "nan":
-            self._said.append(Served(now, fault.signal, float("nan")))
+            self._said.append(Served(stamp, fault.signal, float("nan")))
         elif fault.kind == "uncertain":
-            self._said.append(last._replace(stamp=now, status=UNCERTAIN_LAST_USABLE_VALUE))
+            self._said.append(last._replace(stamp=stamp, status=UNCERTAIN_LAST_USABLE_VALUE))
 
     def open(self, now: int) -> Iterable[Served]:
         """Begin; at a later start of the server every signal has the value that it has by now."""
@@ -250,10 +252,15 @@ class FaultySource:
             spoiled = self._spoiled(each)
             if spoiled is not None:
                 yield self._shifted(spoiled)
-        for signal in [name for name, (_, until) in self._active.items() if until <= now]:
-            fault, until = self._active.pop(signal)
-            if fault.kind != "frozen" or self._last[signal].stamp > until - int(fault.lasts * SECOND):
-                yield self._shifted(self._last[signal]._replace(stamp=max(until, self._last[signal].stamp)))
+        for signal in [name for name, (_, until, _) in self._active.items() if until <= now]:
+            fault, until, since = self._active.pop(signal)
+            last = self._last[signal]
+            if fault.kind != "frozen" or last.stamp > since:
+                yield self._shifted(last._replace(stamp=max(self._inner.instant(until), last.stamp)))
+
+    def instant(self, now: int) -> int:
+        """Return what time it is at the machine, by its own clock."""
+        return self._inner.instant(now - self._clock.offset()) + self._clock.offset()
 
     def jobs(self, now: int) -> Sequence[PlannedJob]:
         """Return the jobs on the control."""
@@ -271,7 +278,7 @@ class FaultySource:
         """Return a value as it is served, None for not at all."""
         if each.signal not in self._active:
             return each
-        fault, _ = self._active[each.signal]
+        fault, _, _ = self._active[each.signal]
         return each._replace(status=UNCERTAIN_LAST_USABLE_VALUE) if fault.kind == "uncertain" else None
 
     def _shifted(self, each: Served) -> Served:

@@ -31,6 +31,9 @@ class FaultyServer:
         clock: the right time, integer nanoseconds UTC.
         faults: to come by themselves, counted from when the first client watches.
         options: of `MachineServer`.
+
+    Attributes:
+        sources: what it serves, spoiled where a fault says so.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class FaultyServer:
         self._name = name
         self._folder = folder
         self._options = options
-        self._sources = [FaultySource(each, self.clock) for each in sources]
+        self.sources = [FaultySource(each, self.clock) for each in sources]
         self._faults = sorted(faults, key=lambda fault: fault.at)
         self._lives = 0
         self._server = self._next_life()
@@ -127,7 +130,7 @@ class FaultyServer:
             await self._vanish(fault)
 
     def _spoil(self, fault: Fault) -> None:
-        named = [each for each in self._sources if fault.machine in {"", each.identity.id}]
+        named = [each for each in self.sources if fault.machine in {"", each.identity.id}]
         having = [each for each in named if any(one.signal == fault.signal for one in each.variables)]
         if not having:
             raise FaultError(f"no machine {fault.machine} of this server serves the signal {fault.signal!r}")
@@ -179,7 +182,7 @@ class FaultyServer:
 
     def _next_life(self) -> MachineServer:
         life, self._lives = self._lives, self._lives + 1
-        return MachineServer(self._name, self._sources, self._folder, self.clock, generation=life, **self._options)
+        return MachineServer(self._name, self.sources, self._folder, self.clock, generation=life, **self._options)
 
     def _begin(self, work: Any) -> None:
         task = asyncio.create_task(work, name=f"simulator.{self._name}.fault")

@@ -59,6 +59,10 @@ class LiveSource:
         for stamp in range(-(-oldest // SECOND) * SECOND, self._until, SECOND):
             yield from self._measure(stamp)
 
+    def instant(self, now: int) -> int:
+        """Return now: the model lives in real time."""
+        return now
+
     def jobs(self, now: int) -> tuple[PlannedJob, ...]:
         """Return the jobs on the control."""
         return self._machine.job_list(now)

@@ -147,6 +147,10 @@ class Replay:
             yield self._moved(value)
         self.finished = True
 
+    def instant(self, now: int) -> int:  # noqa: ARG002  # the protocol asks
+        """Return up to which instant values have been served, as they are stamped."""
+        return self._played_to + self._shift
+
     def jobs(self, now: int) -> tuple[PlannedJob, ...]:  # noqa: ARG002  # the protocol asks
         """Return nothing: a recording has no jobs."""
         return ()

@@ -230,6 +230,9 @@ class Source(Protocol):
     def due(self, now: int) -> Iterable[Served]:
         """Return what is to be served since the last call, in order."""
 
+    def instant(self, now: int) -> int:
+        """Return what time it is at the machine: now, or the instant that is played of a recording."""
+
     def jobs(self, now: int) -> Sequence[PlannedJob]:
         """Return the jobs on the control."""
 

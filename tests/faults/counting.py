@@ -68,6 +68,9 @@ class Counting:
         if self._log is not None:
             self._log.flush()
 
+    def instant(self, now: int) -> int:
+        return now
+
     def jobs(self, _: int) -> tuple[()]:
         return ()
 

@@ -80,6 +80,9 @@ class Script:
         while self.said:
             yield self.said.popleft()
 
+    def instant(self, now: int) -> int:
+        return now
+
     def jobs(self, now: int) -> tuple[PlannedJob, ...]:
         del now
         return self.planned

@@ -25,7 +25,6 @@ from shopfloor.signals import DECIDING, SIGNALS
 from shopfloor.states import Hole
 from shopfloor.stores.open import open_store
 from simulators.adapter_log import Tally
-from simulators.faults import parse_fault
 from simulators.mtconnect import EXECUTIONS, MODES
 from simulators.recordings import CNC_MILL, HURCO, MAZAK, OKUMA, Recording, mapped_lines
 from simulators.replay import Pace
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from simulators.adapter_log import Line
     from simulators.replay import Replay
     from simulators.serve import AnyServer
-    from simulators.tree import Served
 
 pytestmark = pytest.mark.services
 
@@ -73,23 +71,8 @@ OTHERS = [
                  id="cnc-mill"),
 ]  # fmt: skip
 """Recordings, and their files below the shared data."""
-FAULTY = [
-    pytest.param(MAZAK, f"nist-sms-mazak01/raw/{DAY_FILE}", 4_000, id="mazak", marks=pytest.mark.long),
-    pytest.param(
-        HURCO, "nist-sms-hurco01/raw/Hurco01-20170518-20170519.txt.gz", 2_200, id="hurco", marks=pytest.mark.long
-    ),
-    pytest.param(OKUMA, "mtconnect-okuma/okuma.txt.gz", 6_000, id="okuma"),
-    pytest.param(CNC_MILL, "umich-cnc-mill/experiment_05.csv.gz", 12_000, id="cnc-mill", marks=pytest.mark.long),
-]
-"""Recordings, their files, and how many of their lines are played with faults where not all are: as many as end with a
-machine that is watched."""
-FAULTS = ["lost_session at=8", "restart at=18 for=1"]
-FAULTS += ["half_open at=40", "slow at=70 for=10 seconds=1"] if LONG else []
-FAULTY_SECONDS = 120 if LONG else 30
-"""What happens meanwhile, and how long it takes to play what moves; longer silences are skipped."""
 SILENCE_SECONDS_MAX = 60
-LOST_SHARE_MAX = 0.8
-"""How much of what is played, and of the time, the faults may take together."""
+"""Longer ones are none of what moves."""
 
 ODD_TEXTS = r"""
 program|
@@ -147,49 +130,6 @@ async def test_every_line_of_the_other_recordings_is_stored_with_its_own_time_an
     assert tally.bad == 0, tally.complaints
 
 
-@pytest.mark.skipif(not (SHARED / "data").exists(), reason="the recordings are not there")
-@pytest.mark.parametrize(("kind", "files", "lines"), FAULTY)
-async def test_a_recording_with_faults_on_top_is_counted_exactly(
-    tmp_path: Path, kind: Recording, files: str, lines: int
-) -> None:
-    paths = sorted((SHARED / "data").glob(files))
-    recording, names = moved(kind, paths, None if LONG else lines), names_of(kind)
-    said = said_by(paths, recording, names, Tally())
-    expected = {(signal, stamp // 1000, each) for (signal, stamp), each in said.items()}
-    pace = Pace(speed=moving_seconds(said) / FAULTY_SECONDS, gap_seconds_max=SILENCE_SECONDS_MAX, burst=1000)
-    server, source = replay_server(
-        paths, tmp_path / "machine", recording=recording, pace=pace,
-        port=0, allow_none=True, machine=MACHINE, faults=[parse_fault(line) for line in FAULTS],
-    )  # fmt: skip
-    served_at = note_when_served(source)
-    async with serving(server, source):
-        settings, nodes = f'endpoint = "{server.endpoint}"\n{SETTINGS}', node_map(recording.variables)
-        async with agent_and_collector(
-            tmp_path, machine=MACHINE, settings=settings, nodes=nodes, signals=registered(names)
-        ) as address:
-            await until(lambda: source.finished, "played to the end", PLAY_SECONDS)
-            over = clock.now()
-            stored = await stored_when_complete(address, names, len(expected) + len(names), SETTLED_SECONDS)
-            count = len([each for each in FAULTS if "slow" not in each]) if ends_watched(said) else 0
-            holes, proven = await watched_when_over(address, count, over)
-            nothing_is_said_beside(address, names, said)
-    kept = {(signal, stamp // 1000, said) for (signal, stamp), said in stored.items()}
-    lost = expected - kept
-    played = Period(min(served_at.values()), over)
-    blind = sum(part.seconds for hole in holes if (part := hole.period.clip(played)) is not None)
-    print(f"{len(expected)} values in {played.seconds} s, {len(lost)} lost in {len(holes)} holes of {blind} s")
-
-    served = {(names[signal], stamp // 1000): at for (signal, stamp), at in served_at.items()}
-    told = [each for each in lost if served[each[:2]] <= proven]
-    outside = [each for each in told if not any(served[each[:2]] in hole.period for hole in holes)]
-    assert len(lost) <= len(expected) * LOST_SHARE_MAX, "the faults alone do not explain that"
-    assert blind <= played.seconds * LOST_SHARE_MAX, "holes reach further than the faults"
-    assert outside == [], f"{len(outside)} of {len(lost)} lost values lie in no hole"
-    assert {each for _, _, each in kept - expected} <= {("NoneType", None, BAD_NO_COMMUNICATION)}, "invented"
-    first = next(iter(said))[1] // 1000
-    assert all(stamp < first for _, stamp, _ in kept - expected), "invented later than before the first line"
-
-
 def moving_seconds(said: Said) -> float:
     """Return how long a recording lasts without its silences."""
     stamps = sorted(stamp for _, stamp in said)
@@ -217,20 +157,6 @@ def nothing_is_said_beside(address: str, names: Mapping[str, str], expected: Sai
         else:
             assert each.value == OF_THE_SERVER[each.signal], "invented"
     assert {each.signal for each in found} >= {"alarms", "tools"}, "they are told"
-
-
-def note_when_served(source: Replay) -> dict[tuple[str, int], int]:
-    """Return a table that fills with when each value is served, by signal and stamp."""
-    served_at: dict[tuple[str, int], int] = {}
-    due = source.due
-
-    def noted(now: int) -> Iterator[Served]:
-        for each in due(now):
-            served_at[each.signal, each.stamp] = clock.now()
-            yield each
-
-    source.due = noted  # type: ignore[method-assign]
-    return served_at
 
 
 def ends_watched(said: Said) -> bool:
