@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 5.0
 """How long the first values of a new session may take; also how often holes are looked for."""
 REQUEST_SECONDS = 0.5
-"""At most one page is asked for in so long, of all machines of a server together."""
+"""At most one question about history is asked in so long, of all machines of a server together."""
 PAGE_VALUES = 1_000
 """Most values that one answer may carry."""
 PAGES_MAX = 1_000
@@ -87,6 +87,13 @@ class _Filler:
         self._session = session
         self._recorder = recorder
         self._remembered: dict[NodeIdentity, bool] = {}
+        self._asked_at = -REQUEST_SECONDS
+
+    async def _turn(self) -> None:
+        """Wait until the server may be asked again."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._asked_at + REQUEST_SECONDS - loop.time())
+        self._asked_at = loop.time()
 
     async def fill(self, machine: WatchedMachine, refill: Refill) -> None:
         """Fill one hole as far as the server remembers, and record what was filled."""
@@ -109,6 +116,7 @@ class _Filler:
         """Return the items whose nodes the server keeps a history of."""
         unknown = [item.found.node for item in items if item.found.node not in self._remembered]
         if unknown:
+            await self._turn()
             kept = await self._session.remembered(unknown)
             self._remembered.update((node, node in kept) for node in unknown)
         return [item for item in items if self._remembered[item.found.node]]
@@ -142,8 +150,8 @@ class _Filler:
                 await self._release(item, span, point)
 
     async def _page(self, item: Item, span: Period, point: bytes) -> HistoryPage:
-        await asyncio.sleep(REQUEST_SECONDS)
         await _until(lambda: self._recorder.has_room_for_history)
+        await self._turn()
         try:
             page = await self._session.history(item.found.node, span, PAGE_VALUES, point)
         except RefusedError as error:
@@ -164,6 +172,7 @@ class _Filler:
 
     async def _release(self, item: Item, span: Period, point: bytes) -> None:
         """Let the server forget where it was; a session that has ended has done so already."""
+        await self._turn()
         try:
             await self._session.history(item.found.node, span, PAGE_VALUES, point, release=True)
         except (NoAnswerError, RefusedError):

@@ -11,7 +11,8 @@ import errno
 import logging
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
@@ -19,12 +20,12 @@ from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaError
 
 from edge_agent import history_data
-from edge_agent.notifications import MalformedError, NodeIdentity, Published, decode
+from edge_agent.notifications import NodeIdentity, Published, decode
 from shopfloor.errors import ExpectedError
 from shopfloor.periods import from_datetime, to_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from asyncua import Client
 
@@ -58,6 +59,7 @@ _OWN_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 _Item = TypeVar("_Item")
+_Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
@@ -192,6 +194,19 @@ def status_name(status: int) -> str:
     return str(ua.StatusCode(ua.UInt32(status & 0xFFFF_0000)).name)
 
 
+_Method: TypeAlias = "Callable[Concatenate[Session, _Parameters], Coroutine[Any, Any, _Result]]"
+
+
+def _understood(method: _Method[_Parameters, _Result]) -> _Method[_Parameters, _Result]:
+    """Let a method refuse an answer that the library decodes and that holds something else than was asked."""
+
+    @wraps(method)
+    async def asking(self: Session, /, *arguments: _Parameters.args, **options: _Parameters.kwargs) -> _Result:
+        return await answered(method(self, *arguments, **options))
+
+    return asking
+
+
 class Session:
     """A session that is open. Every method raises `NoAnswerError` when it breaks and `RefusedError` on a bad answer.
 
@@ -212,6 +227,7 @@ class Session:
         except (TimeoutError, OSError, UaError):
             self._client.disconnect_socket()
 
+    @_understood
     async def namespaces(self) -> list[str]:
         """Read the server's namespace table, and its operation limits with it."""
         names = ("MaxNodesPerRead", "MaxNodesPerBrowse", "MaxMonitoredItemsPerCall")
@@ -225,6 +241,7 @@ class Session:
         self._read_max, self._browse_max, self._items_max = usable
         return [str(uri) for uri in table.value]
 
+    @_understood
     async def current_time(self, clock: Callable[[], int]) -> tuple[int, int, int]:
         """Read the server's clock: own clock before, the server's, own clock after."""
         sent = clock()
@@ -234,24 +251,28 @@ class Session:
             raise RefusedError(f"the server does not tell its time: {status_name(answer.status)}")
         return sent, from_datetime(answer.value), received
 
+    @_understood
     async def read(self, nodes: Sequence[NodeIdentity], attribute: int = ua.AttributeIds.Value) -> list[Answer]:
         """Read an attribute of each node."""
 
         async def batch(part: Sequence[NodeIdentity]) -> list[Answer]:
             asked = [ua.ReadValueId(NodeId=_node_id(node), AttributeId=attribute) for node in part]
             parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=asked)
-            return [_answer(value) for value in await answered(self._session.read(parameters))]
+            return [_answer(value) for value in await self._session.read(parameters)]
 
         return await _in_batches(nodes, self._read_max, batch)
 
+    @_understood
     async def value_ranks(self, nodes: Sequence[NodeIdentity]) -> list[Answer]:
         """Read the ValueRank of each node: 0 and more is an array; the status is Bad when it is no Variable."""
         return await self.read(nodes, ua.AttributeIds.ValueRank)
 
+    @_understood
     async def children(self, nodes: Sequence[NodeIdentity]) -> list[list[Reference]]:
         """List what lies below each node, in the server's order."""
         return await self._browse(nodes, _HIERARCHICAL, ua.BrowseDirection.Forward)
 
+    @_understood
     async def supertypes(self, types: Sequence[NodeIdentity]) -> list[list[Reference]]:
         """List the direct supertypes of each type: one or none."""
         return await self._browse(types, _HAS_SUBTYPE, ua.BrowseDirection.Inverse)
@@ -266,7 +287,7 @@ class Session:
                                      ReferenceTypeId=ua.NodeId(references), ResultMask=ua.BrowseResultMask.All)
                 for node in part
             ]  # fmt: skip
-            return [await self._all_pages(result) for result in await answered(self._session.browse(parameters))]
+            return [await self._all_pages(result) for result in await self._session.browse(parameters)]
 
         return await _in_batches(nodes, self._browse_max, batch)
 
@@ -276,10 +297,11 @@ class Session:
             if not result.ContinuationPoint:
                 break
             parameters = ua.BrowseNextParameters(ContinuationPoints=[result.ContinuationPoint])
-            (result,) = await answered(self._session.browse_next(parameters))
+            (result,) = await self._session.browse_next(parameters)
             found += result.References or []
         return [_reference(each) for each in found]
 
+    @_understood
     async def remembered(self, nodes: Sequence[NodeIdentity]) -> set[NodeIdentity]:
         """Return those of these nodes whose values the server keeps and lets be read (OPC 10000-3, 5.6.2)."""
         historizing = await self.read(nodes, ua.AttributeIds.Historizing)
@@ -290,6 +312,7 @@ class Session:
             if kept.value is True and isinstance(level.value, int) and level.value & _HISTORY_READ
         }
 
+    @_understood
     async def history(
         self, node: NodeIdentity, period: Period, limit: int, point: bytes = b"", *, release: bool = False
     ) -> HistoryPage:
@@ -313,12 +336,10 @@ class Session:
             HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Source,
             ReleaseContinuationPoints=release, NodesToRead=[asked],
         )  # fmt: skip
-        buffer = await answered(self._protocol().send_request(request))
-        try:
-            return history_data.decode(bytes(buffer))
-        except MalformedError as error:
-            raise RefusedError(str(error)) from error
+        buffer = await self._protocol().send_request(request)
+        return history_data.decode(bytes(buffer))
 
+    @_understood
     async def subscribe(self, publishing_milliseconds: float) -> Subscription:
         """Create a subscription that keeps itself alive every two seconds.
 
@@ -335,18 +356,20 @@ class Session:
             PublishingEnabled=True,
             Priority=0,
         )
-        data = await answered(self._protocol().send_request(request))
+        data = await self._protocol().send_request(request)
         result = struct_from_binary(ua.CreateSubscriptionResponse, data).Parameters
         seconds = result.RevisedPublishingInterval / 1000
         return Subscription(int(result.SubscriptionId), seconds, seconds * result.RevisedMaxKeepAliveCount,
                             seconds * result.RevisedLifetimeCount)  # fmt: skip
 
+    @_understood
     async def unsubscribe(self, subscription: Subscription) -> None:
         """Delete a subscription; one that is already gone is no error."""
         request = ua.DeleteSubscriptionsRequest()
         request.Parameters.SubscriptionIds = [subscription.id]
-        await answered(self._protocol().send_request(request))
+        await self._protocol().send_request(request)
 
+    @_understood
     async def create_items(self, subscription: Subscription, items: Sequence[ItemRequest]) -> list[ItemResult]:
         """Create monitored items."""
 
@@ -355,11 +378,12 @@ class Session:
                 SubscriptionId=subscription.id, TimestampsToReturn=ua.TimestampsToReturn.Both,
                 ItemsToCreate=[_create_request(item) for item in part],
             )  # fmt: skip
-            results = await answered(self._session.create_monitored_items(parameters))
+            results = await self._session.create_monitored_items(parameters)
             return [_item_result(result) for result in results]
 
         return await _in_batches(items, self._items_max, batch)
 
+    @_understood
     async def create_event_item(
         self,
         subscription: Subscription,
@@ -394,9 +418,10 @@ class Session:
                 )
             ],
         )  # fmt: skip
-        (result,) = await answered(self._session.create_monitored_items(parameters))
+        (result,) = await self._session.create_monitored_items(parameters)
         return _item_result(result)
 
+    @_understood
     async def refresh_conditions(self, subscription: Subscription) -> int:
         """Ask the server to repeat, to this subscription, the events of every condition that it retains.
 
@@ -408,30 +433,34 @@ class Session:
             MethodId=ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh),
             InputArguments=[ua.Variant(subscription.id, ua.VariantType.UInt32)],
         )
-        (result,) = await answered(self._session.call([request]))
+        (result,) = await self._session.call([request])
         status = int(result.StatusCode.value)
         return status if status >> 30 else 0
 
+    @_understood
     async def notifiers(self, nodes: Sequence[NodeIdentity]) -> list[NodeIdentity]:
         """Pick the nodes whose events can be subscribed to (OPC 10000-3, 5.5.1, EventNotifier)."""
         answers = await self.read(nodes, ua.AttributeIds.EventNotifier)
         return [node for node, answer in zip(nodes, answers, strict=True)
                 if not answer.status >> 30 and isinstance(answer.value, int) and answer.value & 1]  # fmt: skip
 
+    @_understood
     async def subtypes(self, types: Sequence[NodeIdentity]) -> list[list[Reference]]:
         """List the direct subtypes of each type."""
         return await self._browse(types, _HAS_SUBTYPE, ua.BrowseDirection.Forward)
 
+    @_understood
     async def delete_items(self, subscription: Subscription, items: Sequence[int]) -> None:
         """Delete monitored items; one that is already gone is no error."""
 
         async def batch(part: Sequence[int]) -> list[int]:
             parameters = ua.DeleteMonitoredItemsParameters(SubscriptionId=subscription.id, MonitoredItemIds=list(part))
-            await answered(self._session.delete_monitored_items(parameters))
+            await self._session.delete_monitored_items(parameters)
             return list(part)
 
         await _in_batches(items, self._items_max, batch)
 
+    @_understood
     async def publish(self, acknowledgements: Sequence[tuple[int, int]]) -> Published:
         """Wait for the next notification or keep-alive of any subscription of this session.
 
@@ -443,11 +472,8 @@ class Session:
             ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=sequence)
             for subscription, sequence in acknowledgements
         ]
-        buffer = await answered(self._protocol().send_request(request, timeout=0))
-        try:
-            return decode(bytes(buffer))
-        except MalformedError as error:
-            raise RefusedError(str(error)) from error
+        buffer = await self._protocol().send_request(request, timeout=0)
+        return decode(bytes(buffer))
 
     def _protocol(self) -> Any:
         protocol = self._client.uaclient.protocol
@@ -467,7 +493,7 @@ async def answered(awaitable: Awaitable[_Result]) -> _Result:
     except OSError as error:
         own_side = isinstance(error, socket.gaierror) or error.errno in _OWN_SIDE
         raise NoAnswerError(str(error) or type(error).__name__, own_side=own_side) from error
-    except (NoAnswerError, RefusedError):
+    except ExpectedError:
         raise
     except Exception as error:  # the library lets many kinds through when a server's answer is not what it expects
         raise RefusedError(f"the answer cannot be read ({type(error).__name__}: {error})") from error
@@ -490,7 +516,7 @@ async def _in_batches(
     while at < len(items):
         part = items[at : at + size]
         try:
-            answers = await call(part)
+            answers = await answered(call(part))
         except RefusedError as error:
             if len(part) == 1 or not any(name in str(error) for name in _OVERFULL):
                 raise

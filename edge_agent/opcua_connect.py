@@ -74,7 +74,11 @@ async def offers(endpoint: str) -> list[Offer]:
         NoAnswerError: when it does not answer.
         RefusedError: when its answer cannot be used.
     """
-    return [_offer(description) for description in await _endpoints(endpoint)]
+
+    async def told() -> list[Offer]:
+        return [_offer(description, endpoint) for description in await _endpoints(endpoint)]
+
+    return await answered(told())
 
 
 async def _endpoints(endpoint: str) -> list[ua.EndpointDescription]:
@@ -84,16 +88,15 @@ async def _endpoints(endpoint: str) -> list[ua.EndpointDescription]:
     return descriptions
 
 
-def _offer(description: ua.EndpointDescription) -> Offer:
+def _offer(description: ua.EndpointDescription, endpoint: str) -> Offer:
     uri = description.SecurityPolicyUri
     policy = next(
         (name for name, policy in _POLICIES.items() if uri == policy.URI), "none" if uri == _NO_POLICY else uri
     )
-    certificate = description.ServerCertificate
     return Offer(
         policy,
         description.SecurityMode.name.rstrip("_"),
-        thumbprint(uacrypto.x509_from_der(certificate)) if certificate else "",
+        thumbprint(_presented(description, endpoint)) if description.ServerCertificate else "",
         any(token.TokenType == ua.UserTokenType.Anonymous for token in description.UserIdentityTokens),
     )
 
@@ -144,7 +147,7 @@ async def connect(config: ServerConfig, own: OwnCertificate | None, now: int) ->
         return await _connect_plain(client, config)
     if own is None:
         raise RefusedError("a secured session needs the agent's own certificate")
-    peer = await _secure(client, config, own, now)
+    peer = await answered(_secure(client, config, own, now))
     try:
         await answered(client.connect())
     except NoAnswerError as error:
@@ -202,7 +205,7 @@ def _login(config: ServerConfig, error: RefusedError) -> RefusedError | None:
 async def _secure(client: Client, config: ServerConfig, own: OwnCertificate, now: int) -> Peer:
     """Choose the endpoint as configured, and trust its certificate before anything is said to it."""
     chosen, name = _choose(await _endpoints(config.endpoint), config)
-    certificate = _presented(chosen, config)
+    certificate = _presented(chosen, config.endpoint)
     trust = await _Trust.of(config)
     _judge(certificate, chosen.Server, config, trust, now)
     client.certificate_validator = _validator(trust)
@@ -228,20 +231,21 @@ def _choose(descriptions: Sequence[ua.EndpointDescription], config: ServerConfig
             is_tcp = str(each.EndpointUrl).startswith("opc.tcp://")
             if is_tcp and each.SecurityMode == mode and each.SecurityPolicyUri == _POLICIES[name].URI:
                 return each, name
-    offered = ", ".join(sorted({f"{offer.policy}/{offer.mode}" for offer in map(_offer, descriptions)})) or "nothing"
+    told = [_offer(each, config.endpoint) for each in descriptions]
+    offered = ", ".join(sorted({f"{offer.policy}/{offer.mode}" for offer in told})) or "nothing"
     wanted = "none of the agent's security policies" if config.policy == "best" else config.policy
     verb = "offers" if config.policy == "best" else "does not offer"
     raise RefusedError(f"{config.endpoint} {verb} {wanted} with mode {config.mode}, but {offered}: "
                        f"set security and mode to one of them, or switch another one on at the machine")  # fmt: skip
 
 
-def _presented(chosen: ua.EndpointDescription, config: ServerConfig) -> x509.Certificate:
+def _presented(chosen: ua.EndpointDescription, endpoint: str) -> x509.Certificate:
     """Read the certificate of an endpoint, the first one where a chain is presented."""
     der = chosen.ServerCertificate or b""
     try:
         return x509.load_der_x509_certificate(der[: int.from_bytes(der[2:4], "big") + 4])
     except ValueError as error:
-        raise RefusedError(f"{config.endpoint} presents no certificate that can be read: have one made on the "
+        raise RefusedError(f"{endpoint} presents no certificate that can be read: have one made on the "
                            f"machine") from error  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -165,3 +166,28 @@ async def test_what_an_overflow_lost_is_read_from_the_servers_history(
     found = [each.stamp for each in notebook.remembered]
     assert found == [stamp for stamp in said if stamp not in live]
     assert all(hole.period.start + GRAIN < stamp < hole.period.end - GRAIN for stamp in found)
+
+
+async def test_all_machines_of_a_server_together_ask_for_history_once_in_a_stated_time(
+    tmp_path: Path, notebook: Notebook, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "REQUEST_SECONDS", 0.15)
+    monkeypatch.setattr(history, "PAGE_VALUES", 7)
+    monkeypatch.setattr(history, "PAGES_MAX", 3)
+    asked: list[float] = []
+    for name in ("history", "remembered"):
+        plain = getattr(opcua_client.Session, name)
+
+        async def noted(*arguments: object, plain: Callable[..., object] = plain, **options: object) -> object:
+            asked.append(asyncio.get_running_loop().time())
+            return await plain(*arguments, **options)  # type: ignore[misc]
+
+        monkeypatch.setattr(opcua_client.Session, name, noted)
+
+    def meanwhile() -> None:
+        for number in range(60):
+            script.say("feed_override", float(number), clock.now() - SECOND // 2 + number * 5_000_000)
+
+    await away(tmp_path, notebook, script, meanwhile, remembers=True)
+    assert len(asked) == 5, "which nodes have one, three pages, and that it goes no further"
+    assert min(later - earlier for earlier, later in pairwise(asked)) >= 0.149
