@@ -6,12 +6,15 @@ status, but for what lies in a hole that is told; and nothing else is.
 
 from __future__ import annotations
 
+import asyncio
 import math
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_agent.trust import TrustList
 from shopfloor.periods import Period
 from shopfloor.runtime import clock
 from shopfloor.samples import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE
@@ -23,7 +26,7 @@ from simulators.replay import Pace
 from simulators.serve import replay_server
 from simulators.workshop import node_map
 from tests.services.brokers import until
-from tests.services.programs import agent_and_collector
+from tests.services.programs import ROOT, agent_and_collector
 from tests.services.test_replay_day import (
     DAY_FILE,
     LONG,
@@ -58,11 +61,12 @@ pytestmark = [
 ]
 
 HURCO_FILE = "nist-sms-hurco01/raw/Hurco01-20170518-20170519.txt.gz"
+OKUMA_FILE = "mtconnect-okuma/okuma.txt.gz"
 MILL_FILE = "umich-cnc-mill/experiment_05.csv.gz"
 RECORDINGS = [
     pytest.param(MAZAK, f"nist-sms-mazak01/raw/{DAY_FILE}", 4_000, "axis_x_load", id="mazak", marks=pytest.mark.long),
     pytest.param(HURCO, HURCO_FILE, 2_200, "feed", id="hurco", marks=pytest.mark.long),
-    pytest.param(OKUMA, "mtconnect-okuma/okuma.txt.gz", 6_000, "axis_x_load", id="okuma"),
+    pytest.param(OKUMA, OKUMA_FILE, 6_000, "axis_x_load", id="okuma"),
     pytest.param(CNC_MILL, MILL_FILE, 12_000, "axis_x_current", id="cnc-mill", marks=pytest.mark.long),
 ]
 """Recordings, their files, how many lines are played in `make test`, and a signal of theirs that is a number."""
@@ -145,22 +149,61 @@ class Truth:
 async def test_a_recording_with_faults_on_top_is_counted_exactly(
     tmp_path: Path, kind: Recording, files: str, lines: int, number: str
 ) -> None:
+    faults = [parse_fault(line.format(number=number)) for line in FAULTS]
+    await play_and_count(tmp_path, kind, files, lines, faults=faults)
+
+
+async def test_a_recording_whose_server_gets_another_certificate_goes_on_when_a_person_accepts_it(
+    tmp_path: Path,
+) -> None:
+    accepting = asyncio.create_task(accept_what_is_shown(tmp_path))
+    try:
+        settings = SETTINGS.replace('security = "none"\n', "")
+        await play_and_count(
+            tmp_path, OKUMA, OKUMA_FILE, 6_000, faults=[parse_fault("certificate at=6 for=1")], settings=settings
+        )
+    finally:
+        accepting.cancel()
+    assert [each.standing for each in TrustList(tmp_path / "pki").known()] == ["trusted", "trusted"]
+
+
+async def accept_what_is_shown(folder: Path) -> None:
+    """Accept whatever certificate a server shows, for ever, as a person does who compared it."""
+    command = [sys.executable, "-m", "shopfloor", "edge", "trust", "accept", str(folder / "edge.toml")]
+    while True:
+        for each in await asyncio.to_thread(TrustList(folder / "pki").known):
+            if each.standing == "rejected":
+                process = await asyncio.create_subprocess_exec(*command, each.thumbprint, cwd=ROOT)
+                assert await process.wait() == 0
+        await asyncio.sleep(0.2)
+
+
+async def play_and_count(
+    folder: Path,
+    kind: Recording,
+    files: str,
+    lines: int,
+    *,
+    faults: list[Fault],
+    settings: str = SETTINGS,
+    seconds: float = FAULTY_SECONDS,
+) -> None:
+    """Play a recording with faults through server, agent and collector, and compare the store with what was said."""
     paths = sorted((SHARED / "data").glob(files))
     recording, names = moved(kind, paths, None if LONG else lines), names_of(kind)
     said = said_by(paths, recording, names, Tally())
-    faults = [parse_fault(line.format(number=number)) for line in FAULTS]
-    pace = Pace(speed=moving_seconds(said) / FAULTY_SECONDS, gap_seconds_max=SILENCE_SECONDS_MAX, burst=1000)
+    pace = Pace(speed=moving_seconds(said) / seconds, gap_seconds_max=SILENCE_SECONDS_MAX, burst=1000)
     server, source = replay_server(
-        paths, tmp_path / "machine", recording=recording, pace=pace,
+        paths, folder / "machine", recording=recording, pace=pace,
         port=0, allow_none=True, machine=MACHINE, faults=faults,
     )  # fmt: skip
     assert isinstance(server, FaultyServer)
     truth = Truth(names)
     truth.listen(server)
     async with serving(server, source):
-        settings, nodes = f'endpoint = "{server.endpoint}"\n{SETTINGS}', node_map(recording.variables)
+        settings, nodes = f'endpoint = "{server.endpoint}"\n{settings}', node_map(recording.variables)
         async with agent_and_collector(
-            tmp_path, machine=MACHINE, settings=settings, nodes=nodes, signals=registered(names)
+            folder, machine=MACHINE, settings=settings, nodes=nodes, signals=registered(names)
         ) as address:
             await until(lambda: source.finished, "played to the end", PLAY_SECONDS)
             over = clock.now()
