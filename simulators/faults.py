@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import tomllib
+from collections import defaultdict
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +201,9 @@ class FaultySource:
         self._last: dict[str, Served] = {}
         self._active: dict[str, tuple[Fault, int, int]] = {}
         self._said: list[Served] = []
+        self._types: defaultdict[str, set[str]] = defaultdict(set)
+        for each in inner.variables:
+            self._types[each.signal].add(each.built_in)
 
     @property
     def identity(self) -> Identity:
@@ -215,7 +219,7 @@ class FaultySource:
         """Spoil the values of a signal from now on.
 
         Raises:
-            FaultError: when the machine has no such signal, or no number to overflow with.
+            FaultError: when the machine has no such signal, no number to overflow with, or no type that has a NaN.
         """
         now = self._clock.right()
         stamp = self._inner.instant(now)
@@ -225,6 +229,8 @@ class FaultySource:
         if fault.kind == "overflow":
             self._said += _burst(last, fault, stamp)
             return
+        if fault.kind == "nan" and self._types[fault.signal].isdisjoint({"Float", "Double"}):
+            raise FaultError(f"{fault.signal} is no Float and no Double: only those have a NaN")
         until = now + int(fault.lasts * SECOND) if fault.lasts else 2**63
         self._active[fault.signal] = fault, until, stamp
         if fault.kind == "bad":

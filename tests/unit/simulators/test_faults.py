@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from shopfloor.periods import SECOND
-from simulators.faults import KINDS, Fault, FaultError, FaultyClock, parse_fault, read_scenario
+from shopfloor.periods import SECOND, parse_instant
+from simulators import workshop
+from simulators.faults import KINDS, Fault, FaultError, FaultyClock, FaultySource, parse_fault, read_scenario
+from simulators.live import LiveSource
+
+NOW = parse_instant("2026-11-18T09:00:00Z")
+"""A Wednesday morning at work."""
 
 SCENARIO = """
 [[fault]]
@@ -82,3 +88,18 @@ def test_a_clock_steps_back_when_the_step_is_over_and_drifts_to_its_end() -> Non
 def test_every_kind_of_fault_has_a_test_of_what_the_agent_records() -> None:
     text = (Path(__file__).resolve().parents[2] / "faults" / "test_machine_faults.py").read_text(encoding="utf-8")
     assert [kind for kind in KINDS if f'"{kind}' not in text] == []
+
+
+def test_a_nan_is_for_signals_whose_type_has_one_and_an_overflow_for_numbers() -> None:
+    place = workshop.PLACES[0]
+    machine = LiveSource(workshop.machine(place, NOW), place.identity)
+    source = FaultySource(machine, FaultyClock(lambda: NOW))
+    list(source.open(NOW))
+    with pytest.raises(FaultError, match="parts is no Float and no Double: only those have a NaN"):
+        source.inject(parse_fault("nan signal=parts"))
+    with pytest.raises(FaultError, match="program is no number now"):
+        source.inject(parse_fault("overflow signal=program"))
+    source.inject(parse_fault("nan signal=spindle_load"))
+    (said,) = [each for each in source.due(NOW) if each.signal == "spindle_load"]
+    assert isinstance(said.value, float)
+    assert math.isnan(said.value)
