@@ -105,7 +105,7 @@ def main() -> None:
     machines, days, rounds = (
         int(os.environ.get(name, default)) for name, default in (("MACHINES", 300), ("DAYS", 31), ("ROUNDS", 4))
     )
-    size = Size(machines, days, min(10, machines), max(3, machines // 3), rounds)
+    size = Size(machines, days, max(1, min(10, machines // 3)), max(3, machines // 3), rounds)
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()
         report = asyncio.run(run(Path(name), size))
