@@ -16,8 +16,9 @@ import time
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +26,7 @@ from api.billing.ledger import settled
 from api.records.database import open_records
 from api.usage.kept import UsageDays
 from api.usage.policy import Policy
-from shopfloor.periods import SECOND, Period, format_instant, union
+from shopfloor.periods import SECOND, Period, format_instant, to_datetime, union
 from shopfloor.runtime import clock
 from shopfloor.stores.open import open_store
 from tests.benchmarks.month_house import House
@@ -134,7 +135,7 @@ def last_month(now: datetime) -> str:
 
 async def run(folder: Path, size: Size) -> Report:
     """Run one size, in a folder of its own."""
-    month = last_month(datetime.now(UTC))
+    month = last_month(to_datetime(clock.now()))
     plan = month_plan(month, days=size.days, members=size.members, seed=size.machines)
     turns = size.rounds * len(TURNS)
     span = plan.end - plan.start
@@ -159,15 +160,12 @@ async def _load(it: House, report: Report, turns: int) -> None:
     began = time.perf_counter()
     for turn in range(turns):
         role = TURNS[turn % len(TURNS)]
-        await it.until(
-            lambda turn=turn: all(each.gate > turn for each in it.progress().values()), "the gateways at a gate",
-            LOAD_SECONDS,
-        )  # fmt: skip
+        await it.until(partial(it.are_at_gate, turn + 1), "the gateways are at a gate", LOAD_SECONDS)
         it.kill(role)
         it.open_gate()
         await asyncio.sleep(AWAY_SECONDS)
         it.start(role)
-        await it.until(lambda role=role: it.is_back(role), f"{role} is back", BACK_SECONDS)
+        await it.until(partial(it.is_back, role), f"{role} is back", BACK_SECONDS)
         report.restarts[role] += 1
 
     def is_stored() -> bool:

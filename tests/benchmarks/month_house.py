@@ -6,6 +6,7 @@ import ssl
 import sys
 from collections import defaultdict
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -76,6 +77,10 @@ class House(Production):
         self._measure()
         return {name: read_progress(site) for name, site in self.sites.items()}
 
+    def are_at_gate(self, number: int) -> bool:
+        """Tell whether every gateway has come to a gate."""
+        return all(each.gate >= number for each in self.progress().values())
+
     def open_gate(self) -> None:
         """Let the gateways go on."""
         self.gate += 1
@@ -126,7 +131,7 @@ class House(Production):
             write_site(site)
             self.start(name)
         for role in ("collector-1", "collector-2"):
-            await self.until(lambda role=role: self.is_back(role), f"{role} is ready")  # type: ignore[misc]
+            await self.until(partial(self.is_back, role), f"{role} is ready")
 
     def _command(self, role: str) -> list[str]:
         if role in self.sites:

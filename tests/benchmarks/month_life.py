@@ -28,7 +28,10 @@ CHANGES_PER_DAY = 200
 """State changes of a machine on an average day."""
 _SHIFT_HOURS, _NIGHT_HOURS = (12, 19), (3, 8)
 _DWELL_SECONDS = 86_400 / CHANGES_PER_DAY * sum(_SHIFT_HOURS) / (sum(_SHIFT_HOURS) + sum(_NIGHT_HOURS))
+_PIECE_SECONDS_MIN = 3
 _SESSION_MINUTES = (45, 300)
+_GOES_ON = 0.15
+"""So often the firm that had a machine goes on with another job."""
 _STATES = ("processing", "idle", "interrupted", "setup", "off")
 _WEIGHTS = (48, 34, 6, 10, 2)
 FACTS: dict[str, dict[str, Value]] = {
@@ -212,15 +215,15 @@ class _Life:
         self.at = dusk
 
     def _session(self, it: Block, start: int, end: int) -> None:
-        if not self._member or self._random.random() > 0.15:  # noqa: PLR2004 - else the same firm goes on with another job
+        if not self._member or self._random.random() > _GOES_ON:
             self._member = member_id(self._random.randrange(self._plan.members))
         self._jobs += 1
         job = f"{self._member.removeprefix('f-')}-{self._jobs:05d}"
         self._say(it, start, job=job, program=f"O{self._random.randrange(1000, 9999)}")
         at, state = start, "setup"
         while at < end:
-            dwell = max(3, round(self._random.expovariate(1 / _DWELL_SECONDS)))
-            until = end if end - at - dwell < 3 else at + dwell  # noqa: PLR2004 - no piece is shorter
+            dwell = max(_PIECE_SECONDS_MIN, round(self._random.expovariate(1 / _DWELL_SECONDS)))
+            until = end if end - at - dwell < _PIECE_SECONDS_MIN else at + dwell
             self._piece(it, Piece(at, until, state, self._member))
             at = until
             state = self._random.choices(*self._others(state))[0]

@@ -103,7 +103,7 @@ class Bills:
             if piece.state not in CHARGED:
                 continue
             for start, end in _quarters(piece):
-                state, price, reference = self._price(machine, piece.state, start)
+                price, reference = self._price(machine, piece.state, start)
                 cost += self._add((self.month(start // QUARTER), member, reference), end - start, price)
                 seconds += end - start
                 last = price, reference
@@ -118,15 +118,15 @@ class Bills:
         if missing > 0:
             self._costs[month, member, f"session_minimum/{machine}/mill@1"] += missing
 
-    def _price(self, machine: str, state: str, second: int) -> tuple[str, Fraction, str]:
-        """Return state, euros of a second, and the reference of the line."""
+    def _price(self, machine: str, state: str, second: int) -> tuple[Fraction, str]:
+        """Return the euros of a second, and the reference of the line."""
         rates = self._prices["time"]
         price, band = rates.get(state, rates["idle"]), ""
         if isinstance(price, dict):
             band = self.band(second // QUARTER)
             price = price[band]
         names = ("time", machine, state, band, "mill@1")
-        return state, Fraction(price) / 3600, "/".join(name for name in names if name)
+        return Fraction(price) / 3600, "/".join(name for name in names if name)
 
 
 def _quarters(piece: Piece) -> Iterator[tuple[int, int]]:

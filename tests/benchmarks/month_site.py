@@ -8,7 +8,6 @@ stands in the file beside it that ends in `.progress`.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import tomllib
 from itertools import chain
@@ -30,7 +29,7 @@ from shopfloor.wire import edge
 from tests.benchmarks.month_life import MARGIN_SECONDS, SIGNALS, Plan, life, machine_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shopfloor.mqtt import Broker
     from shopfloor.samples import Sample
@@ -42,6 +41,7 @@ WAITING_BYTES_MAX = 2_000_000
 AGE_DAYS_MAX = 400
 """The month is over: by the agent's usual bound of age its first days would have to go."""
 TELL_SECONDS = 0.5
+LOOK_SECONDS = 0.02
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -98,7 +98,7 @@ class Gateway:
             publisher=site.agent,
             writer_ids=self._writer_ids,
             clock=clock.now,
-            spooled=lambda: self._uplink.spooled(),
+            spooled=self._spooled,
             in_flight=lambda: self._uplink.in_flight,
             broken=lambda machine: sys.exit(f"{machine}: samples were lost at the spool"),
         )
@@ -126,8 +126,7 @@ class Gateway:
         for second in range(plan.start - MARGIN_SECONDS, plan.end + MARGIN_SECONDS + 1, STEP_SECONDS):
             await self._wait_at_gates(second)
             for machine, steps in lives.items():
-                while self._spool.bytes_held > WAITING_BYTES_MAX:
-                    await asyncio.sleep(0.02)
+                await _until(lambda: self._spool.bytes_held <= WAITING_BYTES_MAX)
                 now = clock.now()
                 said = steps.until(second + STEP_SECONDS)
                 readings = [Reading(each.signal, each.value, 0, each.stamp, None, now) for each in said]
@@ -142,8 +141,7 @@ class Gateway:
         gates = self._site.gates
         while self.progress.gate < len(gates) and second >= gates[self.progress.gate]:
             self.progress.gate += 1
-            while opened_gate(self._site.spool.with_name("gate")) < self.progress.gate:
-                await asyncio.sleep(0.05)
+            await _until(lambda: opened_gate(self._site.spool.with_name("gate")) >= self.progress.gate)
 
     async def _tell(self) -> None:
         file = self._site.spool.with_suffix(".progress")
@@ -152,11 +150,19 @@ class Gateway:
             write_whole(file, msgspec.json.encode(self.progress))
             await asyncio.sleep(TELL_SECONDS)
 
+    def _spooled(self) -> None:
+        self._uplink.spooled()
+
     def _health(self) -> bytes:
         in_flight = len(self._uplink.in_flight)
         return self._reporter.health(
             clock.now(), self._bounds, in_flight=in_flight, configuration=self._configuration, machines=[]
         )
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - other processes bring it about
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 class _Steps:
@@ -194,7 +200,7 @@ def write_whole(file: Path, content: bytes) -> None:
     """Write a file that others read at any moment."""
     beside = file.with_suffix(".new")
     beside.write_bytes(content)
-    os.replace(beside, file)
+    beside.replace(file)
 
 
 def read_progress(site: Site) -> Progress:
