@@ -38,7 +38,7 @@ VERSION: dict[str, Any] = TABLE["versions"][0]
 
 
 def typed(language: Language = "it", **changes: str) -> Typed:
-    """Return what the fields make of the version when some are changed; `__` in a name stands for its dash, `day` for `from`."""
+    """Return what the fields make of the version with changes; `__` in a name stands for its dash, `day` for `from`."""
     values = shown(TABLE, VERSION, language)
     values |= {{"day": "from"}.get(name, name.replace("__", "-")): text for name, text in changes.items()}
     return read((TABLE, VERSION), values, BANDS, words_of(language))
