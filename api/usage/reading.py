@@ -204,16 +204,22 @@ class Recorded:
         return None
 
     def reach(self, signal: str, period: Period) -> tuple[int | None, int | None]:
-        """Return the stamps of the last sample before a period and of the first at its end or later, within reach."""
+        """Return the stamps of the two readings of a counter between which a period lies, as far as they are in reach.
+
+        The first is the last one before the period; of a counter that was not read before, the first one within it. The
+        second is the first one at the end of the period or later. There is no second without a first.
+        """
         series = self._series[signal]
-        before, after = series.before(period.start), series.since(period.end)
-        if before is None or before.stamp < period.start - REACH_DAYS * DAY:
-            return None, None if after is None else after.stamp
+        first, after = series.before(period.start), series.since(period.end)
+        if first is None or first.stamp < period.start - REACH_DAYS * DAY:
+            first = series.since(period.start)
+            if first is None or first.stamp >= period.end:
+                return None, None
         if after is None and self._span.end < self.now:
             beyond = Period(self._span.end, min(self.now, period.end + REACH_DAYS * DAY))
-            first = self._store.read([self.machine], [signal], beyond, limit=1) if beyond else []
-            return before.stamp, first[0].stamp if first else None
-        return before.stamp, None if after is None else after.stamp
+            found = self._store.read([self.machine], [signal], beyond, limit=1) if beyond else []
+            return first.stamp, found[0].stamp if found else None
+        return first.stamp, None if after is None else after.stamp
 
     def around(self, gaps: Iterable[Period], signals: Sequence[str]) -> list[Sample]:
         """Return what the first of some counters that it has showed on the two sides of gaps."""
@@ -319,9 +325,9 @@ class _Building:
             start -= self._grounds.policy.estimate_seconds_max * SECOND
             end = min(self._recorded.now, end + self._grounds.policy.estimate_seconds_max * SECOND)
         self._recorded.cover(Period(start, end))
-        before, after = self._recorded.reach(_ENERGY, self._period)
-        if before is not None:
-            start = min(start, before // MINUTE * MINUTE)
+        first, after = self._recorded.reach(_ENERGY, self._period)
+        if first is not None:
+            start = min(start, first // MINUTE * MINUTE)
             self._is_open |= after is None and self._recorded.now < self._period.end + REACH_DAYS * DAY
             end = end if after is None else max(end, after + 1)
         return self._whole_gaps(Period(start, end))

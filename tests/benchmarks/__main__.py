@@ -1,4 +1,7 @@
-"""`make bench`: every figure with its settings, beside a limit of the same run. Names of parts may be given."""
+"""`make bench`: every figure with its settings, beside a limit of the same run. Names of parts may be given.
+
+The month of load takes an hour, and runs when it is named: `python -m tests.benchmarks month`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from tests.benchmarks import (
     gateway,
     maintenance,
     messages,
+    month,
     read_side,
     sign_in,
     streams,
@@ -31,15 +35,18 @@ PARTS: dict[str, Callable[[], None]] = {
     "gateway": gateway.main,
     "maintenance": maintenance.main,
     "messages": messages.main,
+    "month": month.main,
     "read_side": lambda: read_side.main([]),
     "sign_in": sign_in.main,
     "streams": streams.main,
 }
+LONG = {"month"}
+"""Parts that run only when they are named."""
 
 
 def main() -> None:
-    """Run the parts that are named, or all of them."""
-    wanted = sys.argv[1:] or list(PARTS)
+    """Run the parts that are named, or all but the longest."""
+    wanted = sys.argv[1:] or [name for name in PARTS if name not in LONG]
     unknown = set(wanted) - PARTS.keys()
     if unknown:
         sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}: choose of {', '.join(PARTS)}.")

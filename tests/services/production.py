@@ -187,7 +187,7 @@ class Production:
         return commands[name]
 
     def _install(self) -> None:
-        """Make the installation by its command, and the records that an administrator would enter."""
+        """Make the installation by its command."""
         is_root = os.geteuid() == 0
         ports = [part for name in _PORTS[:-1] for part in (f"--{name}-port", str(self.ports[name]))]
         self.run(
@@ -200,6 +200,10 @@ class Production:
                 os.chown(path, 0, 0)
             conf.write_text("user root\n" + conf.read_text())
         conf.write_text(re.sub(r"^listener (\d+)$", r"listener \1 127.0.0.1", conf.read_text(), flags=re.MULTILINE))
+        self._enter()
+
+    def _enter(self) -> None:
+        """Enter what an administrator would: the machine, and a key to ask with."""
         machine = {
             "id": counting.MACHINE, "name": "Counting", "kind": "counter", "site_id": "modena", "agent_id": AGENT,
             "signals": [*SIGNALS, *self.counters],

@@ -86,6 +86,21 @@ def test_a_job_on_the_control_pays_for_its_time(it: House) -> None:
     assert sum(metered.amount for each in found for metered in each.metered) == 36_000_000
 
 
+def test_the_first_day_of_a_meter_has_its_share_up_to_midnight(it: House) -> None:
+    it.tell(watched(MILL, "2026-10-13T21:00", "2026-10-14T01:00"), now="2026-10-15T00:00")
+    it.tell(states(MILL, ("2026-10-13T21:00", RUNS)), now="2026-10-15T00:00")
+    readings = ("2026-10-13T21:30", 1000.0), ("2026-10-13T22:30", 3000.0), ("2026-10-14T00:30", 3000.0)
+    it.tell(said(MILL, "energy_watt_hours", *readings), now="2026-10-15T00:00")
+
+    it.usage.refresh([MILL], FIRST, date(2026, 10, 14), now=at(LATER))
+
+    found = kept(it)
+    assert sum(each.amount for part in found for each in part.metered) == 2_000_000
+    midnight = at("2026-10-13T22:00")
+    before = [each for part in found if part.period.end <= midnight for each in part.metered]
+    assert sum(each.amount for each in before) == 1_000_000
+
+
 def test_the_same_data_in_any_order_and_any_batches_gives_the_same_bytes(it: House) -> None:
     it.tell(everything(), now="2026-10-16T03:00")
     it.usage.refresh([MILL], FIRST, LAST, now=at(LATER))
