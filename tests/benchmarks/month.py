@@ -37,7 +37,7 @@ from tests.services.stores import influxdb
 from tests.unit.api.billing.oracle import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shopfloor.samples import Sample
     from shopfloor.states import Coverage
@@ -107,10 +107,14 @@ def main() -> None:
         int(os.environ.get(name, default)) for name, default in (("MACHINES", 300), ("DAYS", 31), ("ROUNDS", 4))
     )
     size = Size(machines, days, max(1, min(10, machines // 3)), max(3, machines // 3), rounds)
+    began = time.perf_counter()
+
+    def tell(done: str) -> None:
+        print(f"month: {time.perf_counter() - began:6,.0f} s, load {os.getloadavg()[0]:.1f}: {done}", flush=True)
+
     with tempfile.TemporaryDirectory() as name:
-        began = time.perf_counter()
-        report = asyncio.run(run(Path(name), size))
-        wall = time.perf_counter() - began
+        report = asyncio.run(run(Path(name), size, tell))
+    wall = time.perf_counter() - began
     print(f"month: {size.machines} machines, {size.days} days, {size.sites} gateways, {size.members} members; TLS "
           f"Mosquitto, two collectors, InfluxDB 1.6, PostgreSQL")  # fmt: skip
     print(f"month: {report.samples:,} samples in {report.sent_seconds:,.0f} s: "
@@ -133,8 +137,8 @@ def last_month(now: datetime) -> str:
     return f"{inside.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
-async def run(folder: Path, size: Size) -> Report:
-    """Run one size, in a folder of its own."""
+async def run(folder: Path, size: Size, tell: Callable[[str], None] = lambda _: None) -> Report:
+    """Run one size, in a folder of its own; `tell` hears how far it is."""
     month = last_month(to_datetime(clock.now()))
     plan = month_plan(month, days=size.days, members=size.members, seed=size.machines)
     turns = size.rounds * len(TURNS)
@@ -147,15 +151,18 @@ async def run(folder: Path, size: Size) -> Report:
         house = House(folder, store=store, records=records, plan=plan, machines=size.machines, sites=size.sites,
                       gates=gates)  # fmt: skip
         async with house as it:
-            await _load(it, report, len(gates))
+            tell("everything is started")
+            await _load(it, report, len(gates), tell)
+            tell(f"everything is stored, as the gateways say, after {report.sent_seconds:,.0f} s")
             await asyncio.to_thread(_close, it, month, report)
+            tell(f"{month} is closed, and verified from the store")
             _judge(it, month, report)
             it.progress()
             report.megabytes = dict(it.peaks)
     return report
 
 
-async def _load(it: House, report: Report, turns: int) -> None:
+async def _load(it: House, report: Report, turns: int, tell: Callable[[str], None]) -> None:
     """Let the gateways send everything, and kill a program at each gate; they go on while it is away."""
     began = time.perf_counter()
     for turn in range(turns):
@@ -167,6 +174,7 @@ async def _load(it: House, report: Report, turns: int) -> None:
         it.start(role)
         await it.until(partial(it.is_back, role), f"{role} is back", BACK_SECONDS)
         report.restarts[role] += 1
+        tell(f"{role} was killed and is back, at gate {turn + 1} of {turns}; {it.said():,} samples are said")
 
     def is_stored() -> bool:
         return all(each.ended and not each.rows for each in it.progress().values())
