@@ -223,7 +223,8 @@ class Recorded:
             if first is None or first.stamp >= period.end:
                 return None, None
         if after is None and self._span.end < self.now:
-            beyond = Period(self._span.end, min(self.now, period.end + REACH_DAYS * DAY))
+            end = min(self.now, period.end + REACH_DAYS * DAY)
+            beyond = Period(self._span.end, max(self._span.end, end))
             found = self._store.read([self.machine], [signal], beyond, limit=1) if beyond else []
             return first.stamp, found[0].stamp if found else None
         return first.stamp, None if after is None else after.stamp

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -107,6 +108,7 @@ def main() -> None:
         int(os.environ.get(name, default)) for name, default in (("MACHINES", 300), ("DAYS", 31), ("ROUNDS", 4))
     )
     size = Size(machines, days, max(1, min(10, machines // 3)), max(3, machines // 3), rounds)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended then, too
     began = time.perf_counter()
 
     def tell(done: str) -> None:
