@@ -145,7 +145,7 @@ async def run(folder: Path, size: Size, tell: Callable[[str], None] = lambda _: 
     plan = month_plan(month, days=size.days, members=size.members, seed=size.machines)
     turns = size.rounds * len(TURNS)
     span = plan.end - plan.start
-    gates = [plan.start + span * (number + 1) // (turns + 2) for number in range(turns)]
+    gates = [plan.start - MARGIN_SECONDS, *(plan.start + span * turn // (turns + 2) for turn in range(1, turns + 1))]
     report = Report()
     with ExitStack() as stack:
         store = f"influx1+{stack.enter_context(influxdb(folder / 'influxdb'))}/officina"
@@ -154,10 +154,10 @@ async def run(folder: Path, size: Size, tell: Callable[[str], None] = lambda _: 
                       gates=gates)  # fmt: skip
         async with house as it:
             tell("everything is started")
-            await _load(it, report, len(gates), tell)
+            await _load(it, report, turns, tell)
             tell(f"everything is stored, as the gateways say, after {report.sent_seconds:,.0f} s")
-            await asyncio.to_thread(_close, it, month, report)
-            tell(f"{month} is closed, and verified from the store")
+            await asyncio.to_thread(_close, it, month, report, tell)
+            tell(f"{month} is verified from the store, after {report.verify_seconds:,.0f} s")
             _judge(it, month, report)
             it.progress()
             report.megabytes = dict(it.peaks)
@@ -165,11 +165,12 @@ async def run(folder: Path, size: Size, tell: Callable[[str], None] = lambda _: 
 
 
 async def _load(it: House, report: Report, turns: int, tell: Callable[[str], None]) -> None:
-    """Let the gateways send everything, and kill a program at each gate; they go on while it is away."""
+    """Let the gateways send everything, and kill a program at each gate but the first; they go on while it is away."""
     began = time.perf_counter()
+    it.open_gate()
     for turn in range(turns):
         role = TURNS[turn % len(TURNS)]
-        await it.until(partial(it.are_at_gate, turn + 1), "the gateways are at a gate", LOAD_SECONDS)
+        await it.until(partial(it.are_at_gate, turn + 2), "the gateways are at a gate", LOAD_SECONDS)
         it.kill(role)
         it.open_gate()
         await asyncio.sleep(AWAY_SECONDS)
@@ -187,17 +188,20 @@ async def _load(it: House, report: Report, turns: int, tell: Callable[[str], Non
     report.differences += [f"{name}: {count} messages were given up" for name, count in dead.items()]
 
 
-def _close(it: House, month: str, report: Report) -> None:
+def _close(it: House, month: str, report: Report, tell: Callable[[str], None]) -> None:
     """Build the segments that are left, and close the month by the API, as a person does."""
     first, last = (datetime.fromtimestamp(second, ROME).date() for second in (it.plan.start, it.plan.end))
     began = time.perf_counter()
     with closing(open_records(it.records)) as records, closing(open_store(it.store)) as store:
         usage = UsageDays(records, store, Policy(), settled)
-        usage.refresh(usage.machines(), first.replace(day=1) - timedelta(days=1), last, now=clock.now())
+        for machine in reversed(usage.machines()):  # the watch begins at the other end
+            usage.refresh([machine], first.replace(day=1) - timedelta(days=1), last, now=clock.now())
     report.segments_seconds = time.perf_counter() - began
+    tell(f"segments are built, after {report.segments_seconds:,.0f} s")
     began = time.perf_counter()
     answer = it.post("/api/v1/closings", {"month": month, "accepted": {"*": "the agents began within the month"}})
     report.closing_seconds = time.perf_counter() - began
+    tell(f"{month} is closed, after {report.closing_seconds:,.0f} s")
     if answer.is_error:
         report.differences.append(f"{month} is not closed: {answer.text[:2000]}")
         return
