@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+import time
 from collections import defaultdict
 from contextlib import closing, suppress
 from functools import partial
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 """Of the API, as `Production` starts it."""
+MEASURE_SECONDS = 2.0
 LONG_SECONDS = 1800.0
 """How long a closing may take to answer."""
 
@@ -55,9 +57,9 @@ class House(Production):
     def __init__(
         self, folder: Path, *, store: str, records: str, plan: Plan, machines: int, sites: int, gates: list[int]
     ) -> None:
-        self.plan, self.machines, self.gate, self._said = plan, machines, 0, 0
+        self.plan, self.machines, self.gate, self._said, self._measured = plan, machines, 0, 0, 0.0
         self.peaks: dict[str, float] = defaultdict(float)
-        """Most megabytes that each kind of process has held, its children with it."""
+        """Most megabytes that a process of each kind has held, its children with it."""
         own = folder / "officina"
         self.sites = {
             name: Site(
@@ -125,11 +127,15 @@ class House(Production):
             cursor = f"&cursor={answer.json()['next_cursor']}"
 
     def _measure(self) -> None:
+        """Note what each kind of process holds, memory that several share in parts."""
+        if time.monotonic() < self._measured + MEASURE_SECONDS:
+            return
+        self._measured = time.monotonic()
         roles = {process.pid: role.rstrip("-0123456789") for role, process in self.processes.items()}
         for child in psutil.Process().children():
             with suppress(psutil.Error):
                 every = [child, *child.children(recursive=True)]
-                size = sum(each.memory_info().rss for each in every) / 1e6
+                size = sum(each.memory_full_info().pss for each in every) / 1e6
                 role = roles.get(child.pid, child.name())
                 self.peaks[role] = max(self.peaks[role], size)
 
