@@ -271,6 +271,8 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("GET", "/prices"): Rule.MONEY,
         ("GET", "/prices/{entry_id}"): Rule.CHANGES,
         ("POST", "/prices/{entry_id}"): Rule.CHANGES,
+        ("GET", "/prices/{entry_id}/version"): Rule.CHANGES,
+        ("POST", "/prices/{entry_id}/version"): Rule.CHANGES,
         ("GET", "/bookings"): Rule.BOOKINGS,
         ("GET", "/bookings/machines/{machine_id}"): Rule.BOOKINGS,
         ("GET", "/bookings/new"): Rule.BOOKING,

@@ -165,6 +165,11 @@ def member_names(session: Session) -> dict[str, str]:
     return {row.id: row.legal_name for row in session.execute(select(Member.id, Member.legal_name))}
 
 
+def member_groups(session: Session) -> set[str]:
+    """Return the groups of members, by which tariffs are told apart; empty for those in none."""
+    return set(session.scalars(select(Member.group_name).distinct()))
+
+
 def machine_names(session: Session) -> dict[str, str]:
     """Return what machines are called and what they are, by their identifiers."""
     rows = session.execute(select(Machine.id, Machine.name, Machine.kind))

@@ -49,6 +49,10 @@ class BadTariffError(ExpectedError):
     """The tariff cannot be used; the sentence names the version, the place and the mend."""
 
 
+class OverlapError(BadTariffError):
+    """Two versions would hold for the same machine and group at one time."""
+
+
 class UnpricedError(ExpectedError):
     """There is use that no tariff version covers; the sentence says whose, where and when."""
 
@@ -273,7 +277,8 @@ class Book:
     A version for named machines goes before one for all, then one for named groups before one for all.
 
     Raises:
-        BadTariffError: two versions of one rank that are for the same machine and group at one time.
+        OverlapError: two versions of one rank are for the same machine and group at one time.
+        BadTariffError: two versions have one name.
     """
 
     def __init__(self, versions: Iterable[Version]) -> None:
@@ -283,7 +288,7 @@ class Book:
             if one.label == other.label:
                 raise BadTariffError(f"two tariff versions are called {one.label}: give one another name")
             if _collide(one, other):
-                raise BadTariffError(
+                raise OverlapError(
                     f"the tariff versions {one.label} ({_validity(one)}) and {other.label} ({_validity(other)}) "
                     "overlap: end the one where the other begins"
                 )

@@ -19,13 +19,13 @@ from api.billing.documents import writing
 from api.billing.documents.words import BASES, STATES
 from api.billing.endpoints import EntryId, add_entry, put_entry, remove_entry, try_entries
 from api.billing.money import ZERO
-from api.billing.pricelist import KINDS
+from api.billing.pricelist import KINDS, table_of
 from api.billing.scenarios.values import BadScenarioError
 from api.billing.schemas import EntryIn, TryIn
 from api.billing.statements import Basis, Unit
 from api.billing.tariffs import BadTariffError, UnpricedError
 from api.deps import ServicesDep  # noqa: TC001 - read when routes are made
-from api.pages import times
+from api.pages import tariff_form, times
 from api.pages.charges import month_before
 from api.pages.money_rows import money
 from api.pages.page import Form, Page, PageDep  # noqa: TC001 - read when routes are made
@@ -64,6 +64,14 @@ vat = { default = 22, energy = 10 }
 """What a new tariff begins as."""
 
 
+_UNITS = {
+    Basis.BOOKED_UNUSED: Unit.SECOND,
+    Basis.ENERGY: Unit.MILLIWATT_HOUR,
+    Basis.PARTS: Unit.PIECE,
+    Basis.CYCLES: Unit.PIECE,
+}
+
+
 class Shown(NamedTuple):
     """A version of a tariff as the page shows it."""
 
@@ -74,6 +82,8 @@ class Shown(NamedTuple):
     prices: list[tuple[str, str, str]]
     rules: list[tuple[str, str]]
     whom: str
+    entry: str
+    place: int
 
 
 @router.get("/prices")
@@ -91,7 +101,13 @@ async def prices_page(page: PageDep, found: ServicesDep) -> Response:
                 for row, entry in zip(rows, prices.entries, strict=False)
             ]
             until = 0 if closed is None else civil_month(closed, found.ledger.zone).end
-            shown = [_version(page, each, until) for each in prices.book.versions]
+            places = {
+                label: (each.id, place)
+                for each in prices.entries
+                if each.kind == "tariffs"
+                for place, label in enumerate(tariff_form.labels(table_of(each)), 1)
+            }
+            shown = [_version(page, each, until, places[each.label]) for each in prices.book.versions]
         return {
             "versions": shown,
             "entries": entries,
@@ -106,7 +122,7 @@ def _day(page: Page, instant: int) -> str:
     return times.full_day(times.local(instant, page.zone).date(), page.say)
 
 
-def _version(page: Page, version: Version, closed: int) -> Shown:
+def _version(page: Page, version: Version, closed: int, place: tuple[str, int]) -> Shown:
     language = page.look.language
     start = _day(page, version.valid.start)
     end = "" if version.valid.end == INSTANT_MAX else _day(page, version.valid.end - SECOND)
@@ -119,6 +135,8 @@ def _version(page: Page, version: Version, closed: int) -> Shown:
         prices=list(_prices(version, language)),
         rules=list(_rules(page, version)),
         whom=", ".join(sorted(whom)) or page.say("all machines and members"),
+        entry=place[0],
+        place=place[1],
     )
 
 
@@ -127,19 +145,49 @@ def _prices(version: Version, language: Language) -> Iterator[tuple[str, str, st
     of_time = writing.tax(version.tax_of(Basis.TIME), language)
     for state, each in version.time.items():
         yield STATES[language][state], _written(each, Unit.SECOND, language), of_time
-    units = {
-        Basis.BOOKED_UNUSED: Unit.SECOND,
-        Basis.ENERGY: Unit.MILLIWATT_HOUR,
-        Basis.PARTS: Unit.PIECE,
-        Basis.CYCLES: Unit.PIECE,
-    }
-    for basis, unit in units.items():
+    for basis, unit in _UNITS.items():
         price = version.price(basis)
         if price is not None:
             yield BASES[language][basis], _written(price, unit, language), writing.tax(version.tax_of(basis), language)
     if version.start_up is not None:
         tax = writing.tax(version.tax_of(Basis.START_UP), language)
         yield BASES[language][Basis.START_UP], writing.price(version.start_up, Unit.NONE, language), tax
+
+
+def kept_words(page: Page, version: Version, steps: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield what the fields of a version do not show, in words.
+
+    Args:
+        page: of the reader.
+        version: which.
+        steps: states, or energy, whose price is in steps.
+    """
+    language, say = page.look.language, page.say
+    for state, each in version.time.items():
+        if state.value in steps:
+            yield STATES[language][state], _written(each, Unit.SECOND, language)
+    for basis, unit in _UNITS.items():
+        price = version.price(basis)
+        if price is not None and (basis is not Basis.ENERGY or basis.value in steps):
+            yield BASES[language][basis], _written(price, unit, language)
+    for basis, tax in version.taxes.items():
+        if basis is not Basis.ENERGY:
+            yield say("VAT on %(what)s", what=BASES[language][basis]), writing.tax(tax, language)
+    yield from _kept_rules(page, version)
+
+
+def _kept_rules(page: Page, version: Version) -> Iterator[tuple[str, str]]:
+    language, say = page.look.language, page.say
+    if version.start_up is not None:
+        yield BASES[language][Basis.START_UP], writing.price(version.start_up, Unit.NONE, language)
+    if version.free_below_seconds:
+        yield say("Free of charge when shorter than"), formats.hms(version.free_below_seconds)
+    if version.monthly_minimum is not None and version.monthly_minimum.members is not None:
+        yield say("Committed to the minimum of the month"), ", ".join(sorted(version.monthly_minimum.members))
+    if version.is_provisional:
+        yield say("Provisional"), say("the year ends with a true-up to what the machine really cost")
+    if version.machines is not None:
+        yield say("Machines"), ", ".join(sorted(version.machines))
 
 
 def _written(price: Price, unit: Unit, language: Language) -> str:
@@ -181,14 +229,14 @@ async def entry_page(page: PageDep, found: ServicesDep, entry_id: EntryId) -> Re
     """An entry of the price list to be changed, or under the identifier `new` one to be added."""
     kind = page.asked("kind", 20) if page.asked("kind", 20) in KINDS else "tariffs"
     if entry_id == "new":
-        return _form(page, found, entry_id, kind, EXAMPLE if kind == "tariffs" else "")
+        return entry_form(page, found, entry_id, kind, EXAMPLE if kind == "tariffs" else "")
 
     def read() -> PriceEntry:
         with found.records.reading() as session:
             return service.entry(session, entry_id)
 
     row = await asyncio.to_thread(read)
-    return _form(page, found, entry_id, row.kind, row.text)
+    return entry_form(page, found, entry_id, row.kind, row.text)
 
 
 @router.post("/prices/{entry_id}")
@@ -205,21 +253,33 @@ async def save_entry(page: PageDep, found: ServicesDep, writer: WriterDep, entry
             return await _tried(page, found, entry_id, given, form)
         await (add_entry(writer, given) if entry_id == "new" else put_entry(writer, entry_id, given))
     except ValidationError:
-        return _form(page, found, entry_id, "tariffs", text, why=page.say("Write one row of the price list here."))
+        return entry_form(page, found, entry_id, "tariffs", text, why=page.say("Write one row of the price list here."))
     except (BadScenarioError, BadTariffError, UnpricedError) as error:
-        return _form(page, found, entry_id, kind, text, why=str(error))
+        return entry_form(page, found, entry_id, kind, text, why=str(error))
     return page.go("/prices?said=saved")
 
 
 async def _tried(page: Page, found: Services, entry_id: str, given: EntryIn, form: Form) -> Response:
     """Show what an entry would make of a month, by member; nothing is kept."""
-    language = page.look.language
-    removed = [] if entry_id == "new" else [entry_id]
+    month = form.text("month", 7)
     try:
-        wanted = TryIn(month=form.text("month", 7), entries=[given], removed=removed)
+        tried = await try_on(page, found, given, month, removed=[] if entry_id == "new" else [entry_id])
     except ValidationError:
-        return _form(page, found, entry_id, given.kind, given.text, why=page.say("Choose a month such as 2026-10."))
-    answer = await try_entries(found, page.now, wanted)
+        why = page.say("Choose a month such as 2026-10.")
+        return entry_form(page, found, entry_id, given.kind, given.text, why=why)
+    return entry_form(page, found, entry_id, given.kind, given.text, tried=tried, month=month)
+
+
+async def try_on(page: Page, found: Services, given: EntryIn, month: str, *, removed: list[str]) -> dict[str, Any]:
+    """Return what an entry would make of a month, by member, as `charges/tried.html` shows it; nothing is kept.
+
+    Raises:
+        BadScenarioError: it does not fit with the rest of the price list.
+        UnpricedError: there would be use that no tariff covers.
+        ValidationError: the month is none.
+    """
+    language = page.look.language
+    answer = await try_entries(found, page.now, TryIn(month=month, entries=[given], removed=removed))
 
     def read() -> dict[str, str]:
         with found.records.reading() as session:
@@ -228,18 +288,17 @@ async def _tried(page: Page, found: Services, entry_id: str, given: EntryIn, for
     names = await asyncio.to_thread(read)
     keys = ("before", "after", "difference")
     sums = [sum((Decimal(each[key]) for each in answer["items"]), ZERO) for key in keys]
-    tried = {
-        "month": formats.month(wanted.month, language),
+    return {
+        "month": formats.month(month, language),
         "rows": [
             (names.get(each["member"], each["member"]), *(money(Decimal(each[key]), language) for key in keys))
             for each in answer["items"]
         ],
         "sums": [money(each, language) for each in sums],
     }
-    return _form(page, found, entry_id, given.kind, given.text, tried=tried, month=wanted.month)
 
 
-def _form(
+def entry_form(
     page: Page,
     found: Services,
     entry_id: str,
@@ -250,6 +309,7 @@ def _form(
     tried: Any = None,
     month: str = "",
 ) -> Response:
+    """Show an entry as text, with what is wrong with it, or what it would make of a month."""
     return page.show(
         "charges/entry.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if why else HTTPStatus.OK,
