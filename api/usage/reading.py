@@ -39,6 +39,8 @@ SAMPLES_MAX = 2_000_000
 """Most samples of one machine that are read at once."""
 REACH_DAYS = 32
 """How far the other side of a gap, or the next reading of a meter, is looked for."""
+MORE_DAYS = 8
+"""How much more is read, where more has to be."""
 SETTLED_SECONDS = 120
 """How long after its end the last seconds of a day are still being proven."""
 OPEN = 2**31 - 1
@@ -163,9 +165,14 @@ class Recorded:
         self.coverage = self._store.gaps([self.machine], watched).get(self.machine, NOTHING_KNOWN)
 
     def cover(self, period: Period) -> None:
-        """Read more, when a period reaches beyond what is read."""
-        if period.start < self._span.start or period.end > self._span.end:
-            self._load(Period(min(period.start, self._span.start), max(period.end, self._span.end)))
+        """Read more, when a period reaches beyond what is read: some days at once, for who looks on day by day."""
+        start, end = self._span.start, self._span.end
+        if period.start < start:
+            start = min(period.start, start - MORE_DAYS * DAY)
+        if period.end > end:
+            end = max(period.end, min(end + MORE_DAYS * DAY, self.now))
+        if (start, end) != (self._span.start, self._span.end):
+            self._load(Period(start, end))
 
     def within(self, signal: str, period: Period) -> list[Sample]:
         """Return the samples of a signal in a period, after the last one before it."""
@@ -216,7 +223,8 @@ class Recorded:
             if first is None or first.stamp >= period.end:
                 return None, None
         if after is None and self._span.end < self.now:
-            beyond = Period(self._span.end, min(self.now, period.end + REACH_DAYS * DAY))
+            end = min(self.now, period.end + REACH_DAYS * DAY)
+            beyond = Period(self._span.end, max(self._span.end, end))
             found = self._store.read([self.machine], [signal], beyond, limit=1) if beyond else []
             return first.stamp, found[0].stamp if found else None
         return first.stamp, None if after is None else after.stamp

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -37,7 +38,7 @@ from tests.services.stores import influxdb
 from tests.unit.api.billing.oracle import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shopfloor.samples import Sample
     from shopfloor.states import Coverage
@@ -53,7 +54,8 @@ REVIEW_DAYS = 4
 PROOFS = ("observed", "unreachable")
 SHOWN = 20
 READ_MAX = 10_000_000
-LOAD_SECONDS, BACK_SECONDS = 3 * 3600.0, 180.0
+LOOK_SECONDS = 1.0
+LOAD_SECONDS, BACK_SECONDS = 3 * 3600.0, 900.0
 
 
 class Size(NamedTuple):
@@ -107,10 +109,15 @@ def main() -> None:
         int(os.environ.get(name, default)) for name, default in (("MACHINES", 300), ("DAYS", 31), ("ROUNDS", 4))
     )
     size = Size(machines, days, max(1, min(10, machines // 3)), max(3, machines // 3), rounds)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended then, too
+    began = time.perf_counter()
+
+    def tell(done: str) -> None:
+        print(f"month: {time.perf_counter() - began:6,.0f} s, load {os.getloadavg()[0]:.1f}: {done}", flush=True)
+
     with tempfile.TemporaryDirectory() as name:
-        began = time.perf_counter()
-        report = asyncio.run(run(Path(name), size))
-        wall = time.perf_counter() - began
+        report = asyncio.run(run(Path(name), size, tell))
+    wall = time.perf_counter() - began
     print(f"month: {size.machines} machines, {size.days} days, {size.sites} gateways, {size.members} members; TLS "
           f"Mosquitto, two collectors, InfluxDB 1.6, PostgreSQL")  # fmt: skip
     print(f"month: {report.samples:,} samples in {report.sent_seconds:,.0f} s: "
@@ -133,13 +140,13 @@ def last_month(now: datetime) -> str:
     return f"{inside.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
-async def run(folder: Path, size: Size) -> Report:
-    """Run one size, in a folder of its own."""
+async def run(folder: Path, size: Size, tell: Callable[[str], None] = lambda _: None) -> Report:
+    """Run one size, in a folder of its own; `tell` hears how far it is."""
     month = last_month(to_datetime(clock.now()))
     plan = month_plan(month, days=size.days, members=size.members, seed=size.machines)
     turns = size.rounds * len(TURNS)
     span = plan.end - plan.start
-    gates = [plan.start + span * (number + 1) // (turns + 2) for number in range(turns)]
+    gates = [plan.start - MARGIN_SECONDS, *(plan.start + span * turn // (turns + 2) for turn in range(1, turns + 1))]
     report = Report()
     with ExitStack() as stack:
         store = f"influx1+{stack.enter_context(influxdb(folder / 'influxdb'))}/officina"
@@ -147,26 +154,32 @@ async def run(folder: Path, size: Size) -> Report:
         house = House(folder, store=store, records=records, plan=plan, machines=size.machines, sites=size.sites,
                       gates=gates)  # fmt: skip
         async with house as it:
-            await _load(it, report, len(gates))
-            await asyncio.to_thread(_close, it, month, report)
-            _judge(it, month, report)
-            it.progress()
+            tell("everything is started")
+            await _load(it, report, turns, tell)
+            tell(f"everything is stored, as the gateways say, after {report.sent_seconds:,.0f} s")
+            await _beside(it, _close, it, month, report, tell)
+            await _beside(it, _judge, it, month, report)
+            tell(f"{report.samples:,} samples and {report.statements} statements are compared, "
+                 f"{len(report.differences)} differ")  # fmt: skip
+            await _beside(it, _verify, it, report)
             report.megabytes = dict(it.peaks)
     return report
 
 
-async def _load(it: House, report: Report, turns: int) -> None:
-    """Let the gateways send everything, and kill a program at each gate; they go on while it is away."""
+async def _load(it: House, report: Report, turns: int, tell: Callable[[str], None]) -> None:
+    """Let the gateways send everything, and kill a program at each gate but the first; they go on while it is away."""
     began = time.perf_counter()
+    it.open_gate()
     for turn in range(turns):
         role = TURNS[turn % len(TURNS)]
-        await it.until(partial(it.are_at_gate, turn + 1), "the gateways are at a gate", LOAD_SECONDS)
+        await it.until(partial(it.are_at_gate, turn + 2), "the gateways are at a gate", LOAD_SECONDS)
         it.kill(role)
         it.open_gate()
         await asyncio.sleep(AWAY_SECONDS)
         it.start(role)
         await it.until(partial(it.is_back, role), f"{role} is back", BACK_SECONDS)
         report.restarts[role] += 1
+        tell(f"{role} was killed and is back, at gate {turn + 1} of {turns}; {it.said():,} samples are said")
 
     def is_stored() -> bool:
         return all(each.ended and not each.rows for each in it.progress().values())
@@ -177,22 +190,40 @@ async def _load(it: House, report: Report, turns: int) -> None:
     report.differences += [f"{name}: {count} messages were given up" for name, count in dead.items()]
 
 
-def _close(it: House, month: str, report: Report) -> None:
+async def _beside(it: House, work: Callable[..., None], *given: object) -> None:
+    """Do some work, and measure what the programs hold meanwhile."""
+    doing = asyncio.create_task(asyncio.to_thread(work, *given))
+    while not doing.done():
+        it.progress()
+        await asyncio.wait({doing}, timeout=LOOK_SECONDS)
+    doing.result()
+
+
+def _close(it: House, month: str, report: Report, tell: Callable[[str], None]) -> None:
     """Build the segments that are left, and close the month by the API, as a person does."""
     first, last = (datetime.fromtimestamp(second, ROME).date() for second in (it.plan.start, it.plan.end))
     began = time.perf_counter()
     with closing(open_records(it.records)) as records, closing(open_store(it.store)) as store:
         usage = UsageDays(records, store, Policy(), settled)
-        usage.refresh(usage.machines(), first.replace(day=1) - timedelta(days=1), last, now=clock.now())
+        for machine in reversed(usage.machines()):  # the watch begins at the other end
+            usage.refresh([machine], first.replace(day=1) - timedelta(days=1), last, now=clock.now())
     report.segments_seconds = time.perf_counter() - began
+    tell(f"segments are built, after {report.segments_seconds:,.0f} s")
     began = time.perf_counter()
     answer = it.post("/api/v1/closings", {"month": month, "accepted": {"*": "the agents began within the month"}})
     report.closing_seconds = time.perf_counter() - began
+    tell(f"{month} is closed, after {report.closing_seconds:,.0f} s")
     if answer.is_error:
         report.differences.append(f"{month} is not closed: {answer.text[:2000]}")
-        return
+
+
+def _verify(it: House, report: Report) -> None:
+    """Build and rate everything again from the store, by the command for it."""
     began = time.perf_counter()
-    it.run("billing", "verify", "--config", str(it.folder / "api.toml"))
+    try:
+        it.run("billing", "verify", "--config", str(it.folder / "api.toml"))
+    except AssertionError as error:
+        report.differences.append(f"billing verify: {str(error)[-2000:]}")
     report.verify_seconds = time.perf_counter() - began
 
 

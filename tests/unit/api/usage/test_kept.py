@@ -127,6 +127,25 @@ def test_days_that_are_built_one_by_one_are_those_that_are_built_together(it: Ho
         assert other.digests() == it.digests()
 
 
+def test_a_machine_that_went_silent_is_the_same_however_many_days_are_built_at_once(it: House) -> None:
+    silent = watched(MILL, "2026-10-01T06:00", "2026-10-01T09:00") + states(MILL, ("2026-10-01T06:00", RUNS))
+    silent += said(MILL, "energy_watt_hours", ("2026-10-01T07:00", 1.0), ("2026-10-01T08:00", 2.0))
+    silent += said(MILL, "parts", ("2026-10-01T07:00", 1), ("2026-10-01T09:00", 5))
+    first, last = date(2026, 10, 1), date(2026, 10, 31)
+    it.tell(silent, now="2026-11-10T00:00")
+    it.usage.refresh([MILL], first, last, now=at("2026-12-20T00:00"))
+
+    with house() as other:
+        other.tell(silent, now="2026-11-10T00:00")
+        for number in range(first.toordinal(), last.toordinal() + 1, 6):
+            day = date.fromordinal(number)
+            other.usage.refresh([MILL], day, day, now=at("2026-12-20T00:00"))
+
+        apart = other.digests()
+        assert len(apart) == 6
+        assert {key: each for key, each in it.digests().items() if key in apart} == apart
+
+
 def test_late_data_changes_its_day(it: House) -> None:
     it.tell(everything(), now="2026-10-16T03:00")
     it.usage.refresh([MILL], FIRST, LAST, now=at(LATER))
