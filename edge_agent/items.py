@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge_agent.nodemap import Converter
-from edge_agent.opcua_client import ItemRequest, status_name
+from edge_agent.opcua_client import status_name
+from edge_agent.opcua_items import ItemRequest
 from edge_agent.watched import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from edge_agent.opcua_client import ItemResult, Session
+    from edge_agent.opcua_client import Session
+    from edge_agent.opcua_items import ItemResult
     from edge_agent.resolve import FoundSignal, Walker
     from edge_agent.watched import WatchedMachine
 

@@ -10,7 +10,8 @@ from edge_agent.events import INTERRUPTION, EventTypes, Kind, selection
 from edge_agent.isa95 import STATE, read_job, read_state
 from edge_agent.nodemap import BAD_NO_DATA, index_of, parse_path
 from edge_agent.notifications import MalformedError, NodeIdentity, Structure, Structures
-from edge_agent.opcua_client import EventField, ItemRequest, RefusedError, status_name
+from edge_agent.opcua_client import RefusedError, status_name
+from edge_agent.opcua_items import EventField, ItemRequest
 from shopfloor.samples import Reading
 from shopfloor.signals import TEXT_MAX
 

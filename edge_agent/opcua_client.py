@@ -21,6 +21,7 @@ from asyncua.ua.uaerrors import UaError
 
 from edge_agent import history_data
 from edge_agent.notifications import NodeIdentity, Published, decode
+from edge_agent.opcua_items import item_result, item_to_create, node_id, of_types, selected
 from shopfloor.errors import ExpectedError
 from shopfloor.periods import from_datetime, to_datetime
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from asyncua import Client
 
     from edge_agent.history_data import HistoryPage
+    from edge_agent.opcua_items import EventField, ItemRequest, ItemResult
     from shopfloor.periods import Period
 
 logging.getLogger("asyncua").setLevel(
@@ -111,54 +113,6 @@ class Answer(NamedTuple):
     value: Any
     status: int
     source: int | None
-
-
-class ItemRequest(NamedTuple):
-    """A monitored item to create.
-
-    Attributes:
-        node: what to watch.
-        handle: number by which changes name it.
-        sampling_milliseconds: how often the server looks.
-        queue_size: how many values it keeps between two sendings.
-        deadband: smallest absolute change that counts, 0 for every change.
-        repeats: whether a value that repeats with a newer time counts as a change.
-    """
-
-    node: NodeIdentity
-    handle: int
-    sampling_milliseconds: float
-    queue_size: int
-    deadband: float
-    repeats: bool
-
-
-class EventField(NamedTuple):
-    """A field of events to select (OPC 10000-4, 7.4.4.5).
-
-    Attributes:
-        type: the event type that has it.
-        path: namespace index and BrowseName of each step; empty for the NodeId of the condition itself.
-    """
-
-    type: NodeIdentity
-    path: tuple[tuple[int, str], ...]
-
-
-class ItemResult(NamedTuple):
-    """What became of a monitored item.
-
-    Attributes:
-        item: the server's number of it, None when refused.
-        status: StatusCode of the refusal, 0 when created.
-        sampling_milliseconds: as revised by the server.
-        queue_size: as revised by the server.
-    """
-
-    item: int | None
-    status: int
-    sampling_milliseconds: float
-    queue_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +210,7 @@ class Session:
         """Read an attribute of each node."""
 
         async def batch(part: Sequence[NodeIdentity]) -> list[Answer]:
-            asked = [ua.ReadValueId(NodeId=_node_id(node), AttributeId=attribute) for node in part]
+            asked = [ua.ReadValueId(NodeId=node_id(node), AttributeId=attribute) for node in part]
             parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=asked)
             return [_answer(value) for value in await self._session.read(parameters)]
 
@@ -283,7 +237,7 @@ class Session:
         async def batch(part: Sequence[NodeIdentity]) -> list[list[Reference]]:
             parameters = ua.BrowseParameters(View=ua.ViewDescription(), RequestedMaxReferencesPerNode=0)
             parameters.NodesToBrowse = [
-                ua.BrowseDescription(NodeId=_node_id(node), BrowseDirection=direction, IncludeSubtypes=True,
+                ua.BrowseDescription(NodeId=node_id(node), BrowseDirection=direction, IncludeSubtypes=True,
                                      ReferenceTypeId=ua.NodeId(references), ResultMask=ua.BrowseResultMask.All)
                 for node in part
             ]  # fmt: skip
@@ -330,7 +284,7 @@ class Session:
             IsReadModified=False, StartTime=to_datetime(period.start), EndTime=to_datetime(period.end + 999),
             NumValuesPerNode=limit, ReturnBounds=False,
         )  # fmt: skip
-        asked = ua.HistoryReadValueId(NodeId=_node_id(node), ContinuationPoint=point or None)
+        asked = ua.HistoryReadValueId(NodeId=node_id(node), ContinuationPoint=point or None)
         request = ua.HistoryReadRequest()
         request.Parameters = ua.HistoryReadParameters(
             HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Source,
@@ -376,10 +330,10 @@ class Session:
         async def batch(part: Sequence[ItemRequest]) -> list[ItemResult]:
             parameters = ua.CreateMonitoredItemsParameters(
                 SubscriptionId=subscription.id, TimestampsToReturn=ua.TimestampsToReturn.Both,
-                ItemsToCreate=[_create_request(item) for item in part],
+                ItemsToCreate=[item_to_create(item) for item in part],
             )  # fmt: skip
             results = await self._session.create_monitored_items(parameters)
-            return [_item_result(result) for result in results]
+            return [item_result(result) for result in results]
 
         return await _in_batches(items, self._items_max, batch)
 
@@ -402,14 +356,14 @@ class Session:
             types: only events of these types and their subtypes; empty for all.
         """  # fmt: skip
         event_filter = ua.EventFilter(
-            SelectClauses=[_select(field) for field in fields], WhereClause=_where([_node_id(each) for each in types])
+            SelectClauses=[selected(field) for field in fields], WhereClause=of_types([node_id(each) for each in types])
         )
         parameters = ua.CreateMonitoredItemsParameters(
             SubscriptionId=subscription.id,
             TimestampsToReturn=ua.TimestampsToReturn.Both,
             ItemsToCreate=[
                 ua.MonitoredItemCreateRequest(
-                    ItemToMonitor=ua.ReadValueId(NodeId=_node_id(node), AttributeId=ua.AttributeIds.EventNotifier),
+                    ItemToMonitor=ua.ReadValueId(NodeId=node_id(node), AttributeId=ua.AttributeIds.EventNotifier),
                     MonitoringMode=ua.MonitoringMode.Reporting,
                     RequestedParameters=ua.MonitoringParameters(
                         ClientHandle=handle, SamplingInterval=0.0, Filter=event_filter, QueueSize=EVENTS_MAX,
@@ -419,7 +373,7 @@ class Session:
             ],
         )  # fmt: skip
         (result,) = await self._session.create_monitored_items(parameters)
-        return _item_result(result)
+        return item_result(result)
 
     @_understood
     async def refresh_conditions(self, subscription: Subscription) -> int:
@@ -529,10 +483,6 @@ async def _in_batches(
     return results
 
 
-def _node_id(node: NodeIdentity) -> ua.NodeId:
-    return ua.NodeId(node.identifier, node.namespace)
-
-
 def _identity(node: ua.NodeId) -> NodeIdentity:
     return NodeIdentity(int(node.NamespaceIndex), node.Identifier)
 
@@ -562,48 +512,3 @@ def _plain(raw: Any) -> Any:
     if isinstance(raw, ua.LocalizedText):
         return raw.Text or ""
     return _identity(raw) if isinstance(raw, ua.NodeId) else raw
-
-
-def _create_request(item: ItemRequest) -> ua.MonitoredItemCreateRequest:
-    parameters = ua.MonitoringParameters(
-        ClientHandle=item.handle, SamplingInterval=float(item.sampling_milliseconds), QueueSize=item.queue_size,
-        DiscardOldest=True,
-    )  # fmt: skip
-    if item.deadband or item.repeats:
-        trigger = ua.DataChangeTrigger.StatusValueTimestamp if item.repeats else ua.DataChangeTrigger.StatusValue
-        absolute = ua.DeadbandType.Absolute if item.deadband else ua.DeadbandType.None_
-        parameters.Filter = ua.DataChangeFilter(Trigger=trigger, DeadbandType=absolute, DeadbandValue=item.deadband)
-    return ua.MonitoredItemCreateRequest(
-        ItemToMonitor=ua.ReadValueId(NodeId=_node_id(item.node), AttributeId=ua.AttributeIds.Value),
-        MonitoringMode=ua.MonitoringMode.Reporting,
-        RequestedParameters=parameters,
-    )
-
-
-def _select(field: EventField) -> ua.SimpleAttributeOperand:
-    return ua.SimpleAttributeOperand(
-        TypeDefinitionId=_node_id(field.type),
-        BrowsePath=[ua.QualifiedName(name, namespace) for namespace, name in field.path],
-        AttributeId=ua.AttributeIds.Value if field.path else ua.AttributeIds.NodeId,
-    )
-
-
-def _where(types: Sequence[ua.NodeId]) -> ua.ContentFilter:
-    """Let pass what is of any of these types: one OfType each, joined by Or from the first element on."""
-    each = [ua.ContentFilterElement(FilterOperator=ua.FilterOperator.OfType,
-                                    FilterOperands=[ua.LiteralOperand(Value=ua.Variant(kind, ua.VariantType.NodeId))])
-            for kind in types]  # fmt: skip
-    joints = max(len(each) - 1, 0)
-    elements = []
-    for index in range(joints):
-        next_joint = index + 1 if index + 1 < joints else joints + len(each) - 1
-        operands = [ua.ElementOperand(Index=joints + index), ua.ElementOperand(Index=next_joint)]
-        elements.append(ua.ContentFilterElement(FilterOperator=ua.FilterOperator.Or, FilterOperands=operands))
-    return ua.ContentFilter(Elements=[*elements, *each])
-
-
-def _item_result(result: ua.MonitoredItemCreateResult) -> ItemResult:
-    status = int(result.StatusCode.value)
-    created = not status >> 30
-    return ItemResult(int(result.MonitoredItemId) if created else None, 0 if created else status,
-                      float(result.RevisedSamplingInterval), int(result.RevisedQueueSize))  # fmt: skip
